@@ -1,0 +1,97 @@
+/** Connections to authenticated devices: what we ask of TLS, WebSockets or a simulated wire. Bytes, no meaning. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { DeviceId } from "../identity/Id.ts"
+
+/** Nobody answers there, or the name does not resolve. Trying again later may help. */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
+  address: Schema.String,
+  what: Schema.String
+}) {
+  override get message(): string {
+    return `cannot reach ${this.address}: ${this.what}`
+  }
+}
+
+/** The other end is not who it has to be, or broke the handshake. Nothing was sent to it. A security event. */
+export class PeerRefused extends Schema.TaggedError<PeerRefused>()("PeerRefused", {
+  address: Schema.String,
+  what: Schema.String,
+  expected: Schema.optional(DeviceId),
+  found: Schema.optional(DeviceId)
+}) {
+  override get message(): string {
+    return `refused ${this.address}: ${this.what}`
+  }
+}
+
+/** The connection ended: by us, by the peer (its reason is quoted) or by the network. */
+export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>()("ConnectionClosed", {
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `connection closed: ${this.reason}`
+  }
+}
+
+/** The address is not one this handler understands. */
+export class AddressInvalid extends Schema.TaggedError<AddressInvalid>()("AddressInvalid", {
+  address: Schema.String,
+  allowed: Schema.String
+}) {
+  override get message(): string {
+    return `"${this.address}" is no address: ${this.allowed}`
+  }
+}
+
+export class NetworkError extends Schema.TaggedError<NetworkError>()("NetworkError", {
+  reason: Schema.Union([Unreachable, PeerRefused, ConnectionClosed, AddressInvalid])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/** Largest frame, in bytes of plain text. A larger one is a defect of the sender and closes a receiver. */
+export const frameBytesMax = 512 * 1024
+
+/**
+ * A duplex channel of frames to one device whose key was proved (identity/DeviceChannel.ts): frames arrive whole, in
+ * order, once, sealed against everyone else, or the connection ends. One fiber sends, one receives; each frame handed
+ * to `send` must not be changed afterwards, each one received belongs to the receiver.
+ */
+export interface Connection {
+  readonly peer: DeviceId
+  /** 32 bytes that only the two ends know, fresh for this connection: keys the names of spaces, binds pairing codes. */
+  readonly channelKey: Uint8Array
+  /** Where the peer is, for people. */
+  readonly address: string
+  /** True on the side that opened the connection. */
+  readonly initiator: boolean
+  /** Returns when the frame is taken; waits while the peer does not read (back-pressure). No delivery guarantee. */
+  readonly send: (frame: Uint8Array) => Effect.Effect<void, NetworkError>
+  /** The next frame; fails with `ConnectionClosed` after the last. */
+  readonly receive: Effect.Effect<Uint8Array, NetworkError>
+  /** Ends the connection; the peer learns `reason` (at most 120 characters) if the wire still works. */
+  readonly close: (reason: string) => Effect.Effect<void>
+}
+
+export class Network extends Context.Service<
+  Network,
+  {
+    /**
+     * Opens a connection and proves both keys. With `expected`, another device at the other end is `PeerRefused`
+     * before anything is sent to it. The connection ends with the scope.
+     */
+    readonly connect: (
+      address: string,
+      expected?: DeviceId
+    ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
+    /** The next connection somebody opened to us, proved; its life is the scope's. Never fails: bad ones are counted. */
+    readonly accept: Effect.Effect<Connection, never, Scope.Scope>
+    /** Where others reach us; empty when not listening. */
+    readonly addresses: () => ReadonlyArray<string>
+  }
+>()("aura/effects/Network") {}

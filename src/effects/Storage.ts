@@ -1,0 +1,81 @@
+/** Blobs by key: what we ask of a disk, a bucket or a browser's database. No implementation lives here. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+
+/** No room for these bytes. Nothing changed. */
+export class StorageFull extends Schema.TaggedError<StorageFull>()("StorageFull", {
+  limitBytes: Schema.Finite
+}) {
+  override get message(): string {
+    return `storage is full (limit ${this.limitBytes} bytes): free space or raise the limit, then try again`
+  }
+}
+
+/** What is stored under this key is not what was put: altered, torn, swapped or sealed with another key. */
+export class StorageCorrupt extends Schema.TaggedError<StorageCorrupt>()("StorageCorrupt", {
+  key: Schema.String,
+  what: Schema.String
+}) {
+  override get message(): string {
+    return `the record "${this.key}" is damaged (${this.what}): restore it from a backup, or remove it`
+  }
+}
+
+/** The store can't be reached or refuses. Whether a write took place is unknown; repeating it is safe. */
+export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
+  what: Schema.String
+}) {
+  override get message(): string {
+    return `storage is unavailable: ${this.what}`
+  }
+}
+
+/** The key is not one the contract takes. Nothing changed. */
+export class StorageKeyInvalid extends Schema.TaggedError<StorageKeyInvalid>()("StorageKeyInvalid", {
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `"${this.key}" is no storage key: 1 to ${keyBytesMax} bytes of UTF-8, segments separated by "/", none of them empty, "." or ".."`
+  }
+}
+
+export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
+  reason: Schema.Union([StorageFull, StorageCorrupt, StorageUnavailable, StorageKeyInvalid])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/** Longest key, in bytes of UTF-8. */
+export const keyBytesMax = 512
+
+/** Largest blob put in one call. Larger things are for a chunking caller. */
+export const blobBytesMax = 64 * 1024 * 1024
+
+/** True for what every handler takes as a key; see `StorageKeyInvalid` for the rule. */
+export const isKey = (key: string): boolean =>
+  key.isWellFormed() &&
+  new TextEncoder().encode(key).length <= keyBytesMax &&
+  key.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..")
+
+/**
+ * All methods are safe to call concurrently; calls on one key take effect in some order, one at a time. Keys that
+ * differ never collide, whatever their characters. Buffers passed in are read before the call returns its first
+ * result and never kept; buffers handed out belong to the caller.
+ */
+export class Storage extends Context.Service<
+  Storage,
+  {
+    /** Returns the bytes last put under `key`. Absence is a value, not a failure. */
+    readonly get: (key: string) => Effect.Effect<Option.Option<Uint8Array>, StorageError>
+    /** Durable when it succeeds: a crash after success keeps the bytes; a crash before leaves the old ones, whole. */
+    readonly put: (key: string, bytes: Uint8Array) => Effect.Effect<void, StorageError>
+    /** Durable like `put`. True if there was something to remove. */
+    readonly remove: (key: string) => Effect.Effect<boolean, StorageError>
+    /** The keys that start with `prefix` (plain text, "" for all), sorted by code unit. */
+    readonly list: (prefix: string) => Effect.Effect<ReadonlyArray<string>, StorageError>
+  }
+>()("aura/effects/Storage") {}

@@ -1,0 +1,53 @@
+/**
+ * Names of things: devices by their public key, spaces and feeds by the hash of what founded them.
+ *
+ * An id is 32 bytes; in memory and in text it is 64 lower-case hexadecimal digits, so that equality, order (the byte
+ * order) and map keys are those of plain strings. On the wire and in stores it is the 32 bytes. Nothing is parsed
+ * leniently: upper case, spaces and prefixes are refused.
+ */
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
+import * as Schema from "effect/Schema"
+
+const hexadecimal = Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{64}$/)))
+
+/** A device's Ed25519 public key. Self-certifying: who can sign for it is it. */
+export const DeviceId = hexadecimal.pipe(Schema.brand("DeviceId"))
+export type DeviceId = typeof DeviceId.Type
+
+/** Hash of a space's genesis record. */
+export const SpaceId = hexadecimal.pipe(Schema.brand("SpaceId"))
+export type SpaceId = typeof SpaceId.Type
+
+/** Hash of a feed's header. */
+export const FeedId = hexadecimal.pipe(Schema.brand("FeedId"))
+export type FeedId = typeof FeedId.Type
+
+/** Hash of an entry, chained to every entry before it in its feed. */
+export const EntryHash = hexadecimal.pipe(Schema.brand("EntryHash"))
+export type EntryHash = typeof EntryHash.Type
+
+/** Hash of an application definition: what a fact names to say by which rules it is to be judged. */
+export const DefinitionId = hexadecimal.pipe(Schema.brand("DefinitionId"))
+export type DefinitionId = typeof DefinitionId.Type
+
+type AnyId = DeviceId | SpaceId | FeedId | EntryHash | DefinitionId
+
+const fromBytes =
+  <Id extends AnyId>() =>
+  (bytes: Uint8Array): Id => {
+    if (bytes.length !== 32) throw new RangeError(`an id has 32 bytes, not ${bytes.length}`)
+    return bytesToHex(bytes) as Id
+  }
+
+/** Each dies on anything but 32 bytes: decoders check lengths before they name things. */
+export const deviceId = fromBytes<DeviceId>()
+export const spaceId = fromBytes<SpaceId>()
+export const feedId = fromBytes<FeedId>()
+export const entryHash = fromBytes<EntryHash>()
+export const definitionId = fromBytes<DefinitionId>()
+
+/** The 32 bytes behind an id. A fresh copy. */
+export const toBytes = (id: AnyId): Uint8Array => hexToBytes(id)
+
+/** The first ten digits, for people. Never to be parsed or compared. */
+export const short = (id: AnyId): string => id.slice(0, 10)

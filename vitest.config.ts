@@ -1,0 +1,7 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 2 },
+  resolve: { conditions: ["aura-source"] },
+  ssr: { resolve: { conditions: ["aura-source"] } }
+})
