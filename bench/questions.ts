@@ -1,0 +1,21 @@
+/** Every question of the bench, in the order they are asked. */
+import * as AppendDurable from "./append-durable.ts"
+import * as AppendMemory from "./append-memory.ts"
+import * as CatchUp from "./catch-up.ts"
+import * as CatchUpWebsocket from "./catch-up-websocket.ts"
+import * as ColdOpen from "./cold-open.ts"
+import * as DiskBytes from "./disk-bytes.ts"
+import * as Start from "./start.ts"
+import * as WireBytes from "./wire-bytes.ts"
+import type { Question } from "./question.ts"
+
+export const questions: ReadonlyArray<Question> = [
+  ...AppendMemory.questions,
+  ...AppendDurable.questions,
+  ...CatchUp.questions,
+  ...CatchUpWebsocket.questions,
+  ...WireBytes.questions,
+  ...DiskBytes.questions,
+  ...ColdOpen.questions,
+  ...Start.questions
+]

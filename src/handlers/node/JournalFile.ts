@@ -1,0 +1,255 @@
+/**
+ * The SQLite file behind `SqliteJournal`: its schema, how it is opened and closed, and what its failures mean.
+ *
+ * Format 1: `application_id` "Aura", `user_version` 1, pages of 2 048 bytes, no automatic vacuum, the tables of
+ * `schema` created in this order (so that their root pages are fixed) and never altered. What any of these contradicts
+ * is `JournalCorrupt`; a higher `user_version` is `JournalTooNew`; a file of somebody else is left as it was.
+ *
+ * Every row ends in a digest: the first 8 bytes of SHA-256 over the table's name, the row's numbers, the lengths of its
+ * byte strings and these themselves. It finds damage, not malice: who can write the file can write the digest.
+ *
+ * It knows nothing of entries and commits. It does no `PRAGMA optimize`: every lookup is by primary key, so the planner
+ * has nothing to learn, and statistics would be one more thing that can be damaged. `secure_delete` is FAST (overwrite
+ * where that costs no extra write): the journal itself forgets nothing, and what has to stay secret from who takes the
+ * disk is sealed before it comes here.
+ */
+import { createHash } from "node:crypto"
+import { closeSync, openSync } from "node:fs"
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite"
+import {
+  JournalConflict,
+  JournalCorrupt,
+  JournalFull,
+  JournalLocked,
+  JournalTooNew,
+  JournalUnavailable,
+  type JournalStoreError
+} from "../../effects/JournalStore.ts"
+
+export interface Options {
+  /** The file, in a directory that exists and is nobody else's. Created with mode 0600; its log lies beside it. */
+  readonly path: string
+  /** Room for the file without its log (which takes 4 MiB, more during one larger commit). No limit if absent. */
+  readonly limitBytes?: number
+}
+
+export type Reason = JournalStoreError["reason"]
+
+export type Row = Readonly<Record<string, SQLOutputValue>>
+
+const formatVersion = 1
+const applicationId = 0x41757261
+/** Measured: small pages waste least on rows of 1 to 50 KB, and a commit of one entry writes two of them. */
+const pageBytes = 2048
+const logPages = (4 * 1024 * 1024) / pageBytes
+/** A larger file keeps its free pages for later rows: rewriting it would take too long at closing. */
+const vacuumPagesMax = (16 * 1024 * 1024) / pageBytes
+
+/**
+ * Numbers of spaces and feeds count up in the order of their first commit. The order of `schema` is part of the
+ * format. `STRICT`, no names or keys as text: SQLite never converts or collates anything.
+ */
+const schema: Readonly<Record<string, string>> = {
+  spaces: "CREATE TABLE spaces(space BLOB PRIMARY KEY, number INTEGER, digest BLOB) WITHOUT ROWID, STRICT",
+  feeds:
+    "CREATE TABLE feeds(space INTEGER, feed BLOB, number INTEGER, header BLOB, entries INTEGER, hash BLOB, digest BLOB, PRIMARY KEY(space, feed)) WITHOUT ROWID, STRICT",
+  // With a rowid, because SQLite packs large rows well only there.
+  runs: "CREATE TABLE runs(place INTEGER PRIMARY KEY, last INTEGER, hash BLOB, plainBytes INTEGER, bytes BLOB, digest BLOB) STRICT",
+  locals:
+    "CREATE TABLE locals(space INTEGER, name BLOB, bytes BLOB, digest BLOB, PRIMARY KEY(space, name)) WITHOUT ROWID, STRICT",
+  results:
+    "CREATE TABLE results(space INTEGER, requester BLOB, key BLOB, payload BLOB, result BLOB, atMillis INTEGER, digest BLOB, PRIMARY KEY(space, requester, key)) WITHOUT ROWID, STRICT"
+}
+
+/** Tables whose rows may be absent: a row lost here would go unnoticed, so their structure is checked at opening. */
+const checkedTables = ["spaces", "feeds", "locals", "results"]
+
+/** Opens or creates the file and takes its lock. Throws a `Reason`, or what `reasonOf` understands. */
+export const openFile = ({ path, limitBytes }: Options): DatabaseSync => {
+  createPrivately(path)
+  const database = new DatabaseSync(path)
+  try {
+    // Before anything else: the lock is then held from the first read on, and the log needs no shared memory.
+    database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON")
+    const isNew = isEmpty(database)
+    if (!isNew) checkFormat(database, path)
+    database.exec(`PRAGMA page_size=${pageBytes}`)
+    if (pragma(database, "journal_mode=WAL") !== "wal") {
+      throw new JournalUnavailable({ what: `the file system of ${path} can't hold a write-ahead log` })
+    }
+    // The two of fullfsync make a sync a sync on macOS; elsewhere they do nothing.
+    database.exec(`
+      PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON; PRAGMA secure_delete=FAST;
+      PRAGMA wal_autocheckpoint=${logPages}; PRAGMA journal_size_limit=${logPages * pageBytes}`)
+    if (limitBytes !== undefined) database.exec(`PRAGMA max_page_count=${Math.floor(limitBytes / pageBytes)}`)
+    if (isNew) createSchema(database)
+    checkSchema(database, path)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Moves the log into the file, gives much free room back to the system and lets go of the lock. Loses nothing. */
+export const closeFile = (database: DatabaseSync): void => {
+  try {
+    const pages = Number(pragma(database, "page_count"))
+    const freePages = Number(pragma(database, "freelist_count"))
+    if (freePages > pages / 8 && pages <= vacuumPagesMax) database.exec("VACUUM")
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+  } catch {
+    // Only tidying: what could not be moved stays in the log, and the next opening finds it there.
+  } finally {
+    database.close()
+  }
+}
+
+/** What the digest column of a row has to hold. */
+export const digestOf = (
+  table: string,
+  numbers: ReadonlyArray<number | null>,
+  ...blobs: ReadonlyArray<Uint8Array>
+): Uint8Array => {
+  const lengths = blobs.map((blob) => blob.length)
+  const digest = createHash("sha256").update(`${table} ${numbers.join(" ")} ${lengths.join(" ")}\0`)
+  for (const blob of blobs) digest.update(blob)
+  return new Uint8Array(digest.digest().subarray(0, 8))
+}
+
+export const checkDigest = (found: Uint8Array, expected: Uint8Array, where: string): void => {
+  if (Buffer.compare(found, expected) !== 0) throw new JournalCorrupt({ where, what: "its digest does not match" })
+}
+
+/** A column of bytes; anything else there is damage. */
+export const blobOf = (row: Row, column: string, where: string): Uint8Array => {
+  const value = row[column]
+  if (value instanceof Uint8Array) return value
+  throw new JournalCorrupt({ where, what: `the column ${column} holds no bytes` })
+}
+
+/** A column of 32 bytes. */
+export const idOf = (row: Row, column: string, where: string): Uint8Array => {
+  const value = blobOf(row, column, where)
+  if (value.length === 32) return value
+  throw new JournalCorrupt({ where, what: `the column ${column} holds ${value.length} bytes instead of 32` })
+}
+
+/** A column that holds an integer of at least 0; anything else there is damage. */
+export const integerOf = (row: Row, column: string, where: string): number => {
+  const value = row[column]
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value
+  throw new JournalCorrupt({ where, what: `the column ${column} holds no number that could stand there` })
+}
+
+/** What a thrown error means for the journal; undefined when it is a mistake of ours. */
+export const reasonOf = (error: unknown, where: string): Reason | undefined => {
+  if (isReason(error)) return error
+  if (!(error instanceof Error) || !("code" in error)) return undefined
+  if (error.code === "ERR_INVALID_STATE") return new JournalUnavailable({ what: "the store was closed" })
+  // A stored number that no JavaScript number can hold.
+  if (error.code === "ERR_OUT_OF_RANGE") return new JournalCorrupt({ where, what: error.message })
+  if (typeof error.code === "string" && "syscall" in error) return new JournalUnavailable({ what: error.message })
+  if (error.code !== "ERR_SQLITE_ERROR" || !("errcode" in error)) return undefined
+  const { message } = error
+  switch (Number(error.errcode) & 0xff) {
+    case sqlite.full:
+      return new JournalFull({ what: message })
+    case sqlite.busy:
+    case sqlite.locked:
+      return new JournalLocked({ where })
+    case sqlite.corrupt:
+    case sqlite.notADatabase:
+    // The schema and all statements are fixed, so these can only come from what is stored.
+    case sqlite.error:
+    case sqlite.constraint:
+    case sqlite.mismatch:
+    case sqlite.tooBig:
+      return new JournalCorrupt({ where, what: message })
+    default:
+      return new JournalUnavailable({ what: `${where}: ${message}` })
+  }
+}
+
+/** After a failed sync the system may have dropped what it could not write: nobody knows what a next one means. */
+export const isInputOutputError = (error: unknown): boolean =>
+  error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === sqlite.inputOutput
+
+/** Primary result codes of SQLite; the upper bytes of an `errcode` only refine them. */
+const sqlite = {
+  error: 1,
+  busy: 5,
+  locked: 6,
+  inputOutput: 10,
+  corrupt: 11,
+  full: 13,
+  tooBig: 18,
+  constraint: 19,
+  mismatch: 20,
+  notADatabase: 26
+}
+
+const isReason = (error: unknown): error is Reason =>
+  error instanceof JournalCorrupt ||
+  error instanceof JournalFull ||
+  error instanceof JournalLocked ||
+  error instanceof JournalTooNew ||
+  error instanceof JournalUnavailable ||
+  error instanceof JournalConflict
+
+/** An existing file is not touched: opening and closing it here would drop the lock of a store in this process. */
+const createPrivately = (path: string): void => {
+  try {
+    closeSync(openSync(path, "wx", 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error
+  }
+}
+
+const pragma = (database: DatabaseSync, name: string): SQLOutputValue | undefined =>
+  Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+
+/** True for a file of no bytes, and for one whose creation was cut off before its first transaction. */
+const isEmpty = (database: DatabaseSync): boolean =>
+  pragma(database, "application_id") === 0 &&
+  pragma(database, "user_version") === 0 &&
+  Number(pragma(database, "page_count")) <= 1 &&
+  database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined
+
+const checkFormat = (database: DatabaseSync, where: string): void => {
+  if (pragma(database, "application_id") !== applicationId) {
+    throw new JournalCorrupt({ where, what: "the file is no journal of Aura" })
+  }
+  const version = Number(pragma(database, "user_version"))
+  if (version > formatVersion) throw new JournalTooNew({ where, found: version, known: formatVersion })
+  for (const [name, expected] of [
+    ["user_version", formatVersion],
+    ["page_size", pageBytes],
+    ["auto_vacuum", 0],
+    ["encoding", "UTF-8"]
+  ] as const) {
+    const found = pragma(database, name)
+    if (found !== expected) throw new JournalCorrupt({ where, what: `its ${name} is ${found} instead of ${expected}` })
+  }
+}
+
+const createSchema = (database: DatabaseSync): void =>
+  database.exec(`
+    BEGIN;
+    ${Object.values(schema).join(";\n")};
+    PRAGMA application_id=${applicationId};
+    PRAGMA user_version=${formatVersion};
+    COMMIT`)
+
+const checkSchema = (database: DatabaseSync, where: string): void => {
+  // A damaged schema would otherwise make another table, or a part of one, pass for the whole.
+  const found = database.prepare("SELECT sql, rootpage FROM sqlite_schema ORDER BY rowid").all()
+  const expected = Object.values(schema).map((sql, index) => ({ sql, rootpage: index + 2 }))
+  if (JSON.stringify(found) !== JSON.stringify(expected)) {
+    throw new JournalCorrupt({ where, what: "its schema is not that of a journal" })
+  }
+  for (const table of checkedTables) {
+    const answer = pragma(database, `quick_check('${table}')`)
+    if (answer !== "ok") throw new JournalCorrupt({ where: `${where}, table ${table}`, what: String(answer) })
+  }
+}

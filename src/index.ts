@@ -1,0 +1,59 @@
+/**
+ * The portable part of Aura: what an application is written with, the same on a server, in a browser and on a phone.
+ *
+ * Environments add their handlers in entries of their own: `aura/server`, `aura/browser`. This file only re-exports.
+ */
+
+/** Names of things. */
+export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"
+
+/** What we ask of the world: contracts that handlers implement, and their errors. */
+export {
+  JournalConflict,
+  JournalCorrupt,
+  JournalFull,
+  JournalLocked,
+  JournalStore,
+  JournalStoreError,
+  JournalTooNew,
+  JournalUnavailable,
+  type Commit,
+  type StoredFeed,
+  type StoredResult,
+  type StoredRun
+} from "./effects/JournalStore.ts"
+export {
+  Keys,
+  KeysCorrupt,
+  KeysError,
+  KeysLocked,
+  KeysUnavailable,
+  SealInvalid,
+  type KeysLevel
+} from "./effects/Keys.ts"
+export {
+  AddressInvalid,
+  ConnectionClosed,
+  Network,
+  NetworkError,
+  PeerRefused,
+  Unreachable,
+  type Connection
+} from "./effects/Network.ts"
+export {
+  SecretStore,
+  SecretStoreError,
+  SecretStoreExposed,
+  SecretStoreUnavailable,
+  type SecretLevel
+} from "./effects/SecretStore.ts"
+export {
+  Storage,
+  StorageCorrupt,
+  StorageError,
+  StorageFull,
+  StorageKeyInvalid,
+  StorageUnavailable
+} from "./effects/Storage.ts"
+export { Time, type Reading, type TimeStatus } from "./effects/Time.ts"
+export { Verifier, type Claim } from "./effects/Verifier.ts"

@@ -1,0 +1,35 @@
+/**
+ * Hybrid logical time in one safe integer: (milliseconds since 2020-01-01 UTC) × 4096 + counter.
+ *
+ * Times of one author rise strictly, and above everything he has seen; they follow the wall clock when they can.
+ * Arithmetic only, never bitwise operators: the number is wider than 32 bits. It ends in the year 2089; a full counter
+ * carries into the milliseconds by itself. It orders changes, it proves nothing about when something happened: an
+ * author may claim any time up to the drift allowed (see `isHeld`), which is why authority does not rest on it alone.
+ */
+
+/** Unix milliseconds of 2020-01-01T00:00:00Z. */
+export const epochMillis = 1_577_836_800_000
+
+/** Times within one millisecond. */
+export const ticksPerMilli = 4096
+
+/** An entry further ahead of our clock than this is held: neither judged nor named by anyone until its time comes. */
+export const driftMaxMillis = 5 * 60 * 1000
+
+/** Times at or above this are malformed: what is left above it is room for successors. */
+export const timeMax = 2 ** 53 - 2 ** 42
+
+/** The first tick of a Unix millisecond; 0 before the epoch. */
+export const fromMillis = (unixMillis: number): number =>
+  Math.max(0, (Math.floor(unixMillis) - epochMillis) * ticksPerMilli)
+
+/** The Unix millisecond of a time, rounded down. */
+export const toMillis = (time: number): number => Math.floor(time / ticksPerMilli) + epochMillis
+
+/** The next time after `after` and after the wall clock, whichever is later. */
+export const next = (after: number, unixMillis: number): number => Math.max(after + 1, fromMillis(unixMillis))
+
+export const isTime = (time: number): boolean => Number.isSafeInteger(time) && time >= 0 && time < timeMax
+
+/** Too far in the future to be judged now. */
+export const isHeld = (time: number, unixMillis: number): boolean => time > fromMillis(unixMillis + driftMaxMillis)

@@ -1,0 +1,56 @@
+/**
+ * GSet: a set that only grows.
+ *
+ *     ["add", field, element]
+ */
+import type { Cbor } from "../Cbor.ts"
+import { Items } from "./Checkpoint.ts"
+import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
+import { keyOf, pathOf } from "./Element.ts"
+import { compareKeys, type Key } from "./SortedTree.ts"
+import { check } from "./ValueType.ts"
+import { elementsView, makeIndex, note, type Index, type SetView } from "./Views.ts"
+
+export interface GSetState {
+  readonly elements: Map<Key, Cbor>
+  readonly index: Index<Cbor>
+}
+
+const empty = (): GSetState => ({ elements: new Map(), index: makeIndex() })
+
+export const gSet: Crdt<GSetState, SetView<Cbor>> = {
+  kind: "GSet",
+  parameters: "value",
+  empty,
+  inspect: (type, change, at) => {
+    if (change[0] !== "add" || change.length !== at + 1) return unknownMutator(change, `["add", …, element]`)
+    const wrong = check(valueOf(type), change[at]!)
+    return wrong === undefined ? touch(change, at, pathOf(change[at]!)) : invalid(wrong)
+  },
+  apply: (state, _, change, at) => add(state, change[at]!),
+  read: (state) =>
+    elementsView(
+      state.index,
+      (key) => state.elements.get(key),
+      () => state.elements.keys()
+    ),
+  toCbor: ({ elements }) => [...elements].sort(([a], [b]) => compareKeys(a, b)).map(([, element]) => element),
+  fromCbor: (data, _, reader) => {
+    const state = empty()
+    const items = new Items(data, reader)
+    while (items.more) add(state, items.next())
+    return state
+  },
+  merge: (a, b) => {
+    const state = empty()
+    for (const { elements } of [a, b]) for (const element of elements.values()) add(state, element)
+    return state
+  }
+}
+
+const add = (state: GSetState, element: Cbor): void => {
+  const key = keyOf(element)
+  if (state.elements.has(key)) return
+  state.elements.set(key, element)
+  note(state.index, key)
+}

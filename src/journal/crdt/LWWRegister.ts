@@ -1,0 +1,55 @@
+/**
+ * LWWRegister: one value; of concurrent settings the last in stamp order wins.
+ *
+ *     ["set", field, value]
+ *
+ * A liar can claim a time up to the drift allowed ahead (journal/Clock.ts) and win that long; never longer.
+ */
+import type { Cbor } from "../Cbor.ts"
+import { Items, pushStamp } from "./Checkpoint.ts"
+import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
+import { freeze } from "./Element.ts"
+import { compare, type Stamp } from "./Stamp.ts"
+import { check } from "./ValueType.ts"
+
+export interface LWWRegisterState {
+  stamp: Stamp | undefined
+  /** Meaningless without a stamp. */
+  value: Cbor
+}
+
+export const lwwRegister: Crdt<LWWRegisterState, Cbor | undefined> = {
+  kind: "LWWRegister",
+  parameters: "value",
+  empty: () => ({ stamp: undefined, value: null }),
+  inspect: (type, change, at) => {
+    if (change[0] !== "set" || change.length !== at + 1) return unknownMutator(change, `["set", …, value]`)
+    const wrong = check(valueOf(type), change[at]!)
+    return wrong === undefined ? touch(change, at) : invalid(wrong)
+  },
+  apply: (state, _, change, at, stamp) => set(state, change[at]!, stamp),
+  read: ({ stamp, value }) => (stamp === undefined ? undefined : freeze(value)),
+  toCbor: ({ stamp, value }, _, writer) => {
+    if (stamp === undefined) return []
+    const items: Array<Cbor> = []
+    pushStamp(items, writer, stamp)
+    items.push(value)
+    return items
+  },
+  fromCbor: (data, _, reader) => {
+    const items = new Items(data, reader)
+    return items.more ? { stamp: items.stamp(), value: items.next() } : { stamp: undefined, value: null }
+  },
+  merge: (a, b) => {
+    const state = { ...a }
+    if (b.stamp !== undefined) set(state, b.value, b.stamp)
+    return state
+  },
+  initial: (value) => [value]
+}
+
+const set = (state: LWWRegisterState, value: Cbor, stamp: Stamp): void => {
+  if (state.stamp !== undefined && compare(state.stamp, stamp) >= 0) return
+  state.stamp = stamp
+  state.value = value
+}

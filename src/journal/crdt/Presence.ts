@@ -1,0 +1,132 @@
+/**
+ * Whether something is there: the dots of the changes that added it, less those that removals named.
+ *
+ * A removal names dots one by one. It counts against a dot only if its own time is above the dot's: who really saw the
+ * addition wrote later, so a removal that names future dots, or its own, does nothing, whatever arrives when. For this
+ * a named dot is remembered with the highest time of an entry that named it, for ever, also when the addition was never
+ * seen: it may still come. Additions that are removed are forgotten, for the removal says enough.
+ *
+ * The first addition is kept without a map, because nearly always it stays the only one.
+ */
+import type { Cbor } from "../Cbor.ts"
+import { pushDot, pushStamp, type Items, type Writer } from "./Checkpoint.ts"
+import { compare, dotFromCbor, dotKey, dotToCbor, type Dot, type DotCbor, type Stamp } from "./Stamp.ts"
+import { dotsMax } from "./limits.ts"
+
+export interface Presence {
+  first: Stamp | undefined
+  more: Map<string, Stamp> | undefined
+  removed: Map<string, Removal> | undefined
+}
+
+interface Removal {
+  readonly dot: Dot
+  /** Highest time of an entry that named the dot. */
+  readonly time: number
+}
+
+export const makePresence = (): Presence => ({ first: undefined, more: undefined, removed: undefined })
+
+export const isPresent = (presence: Presence): boolean =>
+  presence.first !== undefined || (presence.more !== undefined && presence.more.size > 0)
+
+/** The additions that nothing has removed, in no particular order. */
+export const additions = (presence: Presence): ReadonlyArray<Stamp> => {
+  const stamps = presence.more === undefined ? [] : [...presence.more.values()]
+  if (presence.first !== undefined) stamps.push(presence.first)
+  return stamps
+}
+
+/** False when nothing changed: it was known, or is removed. */
+export const add = (presence: Presence, stamp: Stamp): boolean => {
+  if (presence.removed !== undefined) {
+    const removal = presence.removed.get(dotKey(stamp))
+    if (removal !== undefined && removal.time > stamp.time) return false
+  }
+  if (presence.first === undefined && presence.more === undefined) {
+    presence.first = stamp
+    return true
+  }
+  return addToMany(presence, stamp)
+}
+
+/** Two feeds whose ids begin alike would share dots; then the later addition stands for both, on every device. */
+const addToMany = (presence: Presence, stamp: Stamp): boolean => {
+  const more = (presence.more ??= new Map())
+  if (presence.first !== undefined) more.set(dotKey(presence.first), presence.first)
+  presence.first = undefined
+  const key = dotKey(stamp)
+  const known = more.get(key)
+  if (known !== undefined && compare(known, stamp) >= 0) return false
+  more.set(key, stamp)
+  return true
+}
+
+/** Removes what the dots name; `time` is that of the entry that names them. Calls `gone` for each addition removed. */
+export const remove = (
+  presence: Presence,
+  dots: ReadonlyArray<DotCbor>,
+  time: number,
+  gone?: (stamp: Stamp) => void
+): void => {
+  for (const dot of dots) removeDot(presence, dotFromCbor(dot), time, gone)
+}
+
+const removeDot = (presence: Presence, dot: Dot, time: number, gone: ((stamp: Stamp) => void) | undefined): void => {
+  const key = dotKey(dot)
+  const removed = (presence.removed ??= new Map())
+  const known = removed.get(key)
+  if (known === undefined || known.time < time) removed.set(key, { dot, time })
+  const { first, more } = presence
+  if (first !== undefined && first.time < time && dotKey(first) === key) {
+    presence.first = undefined
+    gone?.(first)
+  }
+  const other = more?.get(key)
+  if (other !== undefined && other.time < time) {
+    more?.delete(key)
+    gone?.(other)
+  }
+}
+
+/** What a removal of all that is here names: the dots of the additions, at most as many as one change can name. */
+export const seenDots = (presence: Presence | undefined): ReadonlyArray<Cbor> =>
+  presence === undefined ? [] : additions(presence).toSorted(compare).slice(0, dotsMax).map(dotToCbor)
+
+/** Additions and removals, each a flat list in a fixed order. */
+export const pushPresence = (into: Array<Cbor>, writer: Writer, presence: Presence): void => {
+  const stamps: Array<Cbor> = []
+  for (const stamp of additions(presence).toSorted(compare)) pushStamp(stamps, writer, stamp)
+  into.push(stamps)
+  pushRemovals(into, writer, presence)
+}
+
+/** Only the removals, for kinds that keep something with each addition. */
+export const pushRemovals = (into: Array<Cbor>, writer: Writer, { removed }: Presence): void => {
+  const removals: Array<Cbor> = []
+  for (const [, { dot, time }] of [...(removed ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    pushDot(removals, writer, dot)
+    removals.push(time)
+  }
+  into.push(removals)
+}
+
+export const readPresence = (items: Items): Presence => {
+  const presence = makePresence()
+  const stamps = items.inside()
+  while (stamps.more) add(presence, stamps.stamp())
+  readRemovals(items, presence)
+  return presence
+}
+
+export const readRemovals = (items: Items, presence: Presence): void => {
+  const removals = items.inside()
+  while (removals.more) removeDot(presence, removals.dot(), removals.natural(), undefined)
+}
+
+/** Into `into`: everything that `from` knows. */
+export const mergePresence = (into: Presence, from: Presence, gone?: (stamp: Stamp) => void): void => {
+  for (const { dot, time } of from.removed?.values() ?? []) removeDot(into, dot, time, gone)
+  for (const stamp of additions(from)) add(into, stamp)
+}
+

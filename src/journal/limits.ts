@@ -1,0 +1,40 @@
+/**
+ * How large the parts of a journal may be. Every decoder and every writer checks against these; `test/journal/limits.test.ts`
+ * states how they relate. They are part of the format: raising one needs a new version of what it bounds.
+ */
+
+/** Body of one entry, expanded, in bytes. */
+export const entryBytesMax = 128 * 1024
+
+/** Facts in one entry. */
+export const entryFactsMax = 256
+
+/** Changes in one fact; their running number within an entry is part of every dot. */
+export const factChangesMax = 256
+
+/** Characters of a fact's type, ASCII. */
+export const factTypeCharactersMax = 128
+
+/** Authority feeds that one entry can name as seen. */
+export const seenPositionsMax = 512
+
+/** Entries in one run: a kept signature is never further away than this. */
+export const runEntriesMax = 1024
+
+/** A run as sent or stored, in bytes. */
+export const runBytesMax = 256 * 1024
+
+/** The bodies of a run, expanded, in bytes: bounds what a small run can unfold to. */
+export const runBodyBytesMax = 1024 * 1024
+
+/** At sequence numbers divisible by this an entry states all that its author has seen, so reading can start there. */
+export const completeSeenEvery = 1024
+
+/** Sequence numbers stay below this: a dot packs into a safe integer with room to spare. */
+export const seqMax = 2 ** 40
+
+/** Live feeds of one device in one space; further ones are not fetched. */
+export const deviceFeedsMax = 64
+
+/** Bytes of a feed header. */
+export const headerBytesMax = 1024

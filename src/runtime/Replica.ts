@@ -1,0 +1,480 @@
+/**
+ * One space on this device: the only hand that writes its journal, and the state that follows from it.
+ *
+ * All changes go through one writer, in turns. A turn takes what has gathered meanwhile: writes of this device become
+ * one run under one signature, runs of peers are verified together; either is one durable commit, after which the books
+ * move on and everyone waiting is answered. Nothing is answered before it is durable; nothing is visible to readers or
+ * peers before that either; when a commit fails, nothing has happened.
+ *
+ * Never fork: a feed is continued only while the tokens of journal store and secret store agree and nobody knows more
+ * of it than we do; otherwise a new feed is opened.
+ *
+ * What a write means is decided by its `prepare`, in its turn, against the state as it then is (runtime/Operations.ts).
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { SecureRandom } from "effect/crypto/SecureRandom"
+import { JournalStore, type Commit, type JournalStoreError } from "../effects/JournalStore.ts"
+import { Keys, type KeysError } from "../effects/Keys.ts"
+import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
+import { Time } from "../effects/Time.ts"
+import { Verifier, type Claim } from "../effects/Verifier.ts"
+import { entryHash, type DefinitionId, type FeedId, type SpaceId } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
+import * as Clock from "../journal/Clock.ts"
+import * as Entry from "../journal/Entry.ts"
+import * as Feed from "../journal/Feed.ts"
+import * as Fork from "../journal/Fork.ts"
+import type * as Frontier from "../journal/Frontier.ts"
+import { completeSeenEvery } from "../journal/limits.ts"
+import * as Run from "../journal/Run.ts"
+import type { Local, Loaded } from "../sync/Session.ts"
+import { fold, forks, forksRow, type Damage } from "./Fold.ts"
+import { freshId } from "./FreshId.ts"
+import * as Intake from "./Intake.ts"
+import * as Ledger from "./Ledger.ts"
+import { runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import { isRestored, openToken } from "./Token.ts"
+
+/** What a write is given when its turn has come. */
+export interface Turn {
+  readonly ledger: Ledger.Ledger
+  /** Authority as this device sees it now, for `Decision.decide`. */
+  readonly time: number
+  readonly feed: FeedId
+  readonly seq: number
+  /** The i-th new id of this entry. */
+  readonly newId: (index: number) => string
+}
+
+/** What a write wants to say. */
+export interface Prepared<A> {
+  readonly definition: DefinitionId | undefined
+  readonly facts: ReadonlyArray<Entry.Fact>
+  readonly answer: A
+  /** Kept with the entry for repeats of the same request. */
+  readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
+}
+
+/** One entry to be written by this device. `prepare` is synchronous and may refuse. */
+export interface Write<A, E> {
+  readonly kind: Feed.FeedKind
+  readonly request: Entry.Request | undefined
+  readonly prepare: (turn: Turn) => Result.Result<Prepared<A>, E>
+}
+
+/** Where a write ended up; durable when it is told. */
+export interface Written<A> {
+  readonly answer: A
+  readonly position: Feed.Position
+}
+
+/** A run as a peer brought it. */
+export interface Delivery {
+  readonly header: Uint8Array | undefined
+  readonly run: Uint8Array
+}
+
+/** Something happened that readers may want to know; given after the books moved. */
+export interface Notice {
+  /** State fields that changed; "*" when the whole journal was folded anew. */
+  readonly fields: ReadonlySet<string>
+  readonly authorityGrew: boolean
+  readonly overturned: boolean
+  /** Proofs of forks found in this turn, for everyone. */
+  readonly proofs: ReadonlyArray<Uint8Array>
+}
+
+export interface Replica {
+  readonly space: SpaceId
+  /** The books as they stand. Read at once and between turns; never kept, never changed. */
+  readonly ledger: () => Ledger.Ledger
+  readonly damage: () => ReadonlyArray<Damage>
+  readonly write: <A, E>(write: Write<A, E>) => Effect.Effect<Written<A>, E | JournalStoreError | KeysError>
+  /** One outcome for each delivery, in order; what was stored is durable. */
+  readonly receive: (
+    deliveries: ReadonlyArray<Delivery>
+  ) => Effect.Effect<ReadonlyArray<Intake.Outcome>, JournalStoreError>
+  /** Takes a proof that a feed has two histories. False: it proves nothing, or nothing new. */
+  readonly prove: (proof: Uint8Array) => Effect.Effect<boolean, JournalStoreError>
+  readonly load: (
+    feed: FeedId,
+    from: number,
+    bytesMax: number
+  ) => Effect.Effect<ReadonlyArray<Loaded>, JournalStoreError>
+  /** Feeds as durably here, for a session to serve. */
+  readonly feeds: () => ReadonlyMap<FeedId, Local>
+  /** Judges what time or new knowledge has released; harmless at any time. */
+  readonly refresh: Effect.Effect<void, JournalStoreError>
+  /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
+  readonly listen: (listener: (notice: Notice) => void) => () => void
+}
+
+/** Something for the writer. */
+type Item =
+  | {
+      readonly _tag: "Write"
+      readonly write: Write<unknown, unknown>
+      readonly done: Deferred.Deferred<Written<unknown>, unknown>
+    }
+  | {
+      readonly _tag: "Receive"
+      readonly deliveries: ReadonlyArray<Delivery>
+      readonly done: Deferred.Deferred<ReadonlyArray<Intake.Outcome>, JournalStoreError>
+    }
+  | { readonly _tag: "Prove"; readonly proof: Uint8Array; readonly done: Deferred.Deferred<boolean, JournalStoreError> }
+  | { readonly _tag: "Refresh"; readonly done: Deferred.Deferred<void, JournalStoreError> }
+
+/** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
+export const open = Effect.fn("Replica.open")(function* (
+  space: SpaceId
+): Effect.fn.Return<
+  Replica,
+  JournalStoreError | SecretStoreError,
+  Scope.Scope | JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom
+> {
+  const store = yield* JournalStore
+  const keys = yield* Keys
+  const verifier = yield* Verifier
+  const time = yield* Time
+  const random = yield* SecureRandom
+  const secrets = yield* SecretStore
+
+  const restored = yield* isRestored(store, secrets, space)
+  let folded = yield* fold(store, space, time.now().millis)
+  yield* openToken(store, secrets, random, space)
+
+  /** Own feeds that must not be continued: the store may have lost some of them, or a peer knows more. */
+  const abandoned = new Set<FeedId>()
+  if (restored) for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
+
+  const listeners = new Set<(notice: Notice) => void>()
+  const items = yield* Queue.bounded<Item>(writesWaitingMax)
+
+  const tell = (notice: Notice): void => {
+    for (const listener of listeners) listener(notice)
+  }
+
+  /** Moves the books on and tells everyone; folds anew when a verdict was overturned. */
+  const settle = Effect.fnUntraced(function* (proofs: ReadonlyArray<Uint8Array>) {
+    const advance = Ledger.advance(folded.ledger, time.now().millis)
+    if (advance.overturned) folded = yield* fold(store, space, time.now().millis)
+    if (advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
+      const fields = advance.overturned ? everyField : advance.fields
+      tell({ fields, authorityGrew: advance.authorityGrew, overturned: advance.overturned, proofs })
+    }
+  })
+
+  const commit = (parts: Omit<Commit, "space">): Effect.Effect<void, JournalStoreError> => store.commit({ space, ...parts })
+
+  // — writes of this device ——————————————————————————————————————————————————————————————————————————————
+
+  const newFeed = Effect.fnUntraced(function* (kind: Feed.FeedKind) {
+    const nonce = yield* random.randomBytes(Feed.nonceBytes)
+    const born = Clock.next(folded.ledger.latest, time.now().millis)
+    return Feed.encode({ space, device: keys.device, kind, nonce, time: born, closes: undefined, key: undefined })
+  })
+
+  const ownLine = (kind: Feed.FeedKind): Ledger.Line | undefined => {
+    let newest: Ledger.Line | undefined
+    for (const line of folded.ledger.lines.values()) {
+      if (line.feed.device !== keys.device || line.feed.kind !== kind || abandoned.has(line.feed.id)) continue
+      if (Ledger.endOf(folded.ledger, line.feed) !== undefined) continue
+      if (newest === undefined || newest.feed.time < line.feed.time) newest = line
+    }
+    return newest
+  }
+
+  /** One run of as many of these writes as fit; returns how many were dealt with. */
+  const writeRun = Effect.fnUntraced(function* (writes: ReadonlyArray<Item & { _tag: "Write" }>) {
+    const kind = writes[0]!.write.kind
+    const ledger = folded.ledger
+    const line = ownLine(kind)
+    const feed = line?.feed ?? (yield* newFeed(kind))
+    const first = line?.taken ?? 0
+    const previous = line?.hash ?? entryHash(Feed.origin(feed))
+    const times: Array<number> = []
+    const bodies: Array<Uint8Array> = []
+    const accepted: Array<{ readonly item: Item & { _tag: "Write" }; readonly prepared: Prepared<unknown> }> = []
+    let bytes = 0
+    let after = Math.max(ledger.latest, line?.time ?? feed.time)
+    let handled = 0
+    for (const item of writes) {
+      const { write } = item
+      if (write.kind !== kind) break
+      const seq = first + bodies.length
+      const at = Clock.next(after, time.now().millis)
+      const origin = { device: keys.device, feed: feed.id, seq, request: write.request }
+      const turn: Turn = { ledger, time: at, feed: feed.id, seq, newId: (index) => freshId(origin, index) }
+      const prepared = yield* Effect.exit(Effect.try({ try: () => write.prepare(turn), catch: (cause) => cause }).pipe(Effect.orDie))
+      if (Exit.isFailure(prepared)) {
+        yield* Deferred.failCause(item.done, prepared.cause)
+        handled++
+        continue
+      }
+      if (Result.isFailure(prepared.value)) {
+        yield* Deferred.fail(item.done, prepared.value.failure)
+        handled++
+        continue
+      }
+      const { definition, facts } = prepared.value.success
+      const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
+      const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
+      const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
+      if (bodies.length > 0 && !Run.fits(bodies.length, bytes, body.length)) break
+      times.push(at)
+      bodies.push(body)
+      bytes += body.length
+      after = at
+      accepted.push({ item, prepared: prepared.value.success })
+      handled++
+    }
+    if (bodies.length === 0) return handled
+    const failAll = (cause: Exit.Exit<never, JournalStoreError | KeysError>) =>
+      Effect.forEach(accepted, ({ item }) => Deferred.done(item.done, cause), { discard: true })
+
+    const unsigned: Run.Unsigned = { feed: feed.id, first, previous, times, bodies }
+    const hashes = Run.hashes(unsigned)
+    const signed = yield* Effect.exit(keys.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!)))
+    if (Exit.isFailure(signed)) {
+      yield* failAll(signed)
+      return handled
+    }
+    const encoded = Run.encode(unsigned, signed.value)
+    const run: Run.Run = { ...unsigned, hashes, signature: signed.value, bytes: encoded }
+    const results = accepted.flatMap(({ prepared }) =>
+      prepared.result === undefined ? [] : [{ requester: keys.device, atMillis: time.now().millis, ...prepared.result }]
+    )
+    const durable = yield* Effect.exit(
+      commit({ feeds: line === undefined ? [{ feed: feed.id, header: feed.bytes }] : [], runs: [Intake.stored(run)], results })
+    )
+    if (Exit.isFailure(durable)) {
+      // whether it is there may be unknown: this feed is not continued before the store was read again
+      if (line === undefined || isUnsure(durable)) folded = yield* refold(durable)
+      yield* failAll(durable)
+      return handled
+    }
+    Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
+    yield* settle([])
+    for (let i = 0; i < accepted.length; i++) {
+      const { item, prepared } = accepted[i]!
+      const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
+      yield* Deferred.succeed(item.done, { answer: prepared.answer, position })
+    }
+    return handled
+  })
+
+  /** Reads the store again after a commit whose fate is unknown; if even that fails, the books stay and feeds end. */
+  const refold = (failed: Exit.Exit<void, JournalStoreError>) =>
+    fold(store, space, time.now().millis).pipe(
+      Effect.catch(() => {
+        for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
+        return Effect.logWarning("the journal store can't be read back; this device goes on in a new feed", failed).pipe(
+          Effect.as(folded)
+        )
+      })
+    )
+
+  // — runs of peers ——————————————————————————————————————————————————————————————————————————————————————
+
+  const receiveAll = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
+    const decoded = deliveries.map(({ header, run }) => {
+      const result = Run.decode(run)
+      if (Result.isFailure(result)) return refused(result.failure.what)
+      const feed = Intake.feedOf(folded.ledger, header, result.success)
+      return Result.isFailure(feed) ? feed.failure : { _tag: "Decoded" as const, run: result.success, feed: feed.success }
+    })
+    const claims: Array<Claim> = []
+    for (const one of decoded) {
+      if (one._tag !== "Decoded") continue
+      claims.push(Run.claim(one.run, Feed.signer(one.feed)))
+      claims.push(one.feed.key === undefined ? claims[claims.length - 1]! : Feed.keyClaim(one.feed, one.feed.key))
+    }
+    const verdicts = claims.length === 0 ? [] : yield* verifier.verify(claims)
+    const outcomes: Array<Intake.Outcome> = []
+    const proofs: Array<Uint8Array> = []
+    const staged = new Map<FeedId, Array<Run.Run>>()
+    const stagedFeeds = new Map<FeedId, Feed.Feed>()
+
+    const flush = Effect.fnUntraced(function* () {
+      if (staged.size === 0) return
+      const runs = [...staged.values()].flat()
+      yield* commit({
+        feeds: [...stagedFeeds.values()].map((feed) => ({ feed: feed.id, header: feed.bytes })),
+        runs: runs.map(Intake.stored)
+      })
+      for (const run of runs) Ledger.take(folded.ledger, Ledger.lineOf(folded.ledger, stagedFeeds.get(run.feed)!), run)
+      staged.clear()
+      stagedFeeds.clear()
+      yield* settle([])
+    })
+
+    let verdict = 0
+    for (const one of decoded) {
+      if (one._tag !== "Decoded") {
+        outcomes.push(one)
+        continue
+      }
+      const isGenuine = verdicts[verdict]! && verdicts[verdict + 1]!
+      verdict += 2
+      if (!isGenuine) {
+        outcomes.push(refused("a run that its feed's device did not sign"))
+        continue
+      }
+      // what was staged decides how this one fits: the same feed's end, and the authority that admits its device
+      const pendingOfFeed = staged.get(one.run.feed)
+      const isNew = pendingOfFeed === undefined && !folded.ledger.lines.has(one.run.feed)
+      if (isNew || one.feed.kind === "authority") yield* flush()
+      const ahead = staged.get(one.run.feed)
+      const end = ahead === undefined ? undefined : ahead[ahead.length - 1]
+      const fit = Intake.fit(folded.ledger, one.feed, one.run, end)
+      if (fit._tag === "Continues") {
+        stagedFeeds.set(one.feed.id, one.feed)
+        staged.set(one.feed.id, [...(ahead ?? []), fit.run])
+        if (one.feed.device === keys.device) abandoned.add(one.feed.id)
+        outcomes.push({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
+      } else if (fit._tag === "Contradicts") {
+        yield* flush()
+        const outcome = yield* compare(one.feed, one.run)
+        if (outcome._tag === "Forked") proofs.push(outcome.proof)
+        outcomes.push(outcome)
+      } else outcomes.push(fit)
+    }
+    yield* flush()
+    if (proofs.length > 0) yield* settle(proofs)
+    return outcomes
+  })
+
+  /** Holds a run against what the store has of the same stretch: known, two histories, or apart even earlier. */
+  const compare = Effect.fnUntraced(function* (feed: Feed.Feed, run: Run.Run) {
+    const ours = yield* store.read(space, feed.id, run.first, Number.MAX_SAFE_INTEGER)
+    for (const one of ours) {
+      const own = Run.decode(one.bytes)
+      if (Result.isFailure(own) || own.success.first > Run.lastSeq(run)) break
+      const fork = Fork.between(feed, own.success, run)
+      if (fork === undefined) continue
+      yield* keepFork(fork)
+      return { _tag: "Forked", feed: feed.id, at: fork.at, proof: fork.bytes } satisfies Intake.Outcome
+    }
+    const last = Run.lastSeq(run)
+    const covering = ours.find((one) => one.first <= last && last <= one.last)
+    const own = covering === undefined ? undefined : Run.decode(covering.bytes)
+    if (own !== undefined && Result.isSuccess(own) && sameBytes(own.success.hashes[last - own.success.first]!, run.hashes[run.hashes.length - 1]!))
+      return { _tag: "Known", feed: feed.id, seq: last, mark: Run.lastHash(run).slice(0, 32) } satisfies Intake.Outcome
+    return { _tag: "Detached", feed: feed.id, from: Math.max(0, run.first - Math.max(1, run.bodies.length)) } satisfies Intake.Outcome
+  })
+
+  const keepFork = Effect.fnUntraced(function* (fork: Fork.Fork) {
+    const others = (yield* forks(store, space)).filter((known) => known.feed.id !== fork.feed.id || known.at < fork.at)
+    yield* commit({ locals: [{ name: forksRow, bytes: Cbor.encode([...others, fork].map((known) => known.bytes)) }] })
+    return Ledger.noteFork(folded.ledger, fork.feed, fork.at, Fork.hashBefore(fork))
+  })
+
+  const proveOne = Effect.fnUntraced(function* (proof: Uint8Array) {
+    const fork = Fork.decode(proof)
+    if (Result.isFailure(fork) || fork.success.feed.space !== space) return false
+    const known = folded.ledger.forks.get(fork.success.feed.id)
+    if (known !== undefined && known.seq < fork.success.at) return false
+    if (!folded.ledger.lines.has(fork.success.feed.id) && Ledger.limitOf(folded.ledger, fork.success.feed).seq < 0) return false
+    const genuine = yield* verifier.verify(Fork.claims(fork.success))
+    if (!genuine.every((good) => good)) return false
+    const isNews = yield* keepFork(fork.success)
+    yield* settle(isNews ? [proof] : [])
+    return isNews
+  })
+
+  // — the writer ———————————————————————————————————————————————————————————————————————————————————————
+
+  const turn = Effect.fnUntraced(function* () {
+    const batch = yield* Queue.takeAll(items)
+    for (let at = 0; at < batch.length; ) {
+      const item = batch[at]!
+      switch (item._tag) {
+        case "Write": {
+          let end = at
+          while (end < batch.length && batch[end]!._tag === "Write") end++
+          at += yield* writeRun(batch.slice(at, end) as Array<Item & { _tag: "Write" }>)
+          break
+        }
+        case "Receive": {
+          const group: Array<Item & { _tag: "Receive" }> = []
+          for (let count = 0; at < batch.length && count < runsPerTurnMax; at++) {
+            const next = batch[at]!
+            if (next._tag !== "Receive") break
+            group.push(next)
+            count += next.deliveries.length
+          }
+          const exit = yield* Effect.exit(receiveAll(group.flatMap((one) => one.deliveries)))
+          let from = 0
+          for (const one of group) {
+            const upTo = from + one.deliveries.length
+            yield* Deferred.done(one.done, Exit.map(exit, (outcomes) => outcomes.slice(from, upTo)))
+            from = upTo
+          }
+          break
+        }
+        case "Prove":
+          yield* Deferred.done(item.done, yield* Effect.exit(proveOne(item.proof)))
+          at++
+          break
+        case "Refresh":
+          yield* Deferred.done(item.done, yield* Effect.exit(settle([])))
+          at++
+          break
+      }
+    }
+  })
+  yield* Effect.forkScoped(Effect.forever(Effect.uninterruptible(turn())))
+
+  const ask = <A, E>(make: (done: Deferred.Deferred<A, E>) => Item): Effect.Effect<A, E> =>
+    Effect.flatMap(Deferred.make<A, E>(), (done) => Effect.andThen(Queue.offer(items, make(done)), Deferred.await(done)))
+
+  return {
+    space,
+    ledger: () => folded.ledger,
+    damage: () => folded.damage,
+    write: <A, E>(write: Write<A, E>) =>
+      ask<Written<A>, E | JournalStoreError | KeysError>((done) => ({
+        _tag: "Write",
+        write: write as Write<unknown, unknown>,
+        done: done as Deferred.Deferred<Written<unknown>, unknown>
+      })),
+    receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
+    prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),
+    refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),
+    load: Effect.fnUntraced(function* (feed: FeedId, from: number, bytesMax: number) {
+      const header = folded.ledger.lines.get(feed)?.feed.bytes
+      const limit = folded.ledger.lines.has(feed) ? Ledger.limitOf(folded.ledger, folded.ledger.lines.get(feed)!.feed).seq : -1
+      const runs = yield* store.read(space, feed, from, bytesMax)
+      return runs
+        .filter((run) => run.first <= limit)
+        .map((run) => ({ first: run.first, last: run.last, mark: run.hash.slice(0, 32), header, bytes: run.bytes }))
+    }),
+    feeds: () => {
+      const heads: Frontier.Frontier = Ledger.frontier(folded.ledger)
+      return new Map([...heads].map(([id, head]) => [id, { kind: folded.ledger.lines.get(id)!.feed.kind, head }]))
+    },
+    listen: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    }
+  }
+})
+
+const everyField: ReadonlySet<string> = new Set(["*"])
+const noPositions: ReadonlyArray<Feed.Position> = []
+
+const refused = (why: string): Intake.Outcome => ({ _tag: "Refused", why })
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i])
+
+/** After these the store may or may not hold what was handed to it. */
+const isUnsure = (exit: Exit.Exit<void, JournalStoreError>): boolean => {
+  if (Exit.isSuccess(exit)) return false
+  const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
+  return failure === undefined || failure.error.reason._tag === "JournalUnavailable" || failure.error.reason._tag === "JournalConflict"
+}

@@ -1,0 +1,16 @@
+/** Sizes and counts of the runtime; `test/runtime/limits.test.ts` relates them to those of journal and sync. */
+
+/** Bytes of runs read from the store in one step of a fold. */
+export const loadBytes = 4 * 1024 * 1024
+
+/** Writes waiting for their turn at one replica; more wait at the door. */
+export const writesWaitingMax = 4096
+
+/** Runs of peers that one turn of a replica's writer takes together: one durable write for all. */
+export const runsPerTurnMax = 64
+
+/** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
+export const feedPendingBytesMax = 16 * 1024 * 1024
+
+/** Subscribers to one replica that have not yet seen a change: older notices are merged, none is lost. */
+export const noticesMax = 1024

@@ -1,0 +1,31 @@
+/** How large authority facts and definitions may be. Part of the format: raising one needs a new type of fact. */
+
+/** Rights in one grant. */
+export const grantRightsMax = 64
+
+/** How often a right may be passed on. */
+export const grantDepthMax = 16
+
+/** Feeds that one cut can name. */
+export const cutPositionsMax = 512
+
+/** UTF-16 code units of a device's name. */
+export const deviceNameCharactersMax = 64
+
+/** UTF-16 code units of a reason. */
+export const reasonCharactersMax = 256
+
+/** Bytes of an application's definition. */
+export const definitionBytesMax = 64 * 1024
+
+/** Operations of one application. */
+export const definitionOperationsMax = 256
+
+/** State fields of one application. */
+export const definitionFieldsMax = 128
+
+/** Writes-paths of one operation, and capabilities of one policy. */
+export const operationPathsMax = 32
+
+/** Authority entries of one device in one day; further ones are held until the next. */
+export const authorityEntriesPerDayMax = 1000
