@@ -46,6 +46,10 @@ const deadLinks = (file: string, text: string, textOf: (file: string) => string 
   return dead
 }
 
+/** What stands in backquotes and looks like a path from the root of the repository. */
+const pathsNamed = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/`((?:src|test|scripts|bench|examples|\.ci)\/[\w./-]+)`/gu)].map(([, path]) => path!)
+
 const textIn = (file: string): string | undefined => {
   if (!existsSync(join(root, file))) return undefined
   return file.endsWith(".md") ? read(file) : ""
@@ -60,6 +64,15 @@ describe("the documents", () => {
     )
   })
 
+  it("name only files and folders that exist", () => {
+    const missing = documents.flatMap((file) =>
+      pathsNamed(read(file))
+        .filter((path) => !existsSync(join(root, path)))
+        .map((path) => `${file}: there is no ${path}`)
+    )
+    assert.deepStrictEqual(missing, [])
+  })
+
   it("keep the map of the code short enough to be read", () => {
     for (const file of documents.filter((document) => document === "ARCHITECTURE.md")) {
       assert.isAtMost(read(file).trimEnd().split("\n").length, architectureLinesMax, file)
@@ -70,6 +83,13 @@ describe("the documents", () => {
     const versions = [...read("CHANGELOG.md").matchAll(/^## (.+)$/gmu)].map(([, heading]) => heading!)
     assert.strictEqual(versions[0], "[Unreleased]")
     for (const version of versions.slice(1)) assert.match(version, /^\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}$/u)
+  })
+
+  it("are found out when they name a path", () => {
+    assert.deepStrictEqual(pathsNamed("see `src/index.ts`, `test/vectors/` and `Frontier.join(a, b)`"), [
+      "src/index.ts",
+      "test/vectors/"
+    ])
   })
 
   it("are found out when a link is dead", () => {

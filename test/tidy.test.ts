@@ -6,15 +6,14 @@
  * shortens it takes it off the list.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { tool } from "../scripts/tools.ts"
+import { longestFunction } from "./tidy/functions.ts"
 import { codeLines, unkempt, untidy } from "./tidy/rules.ts"
 
 const root = resolve(import.meta.dirname, "..")
 
-/** Code lines of a file, and of a function (without comments and blank lines). */
+/** Lines of code: comments and blank lines don't count, nor for a function the functions inside it. */
 const fileLinesMax = 400
 const functionLinesMax = 60
 
@@ -42,23 +41,8 @@ const overgrown = (
     .map((path) => `${path}: keeps the limit by now, take it out of test/tidy/ratchet.json`)
 ]
 
-interface LintOutput {
-  readonly diagnostics: ReadonlyArray<{ readonly filename: string; readonly message: string }>
-}
-
-/** The longest function of each file that has one past the limit. */
-const longFunctions = (folder: string): Readonly<Record<string, number>> => {
-  const parameters = ["-c", "test/tidy/functions.oxlintrc.json", "--format", "json", folder]
-  const { stdout } = spawnSync(process.execPath, [tool("oxlint"), ...parameters], { cwd: root, encoding: "utf8" })
-  const output: LintOutput = JSON.parse(stdout)
-  const longest: Record<string, number> = {}
-  for (const { filename, message } of output.diagnostics) {
-    const path = filename.replaceAll("\\", "/")
-    const lines = Number(/\((\d+)\)/u.exec(message)?.[1])
-    longest[path] = Math.max(longest[path] ?? 0, lines)
-  }
-  return longest
-}
+const lengthsBy = (measure: (text: string) => number): Readonly<Record<string, number>> =>
+  Object.fromEntries(filesUnder("src").map(([path, text]) => [`src/${path}`, measure(text)]))
 
 describe("the tree", () => {
   it("is tidy in src", () => {
@@ -78,12 +62,11 @@ describe("the tree", () => {
   })
 
   it("has no file that grew past its length", () => {
-    const lengths = Object.fromEntries(filesUnder("src").map(([path, text]) => [`src/${path}`, codeLines(text)]))
-    assert.deepStrictEqual(overgrown(lengths, ratchet.files, fileLinesMax), [])
+    assert.deepStrictEqual(overgrown(lengthsBy(codeLines), ratchet.files, fileLinesMax), [])
   })
 
   it("has no function that grew past its length", () => {
-    assert.deepStrictEqual(overgrown(longFunctions("src"), ratchet.functions, functionLinesMax), [])
+    assert.deepStrictEqual(overgrown(lengthsBy(longestFunction), ratchet.functions, functionLinesMax), [])
   })
 })
 
@@ -138,6 +121,7 @@ describe("tidy finds", () => {
     ["console.log(1)", "Effect.log"],
     ["process.exit(1)", "an argument"],
     ['const x = await import("effect/Effect")', "an import at the top"],
+    ["yield* connection.send(frame)", "Guard.send"],
     ["Effect.forkDetach(run)", "Effect.forkScoped"],
     ["Queue.unbounded()", "a bounded one with a named limit"],
     ["export default 1", "a named export"],
@@ -179,6 +163,13 @@ describe("tidy finds", () => {
     assert.deepStrictEqual(unkempt("a.ts", `${opening}const \u0430 = "\u00b7"`), [
       "a.ts: U+0430 stands in code outside strings and comments"
     ])
+  })
+
+  it("the longest function, without those inside it", () => {
+    const inner = ["const inner = () => {", "// not counted", "", "return 2", "}"]
+    assert.strictEqual(longestFunction(["const outer = () => {", ...inner, "return inner()", "}"].join("\n")), 4)
+    assert.strictEqual(longestFunction(["const outer = () => [", "1,", "2,", "3", "]", "const b = 1"].join("\n")), 5)
+    assert.strictEqual(longestFunction("export const a = [1, 2]\n"), 0)
   })
 
   it("what grew, and what the ratchet lists for nothing", () => {

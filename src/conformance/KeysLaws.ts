@@ -58,7 +58,10 @@ export const keysLaws: ReadonlyArray<Law<Keys>> = [
       const keys = yield* Keys
       const before = keys.box.slice()
       yield* expect(before.length === 32, `the box key has ${before.length} bytes`)
-      yield* expect(before.some((byte, at) => byte !== toBytes(keys.device)[at]), "the box key is the signing key")
+      yield* expect(
+        before.some((byte, at) => byte !== toBytes(keys.device)[at]),
+        "the box key is the signing key"
+      )
       keys.box.fill(0)
       yield* expectSame(keys.box, before, "the box key after a caller overwrote what it was given")
     })

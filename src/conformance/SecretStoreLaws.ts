@@ -88,7 +88,10 @@ export const secretStoreLaws: ReadonlyArray<Law<SecretStore>> = [
         yield* expect(Exit.hasDies(yield* Effect.exit(store.get(name))), `the name ${JSON.stringify(name)} was read`)
       }
       const tooLarge = Redacted.make(new Uint8Array(secretBytesMax + 1))
-      yield* expect(Exit.hasDies(yield* Effect.exit(store.put("conformance.large", tooLarge))), "a larger secret was taken")
+      yield* expect(
+        Exit.hasDies(yield* Effect.exit(store.put("conformance.large", tooLarge))),
+        "a larger secret was taken"
+      )
       yield* expectAbsent("conformance.large")
     })
   },

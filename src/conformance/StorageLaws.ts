@@ -19,7 +19,10 @@ const expectStored = (key: string, expected: Uint8Array) =>
     const found = yield* (yield* Storage).get(key)
     yield* expect(Option.isSome(found), `the blob ${JSON.stringify(key)} is absent`)
     const bytes = Option.getOrElse(found, () => new Uint8Array(0))
-    yield* expect(isEqual(bytes, expected), `the blob ${JSON.stringify(key)} is not what was put: ${bytes.length} bytes`)
+    yield* expect(
+      isEqual(bytes, expected),
+      `the blob ${JSON.stringify(key)} is not what was put: ${bytes.length} bytes`
+    )
   })
 
 const expectAbsent = (key: string) =>
@@ -28,7 +31,8 @@ const expectAbsent = (key: string) =>
     yield* expect(Option.isNone(found), `the blob ${JSON.stringify(key)} is there`)
   })
 
-const isEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, at) => byte === b[at])
+const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at])
 
 const removeAll = (keys: Iterable<string>) =>
   Effect.gen(function* () {

@@ -54,6 +54,16 @@ export class NetworkError extends Schema.TaggedError<NetworkError>()("NetworkErr
   }
 }
 
+/** Who may be at the other end: one device, or whichever satisfies a question. */
+export type Expected = DeviceId | ((device: DeviceId) => boolean)
+
+export const isExpected = (expected: Expected | undefined, found: DeviceId): boolean =>
+  expected === undefined || (typeof expected === "function" ? expected(found) : expected === found)
+
+/** What a refusal can tell of who was expected: a question names nobody. */
+export const named = (expected: Expected | undefined): { readonly expected?: DeviceId } =>
+  expected === undefined || typeof expected === "function" ? {} : { expected }
+
 /** Largest frame, in bytes of plain text. A larger one is a defect of the sender and closes a receiver. */
 export const frameBytesMax = 512 * 1024
 
@@ -82,12 +92,12 @@ export class Network extends Context.Service<
   Network,
   {
     /**
-     * Opens a connection and proves both keys. With `expected`, another device at the other end is `PeerRefused`
-     * before anything is sent to it. The connection ends with the scope.
+     * Opens a connection and proves both keys. With `expected`, a device or a question about one, another device at the
+     * other end is `PeerRefused` before anything of ours is sent to it. The connection ends with the scope.
      */
     readonly connect: (
       address: string,
-      expected?: DeviceId
+      expected?: Expected
     ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
     /** The next connection somebody opened to us, proved; its life is the scope's. Never fails: bad ones are counted. */
     readonly accept: Effect.Effect<Connection, never, Scope.Scope>

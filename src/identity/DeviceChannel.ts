@@ -19,7 +19,7 @@
  * in its text; the Noise hash that the initiator signs later covers it all. A signature therefore fits one handshake
  * between two key pairs and can't be carried into another one.
  *
- * Order of disclosure: the responder shows its device to whoever asks; the initiator checks it against `expected` and
+ * Order of disclosure: the responder shows its device to whoever asks; the initiator checks it with `isExpected` and
  * its signature against its key, and only then signs. Two bindings that are both stated must be equal, else somebody
  * ends the TLS of one side and begins another; a side that states none (a browser) relies on this channel alone.
  *
@@ -55,8 +55,8 @@ export interface Options {
   readonly versions: ReadonlyArray<number>
   /** What the outer TLS exports, at least 32 bytes, if this side can ask it. */
   readonly exported?: Uint8Array | undefined
-  /** The only device to go on with. For a responder, whom to let in. */
-  readonly expected?: DeviceId | undefined
+  /** Whether to go on with a device; without it, with any. For a responder, whom to let in. */
+  readonly isExpected?: ((device: DeviceId) => boolean) | undefined
 }
 
 export interface Claim {
@@ -196,9 +196,9 @@ const receiveThird = (responderBinding: Uint8Array, talk: Talk, hash: Uint8Array
 
 /** What this side refuses by itself comes first: nobody's signature is worth checking for it. */
 const askVerdict = (talk: Talk, hash: Uint8Array, proof: Proof, binding: Uint8Array, ours: Uint8Array): Step => {
-  const { device, expected, initiator } = talk.options
+  const { device, initiator, isExpected } = talk.options
   const { peer, signature } = proof
-  if (expected !== undefined && peer !== expected) return refuse("OtherDevice", "another device answers there", peer)
+  if (isExpected?.(peer) === false) return refuse("OtherDevice", "another device answers there", peer)
   if (peer === device) return refuse("SameDevice", "this device itself answers there", peer)
   if (isStated(binding) && isStated(bindingOf(talk.options)) && !isSame(binding, bindingOf(talk.options))) {
     return refuse("OtherBinding", "the outer TLS of the two ends is not the same: something in between ends it", peer)

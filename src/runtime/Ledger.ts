@@ -19,6 +19,7 @@
 import * as Result from "effect/Result"
 import { entryHash, type DefinitionId, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
+import type { Change } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
@@ -83,7 +84,7 @@ export interface Ledger {
   genesis: (Genesis.Genesis & { readonly space: SpaceId }) | undefined
   authority: Authority.Authority | undefined
   readonly lines: Map<FeedId, Line>
-  state: State.State
+  readonly state: State.State
   readonly quarantine: Map<string, Quarantined>
   /** Of the entries with one (requester, key) the one that counts. */
   readonly requests: Map<string, { readonly time: number; readonly feed: FeedId; readonly seq: number }>
@@ -111,7 +112,7 @@ export const make = (space: SpaceId): Ledger => ({
   genesis: undefined,
   authority: undefined,
   lines: new Map(),
-  state: State.make(),
+  state: State.empty(),
   quarantine: new Map(),
   requests: new Map(),
   closings: new Map(),
@@ -222,6 +223,9 @@ export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
   }
   return heads
 }
+
+/** What an application with these fields sees: immutable, the same object until something changes. */
+export const read = (ledger: Ledger, definition: Definition): State.Shown => State.read(ledger.state, definition.fields)
 
 /** Authority positions that are news to a feed: what its next entry has to name as seen. */
 export const unseen = (ledger: Ledger, line: Line | undefined, kind: Feed["kind"], seq: number): ReadonlyArray<Position> => {
@@ -370,9 +374,10 @@ const apply = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body, p
   const definition = Result.getOrThrow(line.rules!.definition)
   let index = 0
   for (const fact of body.facts) {
-    for (const change of fact.payload as ReadonlyArray<State.Change>) {
-      State.apply(ledger.state, definition.fields, change, { time: pending.time, feed: line.feed.id, seq: pending.seq, index: index++ })
-      progress.fields.add(State.fieldOf(change))
+    for (const change of fact.payload as ReadonlyArray<Change>) {
+      const stamp = { time: pending.time, feed: line.feed.id, seq: pending.seq, index: index++ }
+      State.apply(ledger.state, definition.fields, change, stamp)
+      progress.fields.add(change[1] as string)
     }
   }
   ledger.applied++
@@ -390,12 +395,15 @@ const refuse = (
 ): void => {
   quarantine(ledger, line, pending, because)
   if (line.rules === undefined || Result.isFailure(line.rules.definition)) return
+  const definition = line.rules.definition.success
   let index = 0
   for (const fact of body.facts) {
     if (!Array.isArray(fact.payload)) continue
-    for (const change of fact.payload as ReadonlyArray<State.Change>) {
+    for (const change of fact.payload as ReadonlyArray<Change>) {
       const stamp = { time: pending.time, feed: line.feed.id, seq: pending.seq, index: index++ }
-      if (State.applyRefused(ledger.state, line.rules.definition.success.fields, change, stamp)) progress.fields.add(State.fieldOf(change))
+      if (!Array.isArray(change) || State.inspect(definition.fields, change)._tag === "Invalid") continue
+      State.applyRefused(ledger.state, definition.fields, change, stamp)
+      progress.fields.add(change[1] as string)
     }
   }
 }

@@ -110,6 +110,8 @@ export interface Replica {
   readonly feeds: () => ReadonlyMap<FeedId, Local>
   /** Judges what time or new knowledge has released; harmless at any time. */
   readonly refresh: Effect.Effect<void, JournalStoreError>
+  /** Holds a peer's frontier against our own feeds: one that reaches further, or differs, is not continued. */
+  readonly compare: (frontier: Frontier.Frontier) => void
   /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
   readonly listen: (listener: (notice: Notice) => void) => () => void
 }
@@ -241,7 +243,7 @@ export const open = Effect.fn("Replica.open")(function* (
     const hashes = Run.hashes(unsigned)
     const signed = yield* Effect.exit(keys.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!)))
     if (Exit.isFailure(signed)) {
-      yield* failAll(signed)
+      yield* failAll(Exit.failCause(signed.cause))
       return handled
     }
     const encoded = Run.encode(unsigned, signed.value)
@@ -255,7 +257,7 @@ export const open = Effect.fn("Replica.open")(function* (
     if (Exit.isFailure(durable)) {
       // whether it is there may be unknown: this feed is not continued before the store was read again
       if (line === undefined || isUnsure(durable)) folded = yield* refold(durable)
-      yield* failAll(durable)
+      yield* failAll(Exit.failCause(durable.cause))
       return handled
     }
     Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
@@ -389,8 +391,7 @@ export const open = Effect.fn("Replica.open")(function* (
 
   // — the writer ———————————————————————————————————————————————————————————————————————————————————————
 
-  const turn = Effect.fnUntraced(function* () {
-    const batch = yield* Queue.takeAll(items)
+  const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length; ) {
       const item = batch[at]!
       switch (item._tag) {
@@ -428,7 +429,10 @@ export const open = Effect.fn("Replica.open")(function* (
       }
     }
   })
-  yield* Effect.forkScoped(Effect.forever(Effect.uninterruptible(turn())))
+  // waiting may be interrupted, a turn may not: who closes the replica waits for it to end
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(items)), turn)))
+  )
 
   const ask = <A, E>(make: (done: Deferred.Deferred<A, E>) => Item): Effect.Effect<A, E> =>
     Effect.flatMap(Deferred.make<A, E>(), (done) => Effect.andThen(Queue.offer(items, make(done)), Deferred.await(done)))
@@ -457,6 +461,13 @@ export const open = Effect.fn("Replica.open")(function* (
     feeds: () => {
       const heads: Frontier.Frontier = Ledger.frontier(folded.ledger)
       return new Map([...heads].map(([id, head]) => [id, { kind: folded.ledger.lines.get(id)!.feed.kind, head }]))
+    },
+    compare: (frontier) => {
+      for (const [feed, head] of frontier) {
+        const line = folded.ledger.lines.get(feed)
+        if (line === undefined || line.feed.device !== keys.device) continue
+        if (head.seq >= line.taken || (head.seq === line.taken - 1 && head.mark !== line.hash.slice(0, 32))) abandoned.add(feed)
+      }
     },
     listen: (listener) => {
       listeners.add(listener)

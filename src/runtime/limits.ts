@@ -12,5 +12,5 @@ export const runsPerTurnMax = 64
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024
 
-/** Subscribers to one replica that have not yet seen a change: older notices are merged, none is lost. */
-export const noticesMax = 1024
+/** Messages and notices waiting at one connection; when it is full the connection is not read. */
+export const mailboxMax = 64

@@ -64,7 +64,7 @@ export const make = (world: World): SimulatedNetwork => {
   const wires = Wires.make(world, links)
   const hosts = new Map<string, Host>()
 
-  const dial = Effect.fnUntraced(function* (from: Host, address: string, expected: DeviceId | undefined, wait: Wait) {
+  const dial = Effect.fnUntraced(function* (from: Host, address: string, expected: Expected, wait: Wait) {
     const name = nameOf(address)
     if (name === undefined)
       return yield* failed(new AddressInvalid({ address, allowed: "sim: and the name of a host" }))
@@ -174,9 +174,14 @@ const opened = <E>(acquire: (wait: Wait) => Effect.Effect<Connection, E>): Effec
     Effect.tap(acquire(restore), ({ close }) => Effect.addFinalizer(() => close("no longer needed")))
   )
 
-const refusalOf = (own: DeviceId, found: DeviceId, expected: DeviceId | undefined) => {
-  if (expected !== undefined && found !== expected) return { what: "another device answers there", expected }
-  return found === own ? { what: "this device itself answers there" } : undefined
+/** Whom a caller of `connect` wants to meet: anybody, one device, or one of which something holds. */
+type Expected = Parameters<Network["Service"]["connect"]>[1]
+
+const refusalOf = (own: DeviceId, found: DeviceId, expected: Expected) => {
+  if (found === own) return { what: "this device itself answers there" }
+  const what = "another device answers there"
+  if (typeof expected === "function") return expected(found) ? undefined : { what }
+  return expected === undefined || expected === found ? undefined : { what, expected }
 }
 
 const failed = (reason: NetworkError["reason"]): Effect.Effect<never, NetworkError> =>

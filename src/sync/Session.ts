@@ -41,6 +41,8 @@ export interface Topic {
   readonly peerOffered: boolean
   /** What the peer has, or was sent; undefined until it said so. */
   readonly peer: Frontier.Frontier | undefined
+  /** The peer has said how far it is. */
+  readonly heard: boolean
   /** What the peer said it has durably. */
   readonly acknowledged: Frontier.Frontier
   readonly peerUpTo: Frontier.Frontier | undefined
@@ -206,6 +208,27 @@ export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: num
   return { session, asks: [{ _tag: "Send", message: { _tag: "Want", space: tag, feed, from } }] }
 }
 
+/** Hands on a proof that a feed has two histories, to a peer that may read the space. */
+export const proof = (session: Session, space: SpaceId, bytes: Uint8Array): Step => {
+  if (session._tag === "Closed") return { session, asks: [] }
+  const topic = session.topics.get(Message.tagOf(session.channelKey, space))
+  if (topic === undefined || !topic.offered || !topic.peerOffered) return { session, asks: [] }
+  return { session, asks: [{ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof: bytes } }] }
+}
+
+/** Which space a tag of this connection names. */
+export const spaceOf = (session: Session, tag: Message.Tag): SpaceId | undefined =>
+  session._tag === "Closed" ? undefined : session.topics.get(tag)?.share.space
+
+/** Whether the peer has acknowledged everything in `feeds`, up to what it asked for. */
+export const isServed = (session: Session, space: SpaceId, feeds: ReadonlyMap<FeedId, Local>): boolean => {
+  if (session._tag === "Closed") return false
+  const topic = session.topics.get(Message.tagOf(session.channelKey, space))
+  if (topic === undefined || topic.peer === undefined || !topic.peerOffered) return false
+  for (const [feed, local] of feeds) if ((topic.acknowledged.get(feed)?.seq ?? -1) < local.head.seq) return false
+  return true
+}
+
 /** Ends the session; what comes afterwards is ignored. */
 export const close = (because: string): Session => ({ _tag: "Closed", because })
 
@@ -217,7 +240,7 @@ export const isCaughtUp = (
 ): boolean => {
   if (session._tag === "Closed") return false
   const topic = session.topics.get(Message.tagOf(session.channelKey, space))
-  if (topic === undefined || !topic.peerOffered || topic.peer === undefined) return false
+  if (topic === undefined || !topic.heard) return false
   for (const [feed, head] of topic.acknowledged) {
     if ((topic.share.feeds.get(feed)?.head.seq ?? -1) < head.seq && wanted(feed, head.seq)) return false
   }
@@ -276,8 +299,8 @@ const have = (topic: Topic, frontier: Frontier.Frontier, upTo: Frontier.Frontier
   }))
   if (topic.rewinds + rewinds.length > rewindsMax) return { breach: "its frontiers conflict without end" }
   // the first Have replaces what an introduction assumed
-  const base = topic.peer === undefined || topic.acknowledged.size === 0 ? frontier : Frontier.join(topic.peer, frontier)
-  const pumped = pump({ ...topic, acknowledged, peer: base, peerUpTo: upTo, rewinds: topic.rewinds + rewinds.length })
+  const base = !topic.heard ? frontier : Frontier.join(topic.peer, frontier)
+  const pumped = pump({ ...topic, heard: true, acknowledged, peer: base, peerUpTo: upTo, rewinds: topic.rewinds + rewinds.length })
   return { topic: pumped.topic, asks: [...asks, ...rewinds, ...pumped.asks] }
 }
 
@@ -337,6 +360,7 @@ const newTopic = (share: Share, tag: Message.Tag): Topic => ({
   offered: false,
   peerOffered: false,
   peer: undefined,
+  heard: false,
   acknowledged: Frontier.empty,
   peerUpTo: undefined,
   inFlight: 0,

@@ -212,6 +212,10 @@ export const members = (
   return result
 }
 
+/** Whether a standing restriction ends the device: from some point on nothing it says counts. */
+export const isRevoked = (authority: Authority, device: DeviceId): boolean =>
+  restrictions(authority).some((restriction) => restriction.fact.device === device)
+
 /** Whether some entry here, valid or not, admits the device: then its authority feeds matter:
  * a restriction behind another device's cut may still stand. */
 export const isNamed = (authority: Authority, device: DeviceId): boolean =>

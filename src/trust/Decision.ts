@@ -8,6 +8,7 @@
 import * as Result from "effect/Result"
 import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type * as Cbor from "../journal/Cbor.ts"
+import type { Touch } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Writes from "../journal/crdt/Writes.ts"
 import * as Authority from "./Authority.ts"
@@ -43,7 +44,7 @@ export type Refusal =
   | { readonly _tag: "UnknownOperation"; readonly type: string }
   | { readonly _tag: "MissingCapability"; readonly device: DeviceId; readonly needed: Capability; readonly held: ReadonlyArray<Authority.Held> }
   | { readonly _tag: "ChangeInvalid"; readonly type: string; readonly index: number; readonly what: string }
-  | { readonly _tag: "WriteOutside"; readonly type: string; readonly index: number; readonly touched: string; readonly allowed: ReadonlyArray<string> }
+  | { readonly _tag: "WriteOutside"; readonly type: string; readonly touched: string; readonly allowed: ReadonlyArray<string> }
   | { readonly _tag: "RequestForeign"; readonly requester: DeviceId }
   | { readonly _tag: "Duplicate"; readonly feed: FeedId; readonly seq: number }
 
@@ -67,7 +68,7 @@ export const decide = (authority: Authority.Authority, view: Authority.View, req
   if ("_tag" in touched) return touched
   const grounds: Array<Ground> = []
   for (const template of operation.capabilities) {
-    const needed = bind(template, operation.resource, touched.bindings)
+    const needed = bind(template, operation.resource, touched.bindings, request.device)
     if (needed === undefined) return denied({ _tag: "Malformed", what: `the resource of ${request.type} can't be bound` })
     const right = Authority.holds(authority, view, request.device, needed, request.time)
     if (right === undefined) {
@@ -86,44 +87,37 @@ const inspect = (
 ): Denied | { readonly bindings: ReadonlyMap<string, string> } => {
   const { changes, type } = request
   if (!Array.isArray(changes)) return denied({ _tag: "Malformed", what: `the payload of ${type} is no list of changes` })
-  const bindings = new Map<string, string>()
+  const touches: Array<Touch> = []
   for (let index = 0; index < changes.length; index++) {
     const change: Cbor.Cbor = changes[index]
     if (!Array.isArray(change)) return denied({ _tag: "ChangeInvalid", type, index, what: "not an array" })
-    const touch = State.inspect(request.definition.fields, change as ReadonlyArray<Cbor.Cbor>)
-    if ("what" in touch) return denied({ _tag: "ChangeInvalid", type, index, what: touch.what })
-    if (!operation.writes.some((pattern) => Writes.match(pattern, touch, { self: request.device, fresh: request.fresh }, bindings)))
-      return denied({
-        _tag: "WriteOutside",
-        type,
-        index,
-        touched: `${touch.path.join("/")}:${touch.mutator}`,
-        allowed: operation.writes.map(Writes.toText)
-      })
+    const touch = State.inspect(request.definition.fields, change)
+    if (touch._tag === "Invalid") return denied({ _tag: "ChangeInvalid", type, index, what: touch.reason })
+    touches.push(touch)
   }
-  return { bindings }
+  const bindings = Writes.matchAll(operation.writes, touches, { self: request.device, isNew: request.fresh })
+  if (Result.isSuccess(bindings)) return { bindings: bindings.success }
+  const allowed = operation.writes.map((pattern) => pattern.text)
+  return denied({ _tag: "WriteOutside", type, touched: Writes.show(bindings.failure), allowed })
 }
 
-/** `task:write` on resource `tasks/{id}` with id = 7 → `task:write/tasks/7`. Values can't add segments or wildcards. */
+/** `task:write` on resource `tasks/{id}` with id = 7 → `task:write/tasks/7`. Bound values are single segments (Writes). */
 const bind = (
   action: Capability,
   resource: string | undefined,
-  bindings: ReadonlyMap<string, string>
+  bindings: Writes.Bindings,
+  self: DeviceId
 ): Capability | undefined => {
   if (resource === undefined) return action
   let unbound = false
   const bound = resource.replace(/\{([a-z]+)\}/g, (_, name: string) => {
-    const value = bindings.get(name)
+    const value = name === "self" ? self : bindings.get(name)
     if (value === undefined) unbound = true
-    return escapeSegment(value ?? "")
+    return value ?? ""
   })
   const text = `${action}/${bound}`
   return unbound || !isCapability(text) ? undefined : capability(text)
 }
-
-/** Keeps a bound value within one segment of a resource: `%`, `/`, `*` and control characters are written as %XX. */
-export const escapeSegment = (value: string): string =>
-  value.replace(/[%/*\u0000-\u001f]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`)
 
 /** For operators: names devices and links. */
 export const explain = (decision: Decision): string => {
@@ -157,7 +151,7 @@ export const explain = (decision: Decision): string => {
     case "ChangeInvalid":
       return `change ${because.index} of ${because.type} is invalid: ${because.what}`
     case "WriteOutside":
-      return `change ${because.index} of ${because.type} touches ${because.touched}; allowed: ${because.allowed.join(", ")}`
+      return `${because.type} touches ${because.touched}; allowed: ${because.allowed.join(", ")}`
     case "RequestForeign":
       return `it carries a request of device ${because.requester.slice(0, 10)} without that device's signature`
     case "Duplicate":

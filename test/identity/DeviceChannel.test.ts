@@ -156,7 +156,7 @@ describe("an undisturbed handshake", () => {
 describe("somebody else at the other end", () => {
   it("is refused by an initiator that expects another device, before it says anything about itself", () => {
     const { initiator, responder, wire } = shake(
-      { who: alice, options: options(alice, true, { expected: mallory.device }) },
+      { who: alice, options: options(alice, true, { isExpected: (device) => device === mallory.device }) },
       { who: bob, options: options(bob, false) }
     )
     assert.deepInclude(initiator, { _tag: "Refused" })
@@ -169,7 +169,7 @@ describe("somebody else at the other end", () => {
   it("is refused when it names a device whose key it does not have", () => {
     const asBob = { device: bob.device, sign: mallory.sign }
     const { initiator, wire } = shake(
-      { who: alice, options: options(alice, true, { expected: bob.device }) },
+      { who: alice, options: options(alice, true, { isExpected: (device) => device === bob.device }) },
       { who: asBob, options: options(asBob, false) }
     )
     assert.strictEqual(becauseOf(initiator), "BadSignature")
@@ -190,7 +190,7 @@ describe("somebody else at the other end", () => {
     // Then she answers Alice with it.
     const asBob = { device: bob.device, sign: () => relayed! }
     const { initiator } = shake(
-      { who: alice, options: options(alice, true, { expected: bob.device }) },
+      { who: alice, options: options(alice, true, { isExpected: (device) => device === bob.device }) },
       { who: asBob, options: options(asBob, false) }
     )
     assert.strictEqual(becauseOf(initiator), "BadSignature")

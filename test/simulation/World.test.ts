@@ -162,6 +162,21 @@ describe("A process", () => {
     assert.deepStrictEqual(seen, ["started"])
   })
 
+  it("drops with its power what was already queued", () => {
+    const seen: Array<string> = []
+    const outcome = World.run({ seed: 2 }, (world) =>
+      Effect.gen(function* () {
+        const alice = world.process("Alice")
+        alice.post(() => seen.push("queued"))
+        alice.kill()
+        alice.post(() => seen.push("queued by the dead"))
+        yield* Effect.sleep(10)
+      })
+    )
+    valueOf(outcome)
+    assert.deepStrictEqual(seen, [])
+  })
+
   it("draws other random numbers in its next life, and the same ones in a repeated world", () => {
     const lives = () =>
       valueOf(
@@ -172,8 +187,8 @@ describe("A process", () => {
           })
         )
       )
-    const [first, second] = lives()
-    assert.notDeepEqual(first, second)
+    const [first = [], second = []] = lives()
+    for (const [index, drawn] of first.entries()) assert.notStrictEqual(drawn, second[index])
     assert.deepStrictEqual(lives(), [first, second])
   })
 

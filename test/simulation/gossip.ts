@@ -61,7 +61,7 @@ const run = Effect.fn("Gossip.run")(function* (names: ReadonlyArray<string>, bug
     const tell = Effect.suspend(() => connection.send(toBytes(numbers))).pipe(Effect.andThen(Effect.sleep("1 second")))
     const hear = Effect.flatMap(connection.receive, (bytes) => keep(fromBytes(bytes)))
     const talking = bug === "OneShot" ? [hear] : [hear, tell]
-    yield* Effect.all(talking.map(Effect.forever), { concurrency: 2 }).pipe(
+    yield* Effect.forEach(talking, (one) => Effect.forever(one), { concurrency: 2, discard: true }).pipe(
       Effect.ensuring(Effect.sync(() => connections.delete(connection)))
     )
   })
@@ -108,10 +108,9 @@ export const world = (seed: number, bug?: Bug): World.Outcome<ReadonlyArray<stri
         const chance = world.chance(`work/${agent.name}`)
         for (let count = 0; !(yield* Deferred.isDone(isOver)); count++) {
           const number = 1_000 * (index + 1) + count
-          yield* agent.use(({ add }) => add(number)).pipe(
-            Effect.andThen(Effect.sync(() => acknowledged.add(number))),
-            Effect.ignore
-          )
+          yield* agent
+            .use(({ add }) => add(number))
+            .pipe(Effect.andThen(Effect.sync(() => acknowledged.add(number))), Effect.ignore)
           yield* Effect.sleep(chance.between(100, 2_000))
         }
       })

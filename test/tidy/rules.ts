@@ -59,7 +59,7 @@ const ambient = ["handlers/node", "handlers/browser"]
 interface Word {
   readonly pattern: RegExp
   readonly instead: string
-  /** Where it may stand all the same. */
+  /** Folders and files where it may stand all the same. */
   readonly except: ReadonlyArray<string>
 }
 
@@ -75,6 +75,11 @@ const banned: ReadonlyArray<Word> = [
     except: [...ambient, "cli"]
   },
   { pattern: /(?<![\w.])import\(/u, instead: "an import at the top", except: [...ambient, "cli"] },
+  {
+    pattern: /\bconnection\.send\(/u,
+    instead: "Guard.send",
+    except: [...ambient, "handlers/memory", "handlers/shared", "runtime/Guard.ts", "simulation", "conformance"]
+  },
   { pattern: /\bforkDetach\b/u, instead: "Effect.forkScoped", except: ["simulation"] },
   { pattern: /\b(?:Queue|PubSub)\.unbounded\b/u, instead: "a bounded one with a named limit", except: [] },
   { pattern: /\bexport default\b/u, instead: "a named export", except: [] },
@@ -89,13 +94,15 @@ const networkUsers: ReadonlyArray<RegExp> = [
   /^handlers\/\w+\/\w*Network\.ts$/u, // they implement it
   /^handlers\/shared\/\w+\.ts$/u, // they are parts of those that implement it
   /^runtime\/Guard\.ts$/u, // the only door out
+  /^runtime\/Agent\.ts$/u, // opens and accepts connections
+  /^runtime\/Link\.ts$/u, // lives as long as a connection; what it sends goes through the guard
   /^simulation\//u, // a network in a world of its own
   /^conformance\/NetworkLaws\.ts$/u, // its laws
   /^(?:index|server|browser)\.ts$/u // the public name of the contract
 ]
 
 /** Cuts comments out and keeps every line where it was. */
-const codeOf = (text: string): string =>
+export const codeOf = (text: string): string =>
   text.replaceAll(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//gu, (piece) =>
     piece.startsWith("/") ? piece.replaceAll(/[^\n]/gu, "") : piece
   )
@@ -136,7 +143,7 @@ export const untidy = (path: string, text: string): ReadonlyArray<string> => {
     errors.push(...(target!.startsWith(".") ? misplaced(path, from, target!) : foreign(path, from, target!)))
   }
   for (const { pattern, instead, except } of banned) {
-    if (!except.includes(from) && pattern.test(code))
+    if (!except.includes(from) && !except.includes(path) && pattern.test(code))
       errors.push(`${path}: ${pattern.source} is banned, use ${instead}`)
   }
   const reExports = /^export\s+(?:type\s+)?(?:\*|\{[^}]*\})(?:\s+as\s+\w+)?\s+from\b/mu.test(code)

@@ -65,7 +65,10 @@ export const make = (options: MemoryKeysOptions): Keys["Service"] => {
     open: (purpose, sealed) =>
       Effect.suspend(() =>
         Effect.fromResult(
-          Result.mapError(open(sealKeysFor(purpose), sealed), () => new KeysError({ reason: new SealInvalid({ purpose }) }))
+          Result.mapError(
+            open(sealKeysFor(purpose), sealed),
+            () => new KeysError({ reason: new SealInvalid({ purpose }) })
+          )
         )
       ),
     level: "Low"

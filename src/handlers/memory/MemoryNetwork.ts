@@ -15,10 +15,13 @@ import type * as Scope from "effect/Scope"
 import {
   AddressInvalid,
   frameBytesMax,
+  isExpected,
+  named,
   Network,
   NetworkError,
   PeerRefused,
   Unreachable,
+  type Expected,
   type Connection
 } from "../../effects/Network.ts"
 import * as Hash from "../../identity/Hash.ts"
@@ -58,7 +61,7 @@ export interface Hub {
 
 /** A device's place at the hub. */
 export interface Plug {
-  readonly dial: (address: string, expected: DeviceId | undefined) => Effect.Effect<End, NetworkError>
+  readonly dial: (address: string, expected: Expected | undefined) => Effect.Effect<End, NetworkError>
   readonly next: Effect.Effect<End>
   readonly unplug: Effect.Effect<void>
 }
@@ -172,7 +175,7 @@ export const hub = (options?: { readonly wire?: Wire }): Hub => {
     return [first, second]
   }
 
-  const dial = Effect.fnUntraced(function* (self: Place, address: string, expected: DeviceId | undefined) {
+  const dial = Effect.fnUntraced(function* (self: Place, address: string, expected: Expected | undefined) {
     if (!isAddress(address)) {
       return yield* new NetworkError({ reason: new AddressInvalid({ address, allowed: allowedAddress }) })
     }
@@ -256,8 +259,8 @@ const open = <E>(end: Effect.Effect<End, E>): Effect.Effect<Connection, E, Scope
     Effect.map(({ connection }) => connection)
   )
 
-const refusal = (device: DeviceId, found: DeviceId, expected: DeviceId | undefined) => {
-  if (expected !== undefined && found !== expected) return { what: "another device answers there", expected }
+const refusal = (device: DeviceId, found: DeviceId, expected: Expected | undefined) => {
+  if (!isExpected(expected, found)) return { what: "another device answers there", ...named(expected) }
   return found === device ? { what: "this device itself answers there" } : undefined
 }
 

@@ -27,7 +27,8 @@ export const make = (options: MemoryStorageOptions = {}): Storage["Service"] => 
     if (bytes.length > blobBytesMax) throw new RangeError(`a blob has at most ${blobBytesMax} bytes`)
     const old = blobByKey.get(key)
     const growth = old === undefined ? keyBytes(key) + bytes.length : bytes.length - old.length
-    if (usedBytes + growth > limitBytes) return Effect.fail(new StorageError({ reason: new StorageFull({ limitBytes }) }))
+    if (usedBytes + growth > limitBytes)
+      return Effect.fail(new StorageError({ reason: new StorageFull({ limitBytes }) }))
     usedBytes += growth
     blobByKey.set(key, bytes.slice())
     return Effect.void
@@ -47,7 +48,8 @@ export const make = (options: MemoryStorageOptions = {}): Storage["Service"] => 
   })
 }
 
-export const layer = (options: MemoryStorageOptions = {}): Layer.Layer<Storage> => Layer.sync(Storage, () => make(options))
+export const layer = (options: MemoryStorageOptions = {}): Layer.Layer<Storage> =>
+  Layer.sync(Storage, () => make(options))
 
 const withKey = <A>(key: string, work: () => Effect.Effect<A, StorageError>): Effect.Effect<A, StorageError> =>
   Effect.suspend(() =>

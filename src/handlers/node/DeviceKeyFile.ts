@@ -140,6 +140,14 @@ export const decode = Effect.fn("DeviceKeyFile.decode")(function* (bytes: Uint8A
   return isOurs ? secrets : yield* corrupt(where, "its public keys are not those of its secrets")
 })
 
+/** The passes to try next, after some took so long; the same number when they took long enough or are the most allowed. */
+export const passesAfter = (passes: number, tookMillis: number, unlockMillis: number): number => {
+  if (tookMillis >= unlockMillis) return passes
+  // A tenth more than in proportion, so that a lucky try does not need a third round.
+  const wanted = Math.ceil((passes * 11 * unlockMillis) / (10 * Math.max(tookMillis, 1)))
+  return Math.min(argonWorkMax / argonMemory, Math.max(passes + 1, wanted))
+}
+
 /** The Ed25519 key in OpenSSL's hands. */
 export const signingKey = ({ signingSeed }: DeviceSecrets): nodeCrypto.KeyObject =>
   privateKey("302e020100300506032b657004220420", signingSeed)
@@ -189,17 +197,16 @@ const calibrated = Effect.fnUntraced(function* (
   unlockMillis: number
 ) {
   if (Redacted.value(passphrase) === "") return yield* locked("an empty passphrase protects nothing")
-  const passesMax = argonWorkMax / argonMemory
   let passes = argonPassesMin
   while (true) {
     const argon = { memory: argonMemory, passes, parallelism: argonParallelism }
     const begun = performance.now()
     const root = yield* stretched(passphrase, salt, argon)
     const tookMillis = performance.now() - begun
-    if (tookMillis >= unlockMillis || passes === passesMax) return { argon, root }
+    const next = passesAfter(passes, tookMillis, unlockMillis)
+    if (next === passes) return { argon, root }
     root.fill(0)
-    // A tenth more than in proportion, so that a lucky try does not need a third round.
-    passes = Math.min(passesMax, Math.max(passes + 1, Math.ceil((passes * 1.1 * unlockMillis) / tookMillis)))
+    passes = next
   }
 })
 
@@ -278,4 +285,5 @@ export const corrupt = (where: string, what: string): Effect.Effect<never, KeysE
   Effect.fail(new KeysError({ reason: new KeysCorrupt({ where, what }) }))
 
 /** The key stays closed for this reason. */
-export const locked = (what: string): Effect.Effect<never, KeysError> => Effect.fail(new KeysError({ reason: new KeysLocked({ what }) }))
+export const locked = (what: string): Effect.Effect<never, KeysError> =>
+  Effect.fail(new KeysError({ reason: new KeysLocked({ what }) }))

@@ -33,13 +33,18 @@ export const layer = (options: DirectorySecretStoreOptions): Layer.Layer<SecretS
   Layer.effect(
     SecretStore,
     Effect.gen(function* () {
-      const directory = yield* Effect.mapError(PrivateDirectory.open(options.directory, options.disk), toSecretStoreError)
+      const directory = yield* Effect.mapError(
+        PrivateDirectory.open(options.directory, options.disk),
+        toSecretStoreError
+      )
       return SecretStore.of({
         get: Effect.fn("DirectorySecretStore.get")(function* (name) {
           const file = fileOf(name)
           const bytes = yield* Effect.mapError(directory.read(file, secretBytesMax + 1), toSecretStoreError)
           if (Option.isSome(bytes) && bytes.value.length > secretBytesMax) {
-            return yield* unavailable(`${file} in ${directory.path} is larger than any secret (${secretBytesMax} bytes)`)
+            return yield* unavailable(
+              `${file} in ${directory.path} is larger than any secret (${secretBytesMax} bytes)`
+            )
           }
           return Option.map(bytes, (secret) => Redacted.make(secret))
         }),

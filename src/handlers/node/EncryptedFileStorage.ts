@@ -76,7 +76,10 @@ export const reseal = Effect.fn("EncryptedFileStorage.reseal")(function* (
   const file = yield* readHeader(directory)
   if (Option.isNone(file)) return yield* corrupt(`/${headerFile}`, "there is none")
   const { dataKey, header, keys } = yield* openStore(yield* Keys, file.value)
-  const sealedDataKey = yield* Effect.mapError(next.seal(SealedRecord.purposeOf(keys.storeId), dataKey), unavailableKeys)
+  const sealedDataKey = yield* Effect.mapError(
+    next.seal(SealedRecord.purposeOf(keys.storeId), dataKey),
+    unavailableKeys
+  )
   yield* writeHeader(directory, keys, { ...header, sealedDataKey })
   dataKey.fill(0)
   SealedRecord.wipe(keys)
@@ -187,7 +190,11 @@ const makeStorage = (
     })
 
   const inTurnAndWhole = <A>(file: string, work: Effect.Effect<A, StorageError>) =>
-    work.pipe(Effect.tapError(() => Effect.sync(index.forget)), Effect.uninterruptible, inTurn(file))
+    work.pipe(
+      Effect.tapError(() => Effect.sync(index.forget)),
+      Effect.uninterruptible,
+      inTurn(file)
+    )
 
   return Storage.of({
     get: Effect.fn("EncryptedFileStorage.get")((key) => withFile(key, (file) => get(key, file))),
@@ -294,12 +301,15 @@ const orCorrupt = <A>(key: string, result: Result.Result<A, string>): Effect.Eff
 const storageCorrupt = (key: string, what: string): StorageError =>
   new StorageError({ reason: new StorageCorrupt({ key, what }) })
 
-const corrupt = (key: string, what: string): Effect.Effect<never, StorageError> => Effect.fail(storageCorrupt(key, what))
+const corrupt = (key: string, what: string): Effect.Effect<never, StorageError> =>
+  Effect.fail(storageCorrupt(key, what))
 
 const unavailableKeys = (error: KeysError): StorageError =>
   new StorageError({ reason: new StorageUnavailable({ what: error.message }) })
 
-const closed = Effect.fail(new StorageError({ reason: new StorageUnavailable({ what: "it was closed with its scope" }) }))
+const closed = Effect.fail(
+  new StorageError({ reason: new StorageUnavailable({ what: "it was closed with its scope" }) })
+)
 
 const toStorageError = (error: PrivateDirectory.DirectoryError): StorageError =>
   new StorageError({

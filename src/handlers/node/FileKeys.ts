@@ -80,8 +80,7 @@ const wrapName = "device-key.wrap"
 const wrapWhere = `the secret "${wrapName}"`
 
 const created = Effect.fnUntraced(function* (store: SecretStore["Service"], options: FileKeysOptions) {
-  const opener =
-    options.passphrase === undefined ? yield* newWrapOpener(store) : passphraseOpener(options.passphrase)
+  const opener = options.passphrase === undefined ? yield* newWrapOpener(store) : passphraseOpener(options.passphrase)
   const secrets = DeviceKeyFile.generate()
   yield* write(store, secrets, opener, options.unlockMillis)
   return secrets
@@ -154,8 +153,7 @@ const service = Effect.fnUntraced(function* (secrets: DeviceKeyFile.DeviceSecret
     get box() {
       return box.slice()
     },
-    sign: (message) =>
-      whileOpen(() => Effect.sync(() => new Uint8Array(nodeCrypto.sign(null, message, signing)))),
+    sign: (message) => whileOpen(() => Effect.sync(() => new Uint8Array(nodeCrypto.sign(null, message, signing)))),
     seal: (purpose, plain) =>
       whileOpen(() =>
         Effect.sync(() => {

@@ -5,15 +5,11 @@
  * `schema` created in this order (so that their root pages are fixed) and never altered. What any of these contradicts
  * is `JournalCorrupt`; a higher `user_version` is `JournalTooNew`; a file of somebody else is left as it was.
  *
- * Every row ends in a digest: the first 8 bytes of SHA-256 over the table's name, the row's numbers, the lengths of its
- * byte strings and these themselves. It finds damage, not malice: who can write the file can write the digest.
- *
- * It knows nothing of entries and commits. It does no `PRAGMA optimize`: every lookup is by primary key, so the planner
+ * What the rows mean says JournalRows.ts. It does no `PRAGMA optimize`: every lookup is by primary key, so the planner
  * has nothing to learn, and statistics would be one more thing that can be damaged. `secure_delete` is FAST (overwrite
  * where that costs no extra write): the journal itself forgets nothing, and what has to stay secret from who takes the
  * disk is sealed before it comes here.
  */
-import { createHash } from "node:crypto"
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite"
 import {
@@ -34,8 +30,6 @@ export interface Options {
 }
 
 export type Reason = JournalStoreError["reason"]
-
-export type Row = Readonly<Record<string, SQLOutputValue>>
 
 const formatVersion = 1
 const applicationId = 0x41757261
@@ -103,43 +97,6 @@ export const closeFile = (database: DatabaseSync): void => {
   } finally {
     database.close()
   }
-}
-
-/** What the digest column of a row has to hold. */
-export const digestOf = (
-  table: string,
-  numbers: ReadonlyArray<number | null>,
-  ...blobs: ReadonlyArray<Uint8Array>
-): Uint8Array => {
-  const lengths = blobs.map((blob) => blob.length)
-  const digest = createHash("sha256").update(`${table} ${numbers.join(" ")} ${lengths.join(" ")}\0`)
-  for (const blob of blobs) digest.update(blob)
-  return new Uint8Array(digest.digest().subarray(0, 8))
-}
-
-export const checkDigest = (found: Uint8Array, expected: Uint8Array, where: string): void => {
-  if (Buffer.compare(found, expected) !== 0) throw new JournalCorrupt({ where, what: "its digest does not match" })
-}
-
-/** A column of bytes; anything else there is damage. */
-export const blobOf = (row: Row, column: string, where: string): Uint8Array => {
-  const value = row[column]
-  if (value instanceof Uint8Array) return value
-  throw new JournalCorrupt({ where, what: `the column ${column} holds no bytes` })
-}
-
-/** A column of 32 bytes. */
-export const idOf = (row: Row, column: string, where: string): Uint8Array => {
-  const value = blobOf(row, column, where)
-  if (value.length === 32) return value
-  throw new JournalCorrupt({ where, what: `the column ${column} holds ${value.length} bytes instead of 32` })
-}
-
-/** A column that holds an integer of at least 0; anything else there is damage. */
-export const integerOf = (row: Row, column: string, where: string): number => {
-  const value = row[column]
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value
-  throw new JournalCorrupt({ where, what: `the column ${column} holds no number that could stand there` })
 }
 
 /** What a thrown error means for the journal; undefined when it is a mistake of ours. */

@@ -5,7 +5,7 @@
  * To replace a file is to write `<16 hex digits>.tmp` in the directory itself (mode 0600, never through a link), fsync
  * it, rename it over the name, and fsync the directory that holds the name. So at every moment, also after a power cut,
  * a name leads to the old bytes or to the new, whole. What a crash leaves behind are `.tmp` files, removed at the next
- * `open`. A name is a file, or a file in a child directory ("3f/a0…"); names come from the handler, never from outside.
+ * `open`, and renames that are not durable yet, which become so before anybody reads through them. A name is a file, or a file in a child directory ("3f/a0…"); names come from the handler, never from outside.
  *
  * It does not lock: one process uses the directory at a time (the data directory's lock sees to it), and writes to one
  * name are put in order by the caller. It does not judge what it reads: sealing is the caller's business.
@@ -62,16 +62,33 @@ export interface PrivateDirectory {
   readonly names: (child: string) => Effect.Effect<ReadonlyArray<string>, DirectoryError>
 }
 
-/** Creates or verifies the directory (see PrivatePath.ts) and removes what a crash left behind. */
+/** Creates or verifies the directory (see PrivatePath.ts) and tidies up after a crash. */
 export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<PrivateDirectory, DirectoryError> => {
   const home = path.resolve(directory)
   const locate = (name: string): string => path.join(home, ...name.split("/"))
-  const knownChildren = new Set<string>([home])
+  const settledChildren = new Set<string>([home])
+  const unsyncedChildren = new Set<string>()
 
+  /** Before a child is first written to: it is there, private and durable, and so is what is in it. */
   const ensureChild = async (child: string): Promise<void> => {
-    if (knownChildren.has(child)) return
-    await makePrivateChild(disk, home, child)
-    knownChildren.add(child)
+    if (settledChildren.has(child)) return
+    if (await makePrivateChild(disk, child)) unsyncedChildren.add(child)
+    if (unsyncedChildren.has(child)) await syncDirectory(disk, home)
+    unsyncedChildren.delete(child)
+    await settle(child)
+  }
+
+  /** What a killed process wrote is seen by us, so it has to be as durable as what that process acknowledged. */
+  const settle = async (child: string): Promise<void> => {
+    if (settledChildren.has(child)) return
+    await syncDirectory(disk, child)
+    settledChildren.add(child)
+  }
+
+  const settledRead = async (file: string, bytesMax: number): Promise<Uint8Array | undefined> => {
+    const bytes = await read(disk, file, bytesMax)
+    if (bytes !== undefined) await settle(path.dirname(file))
+    return bytes
   }
 
   const replace = async (name: string, parts: ReadonlyArray<Uint8Array>): Promise<void> => {
@@ -90,28 +107,26 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
 
   const remove = async (name: string): Promise<boolean> => {
     const target = locate(name)
-    try {
-      await disk.unlink(target)
-    } catch (cause) {
-      if (codeOf(cause) === "ENOENT") return false
-      throw cause
-    }
-    await syncDirectory(disk, path.dirname(target))
-    return true
+    const wasThere = await disk.unlink(target).then(
+      () => true,
+      (cause: unknown) => absent(cause, false)
+    )
+    // Also when nothing was there: a removal whose sync failed is repeated, and must not come back.
+    await syncDirectory(disk, path.dirname(target)).catch((cause: unknown) => absent(cause, undefined))
+    return wasThere
   }
 
-  const names = async (child: string): Promise<ReadonlyArray<string>> => {
-    try {
-      return await disk.readdir(path.join(home, child))
-    } catch (cause) {
-      if (codeOf(cause) === "ENOENT") return []
-      throw cause
-    }
-  }
+  const names = (child: string): Promise<ReadonlyArray<string>> =>
+    disk.readdir(path.join(home, child)).catch((cause: unknown) => absent(cause, []))
 
-  const removeLeftovers = async (): Promise<void> => {
+  const recover = async (): Promise<void> => {
     const leftovers = (await names("")).filter((name) => /^[0-9a-f]{16}\.tmp$/.test(name))
     for (const name of leftovers) await disk.unlink(path.join(home, name))
+    await syncDirectory(disk, home)
+    // A parent that we may pass but not read was made by somebody else, and long ago.
+    await syncDirectory(disk, path.dirname(home)).catch((cause: unknown) => {
+      if (codeOf(cause) !== "EACCES") throw cause
+    })
   }
 
   const attempt = <A>(where: string, work: () => Promise<A>): Effect.Effect<A, DirectoryError> =>
@@ -128,12 +143,12 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
 
   return attempt(home, async () => {
     await makePrivate(disk, home)
-    await removeLeftovers()
+    await recover()
     return {
       path: home,
       read: (name, bytesMax) =>
         Effect.map(
-          attempt(locate(name), () => read(disk, locate(name), bytesMax)),
+          attempt(locate(name), () => settledRead(locate(name), bytesMax)),
           Option.fromUndefinedOr
         ),
       replace: (name, parts) => Effect.uninterruptible(attempt(locate(name), () => replace(name, parts))),
@@ -157,14 +172,11 @@ const writeDurably = async (disk: Disk, file: string, parts: ReadonlyArray<Uint8
 
 /** Without O_NONBLOCK a pipe in the file's place would be waited for. */
 const read = async (disk: Disk, file: string, bytesMax: number): Promise<Uint8Array | undefined> => {
-  let handle: fileSystem.FileHandle
-  try {
-    handle = await disk.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined
+  const handle = await disk.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((cause: unknown) => {
     if (codeOf(cause) === "ELOOP") throw exposed(file, "a symbolic link", "the file itself")
-    throw cause
-  }
+    return absent(cause, undefined)
+  })
+  if (handle === undefined) return undefined
   try {
     const found = await handle.stat()
     if (!found.isFile()) throw exposed(file, "not a file", "a regular file")
@@ -189,6 +201,12 @@ const readWhole = async (handle: fileSystem.FileHandle, size: number): Promise<U
     filled += bytesRead
   }
   return bytes.subarray(0, filled)
+}
+
+/** The answer where there is nothing; anything but "no such file" passes through. */
+const absent = <A>(cause: unknown, answer: A): A => {
+  if (codeOf(cause) === "ENOENT") return answer
+  throw cause
 }
 
 /** Typed errors for what the operating system says; anything else is a defect and passes through. */

@@ -49,10 +49,11 @@ export const makePrivate = async (disk: Disk, directory: string): Promise<void> 
   await walk({ disk, trusted, linksLeft: linksMax }, root, path.relative(root, directory).split(path.sep))
 }
 
-/** One private directory inside a private directory: created if missing, verified in any case. */
-export const makePrivateChild = async (disk: Disk, parent: string, child: string): Promise<void> => {
-  if (await createdDirectory(disk, child)) await syncDirectory(disk, parent)
+/** One private directory inside a private directory: verified, and true if it was missing. Durable with the next sync. */
+export const makePrivateChild = async (disk: Disk, child: string): Promise<boolean> => {
+  const isNew = await createdDirectory(disk, child)
   if (ownUser !== undefined) await verifyOwn(disk, child)
+  return isNew
 }
 
 /** Makes the entries of a directory durable. Windows has no such call and orders them itself. */
@@ -133,7 +134,11 @@ const verifyParent = async ({ disk, trusted }: Walk, directory: string): Promise
   const isSticky = (mode & 0o1000) !== 0
   const othersMayWrite = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && !(await isOwnGroup(disk, gid)))
   if (othersMayWrite && !isSticky) {
-    throw exposed(directory, `mode ${octal(mode)}`, `no writing by others (chmod go-w "${directory}"), or the sticky bit`)
+    throw exposed(
+      directory,
+      `mode ${octal(mode)}`,
+      `no writing by others (chmod go-w "${directory}"), or the sticky bit`
+    )
   }
 }
 

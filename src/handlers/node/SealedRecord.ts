@@ -103,7 +103,12 @@ export const beginBytesMax = 11 + keyBytesMax + XChaCha.overheadBytes
 export const recordBytesMax = beginBytesMax + blobBytesMax + XChaCha.overheadBytes
 
 /** The record in two parts, to be written one after the other. */
-export const encodeRecord = (keys: StoreKeys, key: string, counter: number, blob: Uint8Array): readonly [Uint8Array, Uint8Array] => {
+export const encodeRecord = (
+  keys: StoreKeys,
+  key: string,
+  counter: number,
+  blob: Uint8Array
+): readonly [Uint8Array, Uint8Array] => {
   const plainKey = utf8(key)
   const head = Buffer.alloc(11)
   head[0] = version

@@ -1,14 +1,10 @@
 /**
- * A journal store in one SQLite file (JournalFile.ts): the embedded default of servers, desktops and the CLI.
+ * A journal store in one SQLite file: the embedded default of servers, desktops and the CLI. Its format is that of
+ * JournalFile.ts (the file) and JournalRows.ts (what is in it).
  *
  * Durable when acknowledged: write-ahead log with `synchronous=FULL`, one sync of the log per commit. One process owns
  * the file: an exclusive lock of the operating system, which kill -9 frees. POSIX drops such locks when *any* handle
  * of the file closes, so nothing in this process may open the file by other means while a store is open.
- *
- * A run is one row at the place (number of its feed × 2^32) + first seq, so a feed lies together and in order. Its
- * bytes are deflated (raw, level 1) where that helps: `plainBytes` is their length before, and the inflater stops
- * there; null means stored as they are. The hash before a run is the one stored with the run before it. In digests ids
- * stand in place of the numbers of spaces and feeds.
  *
  * What is read is checked: digests, that runs follow each other without a gap, that a feed ends where its row says.
  * The small tables are read whole at opening, because a row lost there would pass for absence. So a flipped byte is
@@ -24,7 +20,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { DatabaseSync } from "node:sqlite"
-import { deflateRawSync, inflateRawSync } from "node:zlib"
 import {
   JournalConflict,
   JournalCorrupt,
@@ -33,12 +28,10 @@ import {
   JournalStoreError,
   JournalUnavailable,
   type Commit,
-  type StoredFeed,
   type StoredResult,
   type StoredRun
 } from "../../effects/JournalStore.ts"
 import {
-  deviceId,
   entryHash,
   feedId,
   short,
@@ -49,19 +42,31 @@ import {
   type FeedId,
   type SpaceId
 } from "../../identity/Id.ts"
+import { closeFile, isInputOutputError, openFile, reasonOf, type Options } from "./JournalFile.ts"
 import {
   blobOf,
   checkDigest,
-  closeFile,
-  digestOf,
+  entriesPerFeedMax,
+  feedDigest,
+  feedFrom,
+  feedsMax,
   idOf,
   integerOf,
-  isInputOutputError,
-  openFile,
-  reasonOf,
-  type Options,
+  localDigest,
+  localFrom,
+  packed,
+  placeOf,
+  prepare,
+  resultDigest,
+  resultFrom,
+  runDigest,
+  spaceDigest,
+  spaceFrom,
+  unpacked,
+  utf8,
+  type FeedRow,
   type Row
-} from "./JournalFile.ts"
+} from "./JournalRows.ts"
 
 export type { Options } from "./JournalFile.ts"
 
@@ -69,10 +74,6 @@ export type { Options } from "./JournalFile.ts"
 const resultsKeptMillis = 24 * 60 * 60 * 1000
 /** Old results are deleted at opening, and with a commit that brings a new one when this has passed since. */
 const sweepEveryMillis = 60 * 60 * 1000
-/** Bounds of the place of a run: what fits 53 bits as (feed × 2^32) + seq. */
-const entriesPerFeedMax = 2 ** 32
-const feedsMax = 2 ** 21
-
 export const layer = (options: Options): Layer.Layer<JournalStore, JournalStoreError> =>
   Layer.effect(JournalStore, make(options))
 
@@ -87,9 +88,12 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
     const openedAtMillis = yield* Clock.currentTimeMillis
     const journal = yield* attempt(where, () => openJournal(database, where, openedAtMillis))
 
-    const look = <A>(work: () => A): Effect.Effect<A, JournalStoreError> => attempt(where, work)
-    const change = (work: () => void): Effect.Effect<void, JournalStoreError> =>
-      attempt(where, () => transact(journal, work))
+    const look = <A>(work: () => A): Effect.Effect<A, JournalStoreError> =>
+      attempt(where, () => {
+        if (journal.broken !== undefined) throw new JournalUnavailable({ what: journal.broken })
+        return work()
+      })
+    const change = (work: () => void): Effect.Effect<void, JournalStoreError> => look(() => transact(journal, work))
 
     return JournalStore.of({
       persistenceGuaranteed: true,
@@ -112,46 +116,8 @@ interface Journal {
   /** Highest number ever given to a feed. */
   feedNumber: number
   sweptAtMillis: number
-  /** Why nothing is written any more, after the system failed to read or write. */
+  /** Why nothing is answered any more, after the system failed to write: what is there, a next opening finds out. */
   broken: string | undefined
-}
-
-/** A row of `feeds`; runs are found by its number. */
-interface FeedRow extends StoredFeed {
-  readonly number: number
-}
-
-const prepare = (database: DatabaseSync) => {
-  const sql = (text: string) => database.prepare(text)
-  return {
-    begin: sql("BEGIN IMMEDIATE"),
-    commit: sql("COMMIT"),
-    spaces: sql("SELECT * FROM spaces ORDER BY number"),
-    space: sql("SELECT * FROM spaces WHERE space = ?"),
-    addSpace: sql("INSERT INTO spaces VALUES (?, ?, ?)"),
-    feeds: sql("SELECT * FROM feeds WHERE space = ? ORDER BY number"),
-    feed: sql("SELECT * FROM feeds WHERE space = ? AND feed = ?"),
-    addFeed: sql("INSERT INTO feeds VALUES (?, ?, ?, ?, ?, ?, ?)"),
-    moveFeed: sql("UPDATE feeds SET entries = ?, hash = ?, digest = ? WHERE space = ? AND feed = ?"),
-    // The last run that begins at a place from the first parameter to the second.
-    run: sql(`SELECT place % ${entriesPerFeedMax} AS first, last, hash, plainBytes, bytes, digest FROM runs
-      WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1`),
-    runEnd: sql(`SELECT place % ${entriesPerFeedMax} AS first, last, hash FROM runs
-      WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1`),
-    addRun: sql("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)"),
-    removeRuns: sql("DELETE FROM runs WHERE place BETWEEN ? AND ?"),
-    locals: sql("SELECT * FROM locals WHERE space = ?"),
-    local: sql("SELECT * FROM locals WHERE space = ? AND name = ?"),
-    putLocal: sql("INSERT OR REPLACE INTO locals VALUES (?, ?, ?, ?)"),
-    removeLocal: sql("DELETE FROM locals WHERE space = ? AND name = ?"),
-    results: sql("SELECT * FROM results WHERE space = ?"),
-    result: sql("SELECT * FROM results WHERE space = ? AND requester = ? AND key = ?"),
-    putResult: sql("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)"),
-    removeResults: sql("DELETE FROM results WHERE atMillis < ?"),
-    rows: sql(`SELECT (SELECT count(*) FROM spaces) + (SELECT count(*) FROM feeds) + (SELECT count(*) FROM locals)
-      + (SELECT count(*) FROM results) AS count, (SELECT max(number) FROM feeds) AS feedNumber`),
-    oldResults: sql("SELECT 1 FROM results WHERE atMillis < ? LIMIT 1")
-  }
 }
 
 /** Runs synchronous work on the file; what SQLite throws becomes a typed error, what is our mistake a defect. */
@@ -168,7 +134,6 @@ const attempt = <A>(where: string, work: () => A): Effect.Effect<A, JournalStore
 /** All of the work or none of it; synchronous, so no other work comes in between. */
 const transact = (journal: Journal, work: () => void): void => {
   const { database, sql } = journal
-  if (journal.broken !== undefined) throw new JournalUnavailable({ what: journal.broken })
   try {
     sql.begin.run()
     work()
@@ -191,8 +156,8 @@ const openJournal = (database: DatabaseSync, where: string, nowMillis: number): 
   const journal: Journal = { database, where, sql, feedNumber, sweptAtMillis: nowMillis, broken: undefined }
 
   let rows = 0
-  for (const space of allSpaces(journal)) {
-    const number = spaceNumber(journal, space)
+  for (const { space: bytes, number } of sql.spaces.all().map((row) => spaceFrom(row, where))) {
+    const space = spaceId(bytes)
     const feeds = feedsOf(journal, space)
     const locals = sql.locals.all(number).map((row) => localFrom(row, space, where))
     const results = sql.results.all(number).map((row) => resultFrom(row, space, where))
@@ -225,13 +190,6 @@ const spaceNumber = ({ sql, where }: Journal, space: SpaceId): number | undefine
   return row && spaceFrom(row, where).number
 }
 
-const spaceFrom = (row: Row, where: string): { readonly space: Uint8Array; readonly number: number } => {
-  const at = `${where}, table spaces`
-  const [space, number] = [idOf(row, "space", at), integerOf(row, "number", at)]
-  checkDigest(blobOf(row, "digest", at), digestOf("spaces", [number], space), at)
-  return { space, number }
-}
-
 const feedsOf = (journal: Journal, space: SpaceId): ReadonlyArray<FeedRow> => {
   const number = spaceNumber(journal, space)
   return number === undefined ? [] : journal.sql.feeds.all(number).map((row) => feedFrom(row, space, journal.where))
@@ -243,25 +201,6 @@ const feedOf = (journal: Journal, space: SpaceId, feed: FeedId): FeedRow | undef
   return row && feedFrom(row, space, journal.where)
 }
 
-const feedFrom = (row: Row, space: SpaceId, where: string): FeedRow => {
-  const feed = feedId(idOf(row, "feed", `${where}, table feeds`))
-  const at = `${where}, feed ${feed}`
-  const stored: FeedRow = {
-    feed,
-    header: blobOf(row, "header", at),
-    entries: integerOf(row, "entries", at),
-    hash: entryHash(idOf(row, "hash", at)),
-    number: integerOf(row, "number", at)
-  }
-  checkDigest(blobOf(row, "digest", at), feedDigest(space, stored), at)
-  return stored
-}
-
-const feedDigest = (space: SpaceId, { feed, number, header, entries, hash }: FeedRow): Uint8Array =>
-  digestOf("feeds", [number, entries], toBytes(space), toBytes(feed), header, toBytes(hash))
-
-const placeOf = (feedNumber: number, seq: number): number => feedNumber * entriesPerFeedMax + seq
-
 const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
   const { sql } = journal
   const { space } = commit
@@ -271,7 +210,7 @@ const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
   for (const { name, bytes } of commit.locals ?? []) {
     const nameBytes = utf8(name)
     if (bytes === null) sql.removeLocal.run(number, nameBytes)
-    else sql.putLocal.run(number, nameBytes, bytes, digestOf("locals", [], toBytes(space), nameBytes, bytes))
+    else sql.putLocal.run(number, nameBytes, bytes, localDigest(space, nameBytes, bytes))
   }
   if (commit.results === undefined || commit.results.length === 0) return
   putResults(journal, commit, number, commit.results)
@@ -282,7 +221,7 @@ const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
 
 const addSpace = (journal: Journal, space: SpaceId): number => {
   const number = allSpaces(journal).length + 1
-  journal.sql.addSpace.run(toBytes(space), number, digestOf("spaces", [number], toBytes(space)))
+  journal.sql.addSpace.run(toBytes(space), number, spaceDigest(toBytes(space), number))
   return number
 }
 
@@ -311,18 +250,10 @@ const appendRun = (journal: Journal, space: SpaceId, inSpace: number, run: Store
 }
 
 const insertRun = ({ sql }: Journal, feedNumber: number, run: StoredRun): void => {
-  const packed = deflateRawSync(run.bytes, { level: 1 })
-  const [plainBytes, bytes] = packed.length < run.bytes.length ? [run.bytes.length, packed] : [null, run.bytes]
+  const { plainBytes, bytes } = packed(run.bytes)
   const digest = runDigest(run, run.previous, plainBytes, bytes)
   sql.addRun.run(placeOf(feedNumber, run.first), run.last, toBytes(run.hash), plainBytes, bytes, digest)
 }
-
-const runDigest = (
-  { feed, first, last, hash }: Pick<StoredRun, "feed" | "first" | "last" | "hash">,
-  previous: EntryHash,
-  plainBytes: number | null,
-  bytes: Uint8Array
-): Uint8Array => digestOf("runs", [first, last, plainBytes], toBytes(feed), toBytes(previous), toBytes(hash), bytes)
 
 const runsFrom = (
   journal: Journal,
@@ -359,7 +290,7 @@ const runHolding = (journal: Journal, stored: FeedRow, seq: number, previous: En
   const plainBytes = row["plainBytes"] === null ? null : integerOf(row, "plainBytes", where)
   const bytes = blobOf(row, "bytes", where)
   checkDigest(blobOf(row, "digest", where), runDigest({ feed, first, last, hash }, before, plainBytes, bytes), where)
-  return { feed, first, last, previous: before, hash, bytes: plainBytes === null ? bytes : inflate(bytes, plainBytes) }
+  return { feed, first, last, previous: before, hash, bytes: unpacked(bytes, plainBytes) }
 }
 
 /** Not checked by itself: the digest of the run that follows binds it. */
@@ -369,12 +300,6 @@ const hashBefore = (journal: Journal, { feed, number }: FeedRow, first: number):
   const row: Row | undefined = journal.sql.runEnd.get(placeOf(number, 0), placeOf(number, first - 1))
   if (row === undefined || row["last"] !== first - 1) throw new JournalCorrupt({ where, what: "no run ends with it" })
   return entryHash(idOf(row, "hash", where))
-}
-
-/** The bytes passed their digest, so they are what `insertRun` made: neither limit nor length can be missed. */
-const inflate = (bytes: Uint8Array, plainBytes: number): Uint8Array => {
-  const plain = inflateRawSync(bytes, { maxOutputLength: plainBytes })
-  return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
 }
 
 const replaceRuns = (journal: Journal, space: SpaceId, run: StoredRun): void => {
@@ -401,14 +326,6 @@ const localOf = (journal: Journal, space: SpaceId, name: string): Option.Option<
   return Option.map(Option.fromUndefinedOr(row), (row) => localFrom(row, space, journal.where))
 }
 
-const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array => {
-  const name = blobOf(row, "name", `${where}, table locals`)
-  const at = `${where}, row "${Buffer.from(name).toString()}" of space ${space}`
-  const bytes = blobOf(row, "bytes", at)
-  checkDigest(blobOf(row, "digest", at), digestOf("locals", [], toBytes(space), name, bytes), at)
-  return bytes
-}
-
 /** A key has one result, also within a commit. A conflict has to name a feed: the commit's own, else the requester. */
 const putResults = (
   journal: Journal,
@@ -431,30 +348,8 @@ const putResults = (
   }
 }
 
-const resultDigest = (space: SpaceId, { requester, key, payload, result, atMillis }: StoredResult): Uint8Array =>
-  digestOf("results", [atMillis], toBytes(space), toBytes(requester), utf8(key), payload, result)
-
 const resultOf = (journal: Journal, space: SpaceId, requester: DeviceId, key: string): Option.Option<StoredResult> => {
   const number = spaceNumber(journal, space)
   const row = number === undefined ? undefined : journal.sql.result.get(number, toBytes(requester), utf8(key))
   return Option.map(Option.fromUndefinedOr(row), (row) => resultFrom(row, space, journal.where))
-}
-
-const resultFrom = (row: Row, space: SpaceId, where: string): StoredResult => {
-  const at = `${where}, a result of space ${space}`
-  const result: StoredResult = {
-    requester: deviceId(idOf(row, "requester", at)),
-    key: Buffer.from(blobOf(row, "key", at)).toString(),
-    payload: blobOf(row, "payload", at),
-    result: blobOf(row, "result", at),
-    atMillis: integerOf(row, "atMillis", at)
-  }
-  checkDigest(blobOf(row, "digest", at), resultDigest(space, result), at)
-  return result
-}
-
-/** Text with half a surrogate pair has no UTF-8 of its own and would pass for other text: a defect of the caller. */
-const utf8 = (text: string): Uint8Array => {
-  if (!text.isWellFormed()) throw new TypeError(`${JSON.stringify(text)} is no well-formed text`)
-  return Buffer.from(text)
 }

@@ -21,6 +21,8 @@ export interface Mailbox<Item> {
   /** Removes the oldest item, which somebody has seen by `head`. */
   readonly shift: () => void
   readonly take: Effect.Effect<Item, NetworkError>
+  /** All that is queued, at once. */
+  readonly drain: () => ReadonlyArray<Item>
   /** No more items. The first ending counts, later ones change nothing. */
   readonly end: (forTaker: string, forBringer: string) => void
   /** Like `end`, and what is queued is thrown away, also when the line had ended before. */
@@ -102,6 +104,11 @@ export const make = <Item>(limits: MailboxLimits): Mailbox<Item> => {
       return item
     })
   )
+  const drain = (): ReadonlyArray<Item> => {
+    const queued = items.map(({ item }) => item)
+    while (items.length > 0) shift()
+    return queued
+  }
   const end = (forTaker: string, forBringer: string): void => {
     if (ended !== undefined) return
     ended = { forTaker, forBringer }
@@ -112,5 +119,5 @@ export const make = <Item>(limits: MailboxLimits): Mailbox<Item> => {
     bytesQueued = 0
     end(forTaker, forBringer)
   }
-  return { hasRoom, push, offer, head, shift, take, end, drop }
+  return { hasRoom, push, offer, head, shift, take, drain, end, drop }
 }

@@ -16,10 +16,18 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Keys } from "../../effects/Keys.ts"
-import { frameBytesMax, NetworkError, PeerRefused, Unreachable, type Connection } from "../../effects/Network.ts"
+import {
+  frameBytesMax,
+  isExpected,
+  named,
+  NetworkError,
+  PeerRefused,
+  Unreachable,
+  type Connection,
+  type Expected
+} from "../../effects/Network.ts"
 import type { Verifier } from "../../effects/Verifier.ts"
 import * as DeviceChannel from "../../identity/DeviceChannel.ts"
-import type { DeviceId } from "../../identity/Id.ts"
 import * as Noise from "../../identity/Noise.ts"
 import { overheadBytes } from "../../identity/SealedFrames.ts"
 import * as Mailbox from "./Mailbox.ts"
@@ -66,7 +74,7 @@ export interface Options {
   readonly verifier: Verifier["Service"]
   /** Secure randomness. */
   readonly randomBytes: (size: number) => Uint8Array
-  readonly expected?: DeviceId | undefined
+  readonly expected?: Expected | undefined
   /** What the outer TLS exports, where it can be asked. */
   readonly exported?: Uint8Array | undefined
 }
@@ -109,20 +117,16 @@ interface Incoming {
 const incoming = (attach: (arrivals: Arrivals) => Duplex): Incoming => {
   let ended: string | undefined
   let to: Arrivals | undefined
-  const waiting: Array<Uint8Array> = []
   const early = Mailbox.make<Uint8Array>({
     itemsMax: 1,
     bytesMax: messageBytesMax,
-    onRoom: () => {
-      if (to === undefined) duplex.resume()
-    }
+    onRoom: () => duplex.resume()
   })
   const duplex = attach({
     message: (message) => {
       if (to !== undefined) return to.message(message)
-      waiting.push(message)
       early.push(message, message.length)
-      if (!early.hasRoom()) duplex.pause()
+      duplex.pause()
     },
     ended: (what) => {
       if (to !== undefined) return to.ended(what)
@@ -130,17 +134,12 @@ const incoming = (attach: (arrivals: Arrivals) => Duplex): Incoming => {
       early.end(what, what)
     }
   })
-  const take = Effect.map(early.take, (message) => {
-    waiting.shift()
-    return message
-  })
   return {
     duplex,
-    early: { ...early, take },
+    early,
     handOver: (arrivals) => {
       to = arrivals
-      duplex.resume()
-      for (const message of waiting) arrivals.message(message)
+      for (const message of early.drain()) arrivals.message(message)
       if (ended !== undefined) arrivals.ended(ended)
     }
   }
@@ -157,7 +156,7 @@ const shakeHands = Effect.fnUntraced(function* (line: Incoming, options: Options
     ephemeral: pair(),
     versions,
     exported: options.exported,
-    expected: options.expected
+    isExpected: (device) => isExpected(options.expected, device)
   })
   while (true) {
     if (step.send !== undefined) line.duplex.push(step.send)
@@ -294,7 +293,7 @@ const refused = (options: Options, refusal: DeviceChannel.Refusal): NetworkError
     reason: new PeerRefused({
       address: options.address,
       what: refusal.what,
-      ...(options.expected === undefined ? undefined : { expected: options.expected }),
+      ...named(options.expected),
       ...(refusal.found === undefined ? undefined : { found: refusal.found })
     })
   })

@@ -109,15 +109,16 @@ export class Items {
     return item
   }
 
-  list(): ReadonlyArray<Cbor> {
-    const item = this.next()
-    if (!Array.isArray(item)) throw new Damaged("a list is missing")
-    return item
-  }
-
   /** Items inside the next item. */
   inside(): Items {
     return new Items(this.next(), this.#reader)
+  }
+
+  /** One of `choices`, by its position. */
+  among<Choice>(choices: ReadonlyArray<Choice>): Choice {
+    const choice = choices[this.natural()]
+    if (choice === undefined) throw new Damaged("a position is out of range")
+    return choice
   }
 
   id(): string {

@@ -13,7 +13,16 @@
 import type { Cbor } from "../Cbor.ts"
 import type { FeedId } from "../../identity/Id.ts"
 import { Items, refer } from "./Checkpoint.ts"
-import { invalid, touch, unknownMutator, type Change, type Crdt, type FieldType, type Invalid, type Touch } from "./Crdt.ts"
+import {
+  invalid,
+  touch,
+  unknownMutator,
+  type Change,
+  type Crdt,
+  type FieldType,
+  type Invalid,
+  type Touch
+} from "./Crdt.ts"
 
 export interface CounterState {
   readonly byFeed: Map<FeedId, Additions>
@@ -38,14 +47,14 @@ const counter = (kind: string, isAmount: (amount: Cbor | undefined) => boolean, 
     },
     apply: (state, _, change, at, stamp) => add(state, stamp.feed, stamp.seq, stamp.index, Number(change[at])),
     read,
-    toCbor: (state, _, writer) => {
+    toCbor: (state, writer) => {
       const feeds: Array<Cbor> = []
       for (const feed of [...state.byFeed.keys()].sort()) {
         feeds.push(refer(writer, feed), additionsToCbor(state.byFeed.get(feed)!))
       }
       return feeds
     },
-    fromCbor: (data, _, reader) => {
+    fromCbor: (data, reader) => {
       const state = empty()
       const feeds = new Items(data, reader)
       while (feeds.more) {

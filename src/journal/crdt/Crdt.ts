@@ -33,7 +33,7 @@ export interface Fields {
 /** What a field type carries beside its kind: nothing, a value type, one with a natural order, or nested fields. */
 export type Parameters = "none" | "value" | "ordered" | "fields"
 
-/** A well-formed change, and what it touches: to be matched against `writes` (writes.ts). */
+/** A well-formed change, and what it touches: to be matched against `writes` (Writes.ts). */
 export interface Touch {
   readonly _tag: "Touch"
   readonly mutator: string
@@ -51,7 +51,7 @@ export interface Crdt<State, Value> {
   readonly kind: string
   readonly parameters: Parameters
   /** A fresh state: nothing was said. */
-  empty(type: FieldType): State
+  empty(): State
   /** Decides from data alone. Touches nothing. */
   inspect(type: FieldType, change: Change, at: number): Touch | Invalid
   /** Joins a change that `inspect` found well formed. Keeps `stamp` and values: nobody may alter them afterwards. */
@@ -59,13 +59,19 @@ export interface Crdt<State, Value> {
   /** Immutable, and the same object until a change touches it, also for what is nested. */
   read(state: State, type: FieldType): Value
   /** Deterministic: the state's digest is taken over it. */
-  toCbor(state: State, type: FieldType, writer: Writer): Cbor
+  toCbor(state: State, writer: Writer): Cbor
   /** Throws `Damaged` for what `toCbor` never writes; `State.fromCbor` catches it. */
-  fromCbor(data: Cbor, type: FieldType, reader: Reader): State
+  fromCbor(data: Cbor, reader: Reader): State
   /** A new state: everything that either knows. */
-  merge(a: State, b: State, type: FieldType): State
-  /** The arguments of the change by which an ORMap's `put` sets this field; kinds without it can't stand in a `put`. */
+  merge(a: State, b: State): State
+  /** The change, without field, by which an ORMap's `put` sets this; kinds without it can't stand in a `put`. */
   initial?(value: Cbor): Change
+  /** What `read` would have at `key`, without making a view; undefined when it is absent. */
+  peek?(state: State, type: FieldType, key: Cbor): unknown
+  /** The dots that a removal or overwrite names, as this state has seen them; `key` is what it is about, if anything. */
+  dots?(state: State, key: Cbor): ReadonlyArray<Cbor>
+  /** The state of one field of the record at `id`, by `LayoutField.key`; undefined until a change touches it. */
+  inside?(state: State, id: string, field: string): unknown
   /** Joins what must not be lost of a change in an entry that was judged invalid; kinds without it need nothing. */
   applyRefused?(state: State, type: FieldType, change: Change, at: number, stamp: Stamp): void
 }

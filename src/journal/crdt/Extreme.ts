@@ -17,7 +17,10 @@ export interface ExtremeState {
   value: Ordered | undefined
 }
 
-const extreme = (kind: string, isBetter: (a: Ordered, b: Ordered) => boolean): Crdt<ExtremeState, Ordered | undefined> => {
+const extreme = (
+  kind: string,
+  isBetter: (a: Ordered, b: Ordered) => boolean
+): Crdt<ExtremeState, Ordered | undefined> => {
   const set = (state: ExtremeState, value: Cbor | undefined): void => {
     if (!isOrdered(value)) return
     if (state.value === undefined || isBetter(value, state.value)) state.value = value
@@ -43,7 +46,7 @@ const extreme = (kind: string, isBetter: (a: Ordered, b: Ordered) => boolean): C
       set(state, b.value)
       return state
     },
-    initial: (value) => [value]
+    initial: (value) => ["set", value]
   }
 }
 

@@ -6,14 +6,14 @@
 import type { Cbor } from "../Cbor.ts"
 import { Items } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
-import { keyOf, pathOf } from "./Element.ts"
+import { freeze, keyOf, pathOf } from "./Element.ts"
 import { compareKeys, type Key } from "./SortedTree.ts"
 import { check } from "./ValueType.ts"
-import { elementsView, makeIndex, note, type Index, type SetView } from "./Views.ts"
+import { makeIndex, note, setView, show, type Index, type SetView } from "./Views.ts"
 
 export interface GSetState {
   readonly elements: Map<Key, Cbor>
-  readonly index: Index<Cbor>
+  readonly index: Index<Cbor, SetView<Cbor>>
 }
 
 const empty = (): GSetState => ({ elements: new Map(), index: makeIndex() })
@@ -28,14 +28,11 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
     return wrong === undefined ? touch(change, at, pathOf(change[at]!)) : invalid(wrong)
   },
   apply: (state, _, change, at) => add(state, change[at]!),
-  read: (state) =>
-    elementsView(
-      state.index,
-      (key) => state.elements.get(key),
-      () => state.elements.keys()
-    ),
+  read: ({ elements, index }) =>
+    show(index, { find: (key) => elements.get(key), keys: () => elements.keys() }, setView),
+  peek: ({ elements }, _, element) => elements.get(keyOf(element)),
   toCbor: ({ elements }) => [...elements].sort(([a], [b]) => compareKeys(a, b)).map(([, element]) => element),
-  fromCbor: (data, _, reader) => {
+  fromCbor: (data, reader) => {
     const state = empty()
     const items = new Items(data, reader)
     while (items.more) add(state, items.next())
@@ -51,6 +48,6 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
 const add = (state: GSetState, element: Cbor): void => {
   const key = keyOf(element)
   if (state.elements.has(key)) return
-  state.elements.set(key, element)
+  state.elements.set(key, freeze(element))
   note(state.index, key)
 }

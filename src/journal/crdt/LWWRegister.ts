@@ -28,28 +28,28 @@ export const lwwRegister: Crdt<LWWRegisterState, Cbor | undefined> = {
     return wrong === undefined ? touch(change, at) : invalid(wrong)
   },
   apply: (state, _, change, at, stamp) => set(state, change[at]!, stamp),
-  read: ({ stamp, value }) => (stamp === undefined ? undefined : freeze(value)),
-  toCbor: ({ stamp, value }, _, writer) => {
+  read: ({ stamp, value }) => (stamp === undefined ? undefined : value),
+  toCbor: ({ stamp, value }, writer) => {
     if (stamp === undefined) return []
     const items: Array<Cbor> = []
     pushStamp(items, writer, stamp)
     items.push(value)
     return items
   },
-  fromCbor: (data, _, reader) => {
+  fromCbor: (data, reader) => {
     const items = new Items(data, reader)
-    return items.more ? { stamp: items.stamp(), value: items.next() } : { stamp: undefined, value: null }
+    return items.more ? { stamp: items.stamp(), value: freeze(items.next()) } : { stamp: undefined, value: null }
   },
   merge: (a, b) => {
     const state = { ...a }
     if (b.stamp !== undefined) set(state, b.value, b.stamp)
     return state
   },
-  initial: (value) => [value]
+  initial: (value) => ["set", value]
 }
 
 const set = (state: LWWRegisterState, value: Cbor, stamp: Stamp): void => {
   if (state.stamp !== undefined && compare(state.stamp, stamp) >= 0) return
   state.stamp = stamp
-  state.value = value
+  state.value = freeze(value)
 }

@@ -41,10 +41,9 @@ export const mvRegister: Crdt<MVRegisterState, ReadonlyArray<Cbor>> = {
     state.shown = undefined
   },
   read: (state) =>
-    (state.shown ??= Object.freeze(
-      [...state.values].sort(([a], [b]) => compare(a, b)).map(([, value]) => freeze(value))
-    )),
-  toCbor: ({ presence, values }, _, writer) => {
+    (state.shown ??= Object.freeze([...state.values].sort(([a], [b]) => compare(a, b)).map(([, value]) => value))),
+  dots: ({ presence }) => Presence.seenDots(presence),
+  toCbor: ({ presence, values }, writer) => {
     const settings: Array<Cbor> = []
     for (const [stamp, value] of [...values].sort(([a], [b]) => compare(a, b))) {
       pushStamp(settings, writer, stamp)
@@ -54,7 +53,7 @@ export const mvRegister: Crdt<MVRegisterState, ReadonlyArray<Cbor>> = {
     Presence.pushRemovals(items, writer, presence)
     return items
   },
-  fromCbor: (data, _, reader) => {
+  fromCbor: (data, reader) => {
     const state = empty()
     const items = new Items(data, reader)
     const settings = items.inside()
@@ -73,7 +72,7 @@ export const mvRegister: Crdt<MVRegisterState, ReadonlyArray<Cbor>> = {
     }
     return state
   },
-  initial: (value) => [value, []]
+  initial: (value) => ["set", value, []]
 }
 
 const forget =
@@ -83,8 +82,5 @@ const forget =
   }
 
 const set = (state: MVRegisterState, value: Cbor, stamp: Stamp): void => {
-  if (Presence.add(state.presence, stamp)) state.values.set(stamp, value)
+  if (Presence.add(state.presence, stamp, forget(state))) state.values.set(stamp, freeze(value))
 }
-
-/** The dots that a new setting overwrites, as this state has seen it. */
-export const dotsOf = (state: MVRegisterState): ReadonlyArray<Cbor> => Presence.seenDots(state.presence)

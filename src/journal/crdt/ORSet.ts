@@ -10,16 +10,16 @@
 import type { Cbor } from "../Cbor.ts"
 import { Items } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
-import { keyOf, pathOf } from "./Element.ts"
+import { freeze, keyOf, pathOf } from "./Element.ts"
 import * as Presence from "./Presence.ts"
 import { compareKeys, type Key } from "./SortedTree.ts"
 import { isDots } from "./Stamp.ts"
 import { check } from "./ValueType.ts"
-import { elementsView, makeIndex, note, type Index, type SetView } from "./Views.ts"
+import { makeIndex, note, setView, show, type Index, type SetView } from "./Views.ts"
 
 export interface ORSetState {
   readonly elements: Map<Key, Element>
-  readonly index: Index<Cbor>
+  readonly index: Index<Cbor, SetView<Cbor>>
 }
 
 interface Element {
@@ -47,16 +47,11 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
     if (change[0] === "add") Presence.add(element(state, change[at]!), stamp)
     else if (isDots(dots) && dots.length > 0) Presence.remove(element(state, change[at]!), dots, stamp.time)
   },
-  read: (state) =>
-    elementsView(
-      state.index,
-      (key) => {
-        const found = state.elements.get(key)
-        return found !== undefined && Presence.isPresent(found.presence) ? found.value : undefined
-      },
-      () => state.elements.keys()
-    ),
-  toCbor: ({ elements }, _, writer) => {
+  read: ({ elements, index }) =>
+    show(index, { find: (key) => present(elements.get(key)), keys: () => elements.keys() }, setView),
+  peek: ({ elements }, _, element) => present(elements.get(keyOf(element))),
+  dots: ({ elements }, element) => Presence.seenDots(elements.get(keyOf(element))?.presence),
+  toCbor: ({ elements }, writer) => {
     const items: Array<Cbor> = []
     for (const [, { value, presence }] of [...elements].sort(([a], [b]) => compareKeys(a, b))) {
       items.push(value)
@@ -64,12 +59,12 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
     }
     return items
   },
-  fromCbor: (data, _, reader) => {
+  fromCbor: (data, reader) => {
     const state = empty()
     const items = new Items(data, reader)
     while (items.more) {
       const value = items.next()
-      state.elements.set(keyOf(value), { value, presence: Presence.readPresence(items) })
+      state.elements.set(keyOf(value), { value: freeze(value), presence: Presence.readPresence(items) })
     }
     return state
   },
@@ -82,9 +77,8 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
   }
 }
 
-/** The dots that a removal of `element` names, as this state has seen it. */
-export const dotsOf = (state: ORSetState, element: Cbor): ReadonlyArray<Cbor> =>
-  Presence.seenDots(state.elements.get(keyOf(element))?.presence)
+const present = (element: Element | undefined): Cbor | undefined =>
+  element !== undefined && Presence.isPresent(element.presence) ? element.value : undefined
 
 /** The element's presence, about to be changed. */
 const element = (state: ORSetState, value: Cbor): Presence.Presence => {
@@ -93,6 +87,6 @@ const element = (state: ORSetState, value: Cbor): Presence.Presence => {
   const known = state.elements.get(key)
   if (known !== undefined) return known.presence
   const presence = Presence.makePresence()
-  state.elements.set(key, { value, presence })
+  state.elements.set(key, { value: freeze(value), presence })
   return presence
 }

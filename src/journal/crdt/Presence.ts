@@ -38,7 +38,7 @@ export const additions = (presence: Presence): ReadonlyArray<Stamp> => {
 }
 
 /** False when nothing changed: it was known, or is removed. */
-export const add = (presence: Presence, stamp: Stamp): boolean => {
+export const add = (presence: Presence, stamp: Stamp, gone?: (stamp: Stamp) => void): boolean => {
   if (presence.removed !== undefined) {
     const removal = presence.removed.get(dotKey(stamp))
     if (removal !== undefined && removal.time > stamp.time) return false
@@ -47,17 +47,20 @@ export const add = (presence: Presence, stamp: Stamp): boolean => {
     presence.first = stamp
     return true
   }
-  return addToMany(presence, stamp)
+  return addToMany(presence, stamp, gone)
 }
 
 /** Two feeds whose ids begin alike would share dots; then the later addition stands for both, on every device. */
-const addToMany = (presence: Presence, stamp: Stamp): boolean => {
+const addToMany = (presence: Presence, stamp: Stamp, gone: ((stamp: Stamp) => void) | undefined): boolean => {
   const more = (presence.more ??= new Map())
   if (presence.first !== undefined) more.set(dotKey(presence.first), presence.first)
   presence.first = undefined
   const key = dotKey(stamp)
   const known = more.get(key)
-  if (known !== undefined && compare(known, stamp) >= 0) return false
+  if (known !== undefined) {
+    if (compare(known, stamp) >= 0) return false
+    gone?.(known)
+  }
   more.set(key, stamp)
   return true
 }
@@ -129,4 +132,3 @@ export const mergePresence = (into: Presence, from: Presence, gone?: (stamp: Sta
   for (const { dot, time } of from.removed?.values() ?? []) removeDot(into, dot, time, gone)
   for (const stamp of additions(from)) add(into, stamp)
 }
-

@@ -52,11 +52,7 @@ export const dotOf = (stamp: Stamp): Dot => ({
 /** A map key: one for each dot. Takes a stamp as well. */
 export const dotKey = (dot: Dot | Stamp): string => `${dot.feed.slice(0, prefixDigits)}${dot.seq}.${dot.index}`
 
-export const dotToCbor = (dot: Dot | Stamp): Cbor => [
-  hexToBytes(dot.feed.slice(0, prefixDigits)),
-  dot.seq,
-  dot.index
-]
+export const dotToCbor = (dot: Dot | Stamp): Cbor => [hexToBytes(dot.feed.slice(0, prefixDigits)), dot.seq, dot.index]
 
 /** Believes what `isDots` has checked. */
 export const dotFromCbor = (value: DotCbor): Dot => ({ feed: bytesToHex(value[0]), seq: value[1], index: value[2] })

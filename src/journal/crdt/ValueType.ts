@@ -159,12 +159,7 @@ const fault = (what: string): Fault => ({ path: "", what })
 
 const below = (step: string, { path, what }: Fault): Fault => ({ path: step + path, what })
 
-const outside = (
-  size: number,
-  min: number | undefined,
-  max: number | undefined,
-  what = ""
-): Fault | undefined => {
+const outside = (size: number, min: number | undefined, max: number | undefined, what = ""): Fault | undefined => {
   if (min !== undefined && size < min) return fault(`${what}${size} is below ${min}`)
   if (max !== undefined && size > max) return fault(`${what}${size} is above ${max}`)
   return undefined

@@ -5,6 +5,8 @@
  * nothing; once somebody has read, changes note their keys in it, and the next read folds these into a new tree. Views
  * made before keep the old tree. So reading after each change costs O(log n), and only walking a view costs its size.
  */
+import type { Cbor } from "../Cbor.ts"
+import { keyOf } from "./Element.ts"
 import * as SortedTree from "./SortedTree.ts"
 import type { Key, Tree } from "./SortedTree.ts"
 
@@ -112,19 +114,24 @@ export const mapView = <Value>(tree: Tree<Value>): MapView<Value> =>
     }
   )
 
-/** A set's values as they are now: the same view until one comes or goes. */
-export const elementsView = (
-  index: Index<Cbor, SetView<Cbor>>,
-  find: (key: Key) => Cbor | undefined,
-  keys: () => Iterable<Key>
-): SetView<Cbor> =>
-  show(index, find, keys, (tree) => {
-    for (const [, value] of SortedTree.entries(tree)) freeze(value)
-    return setView(tree)
-  })
+/** A view of elements that lie in the tree under their keys. */
+export const setView = (tree: Tree<Cbor>): SetView<Cbor> =>
+  new SetView(
+    SortedTree.size(tree),
+    (element) => SortedTree.find(tree, keyOf(element)) !== undefined,
+    function* () {
+      for (const [, element] of SortedTree.entries(tree)) yield element
+    }
+  )
 
-/** The same view with every value shown through `show`, when it is asked for. */
-export const mapValues = <Value, Shown>(view: MapView<Value>, show: (value: Value) => Shown): MapView<Shown> =>
+/**
+ * The same view with every value shown through `show`, when it is asked for. What `show` does not show is passed over;
+ * `size` counts it, for counting only the rest would walk everything.
+ */
+export const mapValues = <Value, Shown>(
+  view: MapView<Value>,
+  show: (value: Value) => Shown | undefined
+): MapView<Shown> =>
   new MapView(
     view.size,
     (key) => {
@@ -132,61 +139,87 @@ export const mapValues = <Value, Shown>(view: MapView<Value>, show: (value: Valu
       return value === undefined ? undefined : show(value)
     },
     function* (after) {
-      for (const [key, value] of view.entries(after)) yield [key, show(value)] as const
+      for (const [key, value] of view.entries(after)) {
+        const shown = show(value)
+        if (shown !== undefined) yield [key, shown] as const
+      }
     }
   )
 
-/** A mutable map's sorted shadow; see the module comment. */
-export interface Index<Value> {
+/** As `mapValues`, for sets; `hide` is the inverse of `show`. */
+export const mapElements = <Value, Shown>(
+  view: SetView<Value>,
+  show: (value: Value) => Shown | undefined,
+  hide: (shown: Shown) => Value
+): SetView<Shown> =>
+  new SetView(
+    view.size,
+    (shown) => view.has(hide(shown)),
+    function* () {
+      for (const value of view) {
+        const shown = show(value)
+        if (shown !== undefined) yield shown
+      }
+    }
+  )
+
+/** A mutable map's sorted shadow, and what was last shown of it; see the module comment. */
+export interface Index<Value, View> {
   tree: Tree<Value>
-  built: boolean
+  /** Undefined until somebody reads. */
+  view: View | undefined
   readonly dirty: Set<Key>
 }
 
-export const makeIndex = <Value>(): Index<Value> => ({ tree: undefined, built: false, dirty: new Set() })
+export const makeIndex = <Value, View>(): Index<Value, View> => ({ tree: undefined, view: undefined, dirty: new Set() })
 
 /** Says that the value at `key` may have changed. */
-export const note = (index: Index<unknown>, key: Key): void => {
-  if (index.built) index.dirty.add(key)
+export const note = <Value, View>(index: Index<Value, View>, key: Key): void => {
+  if (index.view !== undefined) index.dirty.add(key)
 }
 
-/**
- * The tree of all present values: the same one when none changed. `find` gives a key's value now, undefined when it is
- * absent; `keys` all keys that may be present.
- */
-export const refresh = <Value>(
-  index: Index<Value>,
-  find: (key: Key) => Value | undefined,
-  keys: () => Iterable<Key>
-): Tree<Value> => {
-  if (!index.built || index.dirty.size * rebuildRatio > SortedTree.size(index.tree) + rebuildSizeMin) {
-    rebuild(index, find, keys)
-  } else {
-    for (const key of index.dirty) {
-      const value = find(key)
-      if (value === undefined) index.tree = SortedTree.remove(index.tree, key)
-      else if (SortedTree.find(index.tree, key) !== value) index.tree = SortedTree.insert(index.tree, key, value)
-    }
-  }
+/** What a kind keeps, as an index asks for it. */
+export interface Source<Value> {
+  /** The value at `key` now; undefined when it is absent. */
+  readonly find: (key: Key) => Value | undefined
+  /** All keys at which a value may be present. */
+  readonly keys: () => Iterable<Key>
+}
+
+/** The view of all present values: the same one as long as none changed. */
+export const show = <Value, View>(
+  index: Index<Value, View>,
+  source: Source<Value>,
+  make: (tree: Tree<Value>) => View
+): View => {
+  if (index.view !== undefined && index.dirty.size === 0) return index.view
+  const before = index.tree
+  const many = index.dirty.size * rebuildRatio > SortedTree.size(before) + rebuildSizeMin
+  index.tree = index.view === undefined || many ? build(source) : update(before, index.dirty, source)
   index.dirty.clear()
-  return index.tree
+  return (index.view = index.view !== undefined && index.tree === before ? index.view : make(index.tree))
 }
 
 /** From one changed key in so many on, sorting everything anew is cheaper than changing the tree key by key. */
 const rebuildRatio = 3
 const rebuildSizeMin = 64
 
-const rebuild = <Value>(
-  index: Index<Value>,
-  find: (key: Key) => Value | undefined,
-  keys: () => Iterable<Key>
-): void => {
+const build = <Value>({ find, keys }: Source<Value>): Tree<Value> => {
   const pairs: Array<readonly [Key, Value]> = []
   for (const key of keys()) {
     const value = find(key)
     if (value !== undefined) pairs.push([key, value])
   }
   pairs.sort((a, b) => SortedTree.compareKeys(a[0], b[0]))
-  index.tree = SortedTree.fromSorted(pairs)
-  index.built = true
+  return SortedTree.fromSorted(pairs)
+}
+
+const update = <Value>(before: Tree<Value>, dirty: Iterable<Key>, { find }: Source<Value>): Tree<Value> => {
+  let tree = before
+  for (const key of dirty) {
+    const value = find(key)
+    if (value === undefined) tree = SortedTree.remove(tree, key)
+    else if (SortedTree.find(tree, key) !== value) tree = SortedTree.insert(tree, key, value)
+  }
+  return tree
 }

@@ -36,7 +36,9 @@ const refusal = <A, E extends { readonly reason: { readonly _tag: string } }>(ef
   ])
 
 /** The real disk, but some paths belong to other people or have other modes: a test needs not be root for that. */
-const pretending = (pretended: Record<string, { readonly uid?: number; readonly gid?: number; readonly mode?: number }>): Disk => ({
+const pretending = (
+  pretended: Record<string, { readonly uid?: number; readonly gid?: number; readonly mode?: number }>
+): Disk => ({
   ...fileSystem,
   lstat: (async (file: string) => Object.assign(await fileSystem.lstat(file), pretended[file])) as Disk["lstat"],
   readFile: (async (file: string) =>
@@ -60,7 +62,7 @@ describe("DirectorySecretStore keeps the laws", () => {
 })
 
 describe("DirectorySecretStore", () => {
-  it.effect("a secret is there for the next process, in a 0600 file of a 0700 directory, whatever the umask", () =>
+  it.effect("a secret is there for the next process, in a 0600 file of a 0700 directory", () =>
     Effect.gen(function* () {
       const directory = path.join(yield* temporaryDirectory, "deep", "er", "secrets")
       yield* put(directory)

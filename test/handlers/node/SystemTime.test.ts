@@ -44,7 +44,7 @@ describe("SystemTime", () => {
   it.effect("two layers over the system's clocks are one time", () =>
     Effect.gen(function* () {
       const one = yield* Effect.provide(Time, SystemTime.layer())
-      const other = yield* Effect.provide(Time, Effect.runSync(Effect.sync(() => SystemTime.layer())))
+      const other = yield* Effect.provide(Time, SystemTime.layer())
       assert.strictEqual(one, other)
     })
   )

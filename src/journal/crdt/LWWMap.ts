@@ -1,0 +1,90 @@
+/**
+ * LWWMap: values by text key; each key is a register of its own, and can be removed.
+ *
+ *     ["set", field, key, value]
+ *     ["remove", field, key]
+ *
+ * Of concurrent settings and removals of one key the last in stamp order wins. A removed key keeps its stamp, for ever:
+ * an older setting may still arrive.
+ */
+import type { Cbor } from "../Cbor.ts"
+import { Items, pushStamp } from "./Checkpoint.ts"
+import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
+import { freeze } from "./Element.ts"
+import { compareKeys } from "./SortedTree.ts"
+import { compare, type Stamp } from "./Stamp.ts"
+import { check, isKey } from "./ValueType.ts"
+import { makeIndex, mapView, note, show, type Index, type MapView } from "./Views.ts"
+
+export interface LWWMapState {
+  readonly slots: Map<string, Slot>
+  readonly index: Index<Cbor, MapView<Cbor>>
+}
+
+interface Slot {
+  stamp: Stamp
+  /** Undefined when the last change removed the key. */
+  value: Cbor | undefined
+}
+
+const empty = (): LWWMapState => ({ slots: new Map(), index: makeIndex() })
+
+export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
+  kind: "LWWMap",
+  parameters: "value",
+  empty,
+  inspect: (type, change, at) => {
+    const isSet = change[0] === "set" && change.length === at + 2
+    if (!isSet && (change[0] !== "remove" || change.length !== at + 1)) {
+      return unknownMutator(change, `["set", …, key, value] and ["remove", …, key]`)
+    }
+    const key = change[at]
+    if (!isKey(key)) return invalid("the key is not a text of 1 to 256")
+    const wrong = isSet ? check(valueOf(type), change[at + 1]!) : undefined
+    return wrong === undefined ? touch(change, at, key) : invalid(wrong)
+  },
+  apply: (state, _, change, at, stamp) => put(state, String(change[at]), change[at + 1], stamp),
+  read: ({ slots, index }) =>
+    show(index, { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys() }, mapView),
+  peek: ({ slots }, _, key) => slots.get(String(key))?.value,
+  toCbor: ({ slots }, writer) => {
+    const present: Array<Cbor> = []
+    const removed: Array<Cbor> = []
+    for (const [key, { stamp, value }] of [...slots].sort(([a], [b]) => compareKeys(a, b))) {
+      const into = value === undefined ? removed : present
+      into.push(key)
+      pushStamp(into, writer, stamp)
+      if (value !== undefined) into.push(value)
+    }
+    return [present, removed]
+  },
+  fromCbor: (data, reader) => {
+    const state = empty()
+    const items = new Items(data, reader)
+    const present = items.inside()
+    while (present.more) {
+      const key = present.text()
+      const stamp = present.stamp()
+      put(state, key, present.next(), stamp)
+    }
+    const removed = items.inside()
+    while (removed.more) put(state, removed.text(), undefined, removed.stamp())
+    return state
+  },
+  merge: (a, b) => {
+    const state = empty()
+    for (const { slots } of [a, b]) for (const [key, { stamp, value }] of slots) put(state, key, value, stamp)
+    return state
+  }
+}
+
+const put = (state: LWWMapState, key: string, value: Cbor | undefined, stamp: Stamp): void => {
+  const kept = value === undefined ? undefined : freeze(value)
+  const slot = state.slots.get(key)
+  if (slot === undefined) state.slots.set(key, { stamp, value: kept })
+  else if (compare(slot.stamp, stamp) < 0) {
+    slot.stamp = stamp
+    slot.value = kept
+  } else return
+  note(state.index, key)
+}

@@ -1,0 +1,345 @@
+/**
+ * A running process acting as one device: its replicas, its connections, pairing, and who has acknowledged what.
+ *
+ * Replicas of all spaces in the store open with the agent. Every connection, whoever opened it, serves all of them, as
+ * far as the guard lets the peer read. The agent ends with its scope: connections close, writers finish their turn.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { SecureRandom } from "effect/crypto/SecureRandom"
+import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
+import { Keys, type KeysError } from "../effects/Keys.ts"
+import { Network, type Connection, type NetworkError } from "../effects/Network.ts"
+import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
+import { Time } from "../effects/Time.ts"
+import { Verifier } from "../effects/Verifier.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
+import type { Position } from "../journal/Feed.ts"
+import * as Frontier from "../journal/Frontier.ts"
+import * as Genesis from "../journal/Genesis.ts"
+import * as Metrics from "../observability/Metrics.ts"
+import * as Message from "../sync/Message.ts"
+import * as Pairing from "../sync/Pairing.ts"
+import * as PairingCode from "../sync/PairingCode.ts"
+import * as Authority from "../trust/Authority.ts"
+import type { Definition } from "../trust/Definition.ts"
+import * as Fact from "../trust/Fact.ts"
+import * as Guard from "./Guard.ts"
+import * as Link from "./Link.ts"
+import * as PairingDesk from "./PairingDesk.ts"
+import * as Replica from "./Replica.ts"
+
+/** The issuer did not admit us, or is not the device that made the code. */
+export class PairingRefused extends Schema.TaggedError<PairingRefused>()("PairingRefused", { what: Schema.String }) {
+  override get message(): string {
+    return `pairing failed: ${this.what}`
+  }
+}
+
+/** Nothing here by that name, or not in a state to do this. */
+export class SpaceUnknown extends Schema.TaggedError<SpaceUnknown>()("SpaceUnknown", { what: Schema.String }) {
+  override get message(): string {
+    return this.what
+  }
+}
+
+/** How sure a caller wants to be: durable at one peer, at so many, at every other member. */
+export type Tier = { readonly _tag: "Peers"; readonly count: number } | { readonly _tag: "AllMembers" }
+
+export class Agent extends Context.Service<
+  Agent,
+  {
+    readonly device: DeviceId
+    readonly replicas: () => ReadonlyArray<Replica.Replica>
+    readonly replica: (space: SpaceId) => Replica.Replica | undefined
+    /** Founds a space: its first entry is durable when this succeeds. `root` = public key of the recovery words. */
+    readonly createSpace: (
+      root: DeviceId,
+      definition: Definition
+    ) => Effect.Effect<Replica.Replica, JournalStoreError | KeysError | SecretStoreError>
+    /** Connects and syncs until the scope ends. */
+    readonly connect: (
+      address: string,
+      expected: DeviceId | undefined,
+      options?: Link.Options
+    ) => Effect.Effect<Link.Link, NetworkError, Scope.Scope>
+    /** Keeps connecting, with growing pauses, until the scope ends. */
+    readonly stayConnected: (
+      address: string,
+      expected: DeviceId | undefined,
+      options?: Link.Options
+    ) => Effect.Effect<void, never, Scope.Scope>
+    readonly links: () => ReadonlyArray<Link.Link>
+    /** A code by which one device may join a space with these rights. */
+    readonly pair: (
+      space: SpaceId,
+      rights: ReadonlyArray<Fact.Right>,
+      address: string
+    ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown>
+    /** Redeems a code: this device is admitted when it succeeds, and the space begins to sync over the same connection. */
+    readonly join: (
+      code: PairingCode.PairingCode,
+      name: string
+    ) => Effect.Effect<
+      { readonly replica: Replica.Replica; readonly issuer: DeviceId; readonly link: Link.Link },
+      PairingRefused | NetworkError | JournalStoreError | SecretStoreError,
+      Scope.Scope
+    >
+    /** Waits until an entry is durable elsewhere, as the tier demands. */
+    readonly acknowledged: (space: SpaceId, position: Position, tier: Tier) => Effect.Effect<void, SpaceUnknown>
+  }
+>()("aura/runtime/Agent") {}
+
+/** One connection's peers and what they acknowledged. */
+type Acknowledgements = Map<SpaceId, Map<DeviceId, Frontier.Frontier>>
+
+export const layer: Layer.Layer<
+  Agent,
+  JournalStoreError | SecretStoreError,
+  JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
+> = Layer.effect(
+  Agent,
+  Effect.gen(function* () {
+    const store = yield* JournalStore
+    const keys = yield* Keys
+    const time = yield* Time
+    const random = yield* SecureRandom
+    const network = yield* Network
+    const scope = yield* Effect.scope
+    const services = yield* Effect.context<JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom>()
+
+    const replicas = new Map<SpaceId, Replica.Replica>()
+    const replicaListeners = new Set<(replica: Replica.Replica) => void>()
+    const links = new Set<Link.Link>()
+    const desk = PairingDesk.make()
+    const acknowledgements: Acknowledgements = new Map()
+    const waiters = new Set<() => void>()
+
+    const openReplica = Effect.fnUntraced(function* (space: SpaceId) {
+      const known = replicas.get(space)
+      if (known !== undefined) return known
+      const replica = yield* Replica.open(space).pipe(Effect.provide(services), Scope.provide(scope))
+      replicas.set(space, replica)
+      for (const listener of replicaListeners) listener(replica)
+      return replica
+    })
+    for (const space of yield* store.spaces) yield* openReplica(space)
+
+    const host: Link.Host = {
+      replicas: () => replicas.values(),
+      replica: (space) => replicas.get(space),
+      onReplica: (listener) => {
+        replicaListeners.add(listener)
+        return () => replicaListeners.delete(listener)
+      },
+      now: () => Clock.fromMillis(time.now().millis),
+      acknowledged: (link, space, frontier) => {
+        const bySpace = acknowledgements.get(space) ?? new Map<DeviceId, Frontier.Frontier>()
+        acknowledgements.set(space, bySpace)
+        const peer = link.connection.peer
+        bySpace.set(peer, Frontier.join(bySpace.get(peer) ?? Frontier.empty, frontier))
+        for (const waiter of waiters) waiter()
+      },
+      pairing: (connection, message) => answerPairing(connection, message)
+    }
+
+    /** Issuer's side: admits the bearer of a good code, durably, before saying so. */
+    const answerPairing = Effect.fnUntraced(function* (
+      connection: Connection,
+      message: Message.Message & { readonly _tag: "Pairing" }
+    ) {
+      const step = Pairing.fromFields(message.fields)
+      if (Result.isFailure(step) || step.success._tag !== "Redeem") return yield* connection.close("a request to redeem a code was due")
+      const redeemed = desk.redeem(connection.channelKey, step.success.proof, time.now().millis)
+      if (redeemed._tag === "Refused") {
+        yield* Metrics.refused("pairing")
+        yield* Effect.logWarning("security event: a pairing code was refused", { device: connection.peer })
+        yield* say(connection, { _tag: "Refused", reason: redeemed.reason })
+        return yield* connection.close("pairing refused")
+      }
+      const replica = replicas.get(redeemed.offer.space)!
+      const admit: Fact.Admit = { _tag: "Admit", device: connection.peer, box: step.success.box, name: step.success.name }
+      const grant: Fact.Grant = { _tag: "Grant", device: connection.peer, rights: redeemed.offer.rights }
+      const written = yield* Effect.exit(replica.write(authorityWrite([admit, grant])))
+      if (Exit.isFailure(written)) {
+        yield* Effect.logError("a device could not be admitted", written.cause)
+        yield* say(connection, { _tag: "Refused", reason: "the issuer could not write the admission; ask for a new code" })
+        return yield* connection.close("pairing failed")
+      }
+      yield* Effect.logInfo("a device was admitted", { device: connection.peer, name: step.success.name })
+      yield* say(connection, { _tag: "Welcome", space: replica.space, app: replica.ledger().genesis?.app ?? "" })
+    })
+
+    const runLink = (connection: Connection, options: Link.Options, linked: (link: Link.Link) => void) =>
+      Effect.gen(function* () {
+        let mine: Link.Link | undefined
+        yield* Effect.addFinalizer(() =>
+          Effect.suspend(() => {
+            if (mine !== undefined) links.delete(mine)
+            return Metrics.connected(links.size)
+          })
+        )
+        return yield* Link.run(host, connection, options, (link) => {
+          mine = link
+          links.add(link)
+          linked(link)
+        })
+      }).pipe(Effect.scoped)
+
+    const startLink = Effect.fnUntraced(function* (connection: Connection, options: Link.Options) {
+      const ready = yield* Deferred.make<Link.Link>()
+      yield* Effect.forkScoped(
+        runLink(connection, options, (link) => Deferred.doneUnsafe(ready, Exit.succeed(link))).pipe(
+          Effect.tap((why) => Effect.logDebug("a connection ended", { peer: connection.peer, why })),
+          Effect.catch((error) => Effect.logDebug("a connection failed", error.message))
+        )
+      )
+      return yield* Deferred.await(ready)
+    })
+
+    const connect = Effect.fnUntraced(function* (
+      address: string,
+      expected: DeviceId | undefined,
+      options: Link.Options = {}
+    ) {
+      const connection = yield* network.connect(address, expected)
+      return yield* startLink(connection, options)
+    })
+
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.gen(function* () {
+          const inner = yield* Scope.fork(scope)
+          const connection = yield* Scope.provide(network.accept, inner)
+          yield* Effect.forkIn(
+            runLink(connection, {}, () => {}).pipe(
+              Effect.catch((error) => Effect.logDebug("a connection failed", error.message)),
+              Effect.onExit((exit) => Scope.close(inner, exit))
+            ),
+            scope
+          )
+        })
+      )
+    )
+
+    // held entries come of age without anybody saying a word
+    yield* Effect.forkScoped(
+      Effect.suspend(() => Effect.forEach([...replicas.values()].filter(hasHeld), (replica) => replica.refresh, { discard: true })).pipe(
+        Effect.catch((error) => Effect.logWarning("held entries could not be judged", error.message)),
+        Effect.repeat(Schedule.spaced("10 seconds"))
+      )
+    )
+
+    return Agent.of({
+      device: keys.device,
+      replicas: () => [...replicas.values()],
+      replica: (space) => replicas.get(space),
+      links: () => [...links],
+      createSpace: Effect.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
+        const nonce = yield* random.randomBytes(16)
+        const genesis = Genesis.encode({
+          root,
+          creator: keys.device,
+          app: definition.app,
+          nonce,
+          time: Clock.fromMillis(time.now().millis)
+        })
+        const replica = yield* openReplica(genesis.space)
+        yield* replica.write(
+          authorityWrite([
+            { _tag: "Create", genesis: genesis.bytes },
+            { _tag: "Define", definition }
+          ])
+        )
+        return replica
+      }),
+      connect,
+      stayConnected: (address, expected, options) =>
+        Effect.asVoid(
+          Effect.forkScoped(
+            Effect.scoped(
+              Effect.gen(function* () {
+                const connection = yield* network.connect(address, expected)
+                return yield* runLink(connection, options ?? {}, () => {})
+              })
+            ).pipe(
+              Effect.catch((error) => Effect.logDebug("not connected", error.message)),
+              Effect.repeat(Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("15 seconds")]).pipe(Schedule.jittered))
+            )
+          )
+        ),
+      pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
+        if (!replicas.has(space)) return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        const secret = Redacted.make(yield* random.randomBytes(PairingCode.secretBytes))
+        const expiresMillis = time.now().millis + PairingDesk.codeMinutes * 60_000
+        if (!desk.issue(secret, { space, rights, expiresMillis }))
+          return yield* new SpaceUnknown({ what: `${PairingDesk.codesMax} codes are out; wait until one is used or expires` })
+        return PairingCode.make(keys.device, secret, address)
+      }),
+      join: Effect.fn("Agent.join")(function* (code: PairingCode.PairingCode, name: string) {
+        const connection = yield* network.connect(code.address, (device) => PairingCode.isIssuer(code, device))
+        const proof = PairingCode.proof(code.secret, connection.channelKey)
+        yield* say(connection, { _tag: "Redeem", proof, box: keys.box, name })
+        const message = Message.decode(yield* connection.receive)
+        const step =
+          Result.isSuccess(message) && message.success._tag === "Pairing"
+            ? Pairing.fromFields(message.success.fields)
+            : Result.fail("an answer to the code was due")
+        if (Result.isFailure(step)) return yield* new PairingRefused({ what: step.failure })
+        if (step.success._tag === "Refused") return yield* new PairingRefused({ what: step.success.reason })
+        if (step.success._tag !== "Welcome") return yield* new PairingRefused({ what: "an answer to the code was due" })
+        const replica = yield* openReplica(step.success.space)
+        const link = yield* startLink(connection, {})
+        return { replica, issuer: connection.peer, link }
+      }),
+      acknowledged: Effect.fnUntraced(function* (space: SpaceId, position: Position, tier: Tier) {
+        const replica = replicas.get(space)
+        if (replica === undefined) return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        const isMet = (): boolean => {
+          const having = new Set<DeviceId>()
+          for (const [peer, frontier] of acknowledgements.get(space) ?? []) {
+            if ((frontier.get(position.feed)?.seq ?? -1) >= position.seq) having.add(peer)
+          }
+          if (tier._tag === "Peers") return having.size >= tier.count
+          const authority = replica.ledger().authority
+          return (
+            authority !== undefined &&
+            Authority.members(authority).every(({ device, revoked }) => revoked || device === keys.device || having.has(device))
+          )
+        }
+        if (isMet()) return
+        const done = yield* Deferred.make<void>()
+        const waiter = (): void => {
+          if (isMet()) Deferred.doneUnsafe(done, Exit.void)
+        }
+        waiters.add(waiter)
+        yield* Effect.ensuring(
+          Deferred.await(done),
+          Effect.sync(() => waiters.delete(waiter))
+        )
+      })
+    })
+  })
+)
+
+/** Writes authority facts as they are; whether they count is judged like everyone's. */
+export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Replica.Write<void, never> => ({
+  kind: "authority",
+  request: undefined,
+  prepare: () => Result.succeed({ definition: undefined, facts: facts.map(Fact.encode), answer: undefined })
+})
+
+const say = (connection: Connection, step: Pairing.Step): Effect.Effect<void, NetworkError> =>
+  Effect.asVoid(Guard.send(connection, { _tag: "Pairing", fields: Pairing.toFields(step) }, undefined))
+
+const hasHeld = (replica: Replica.Replica): boolean =>
+  [...replica.ledger().lines.values()].some((line) => line.blocked?._tag === "Held")

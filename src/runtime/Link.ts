@@ -1,0 +1,254 @@
+/**
+ * Drives one connection: the sync machine on one side, replicas on the other, the guard at the door.
+ *
+ * One fiber reads frames into a bounded mailbox, one takes what has gathered, steps the machine and does what it asks.
+ * Runs that came together are verified and stored together. When the mailbox is full the connection is not read, which
+ * is the back-pressure the peer feels. A breach ends the connection with its reason and is logged as a security event;
+ * a store that fails ends it too, without blaming the peer.
+ */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import type { Connection, NetworkError } from "../effects/Network.ts"
+import type { JournalStoreError } from "../effects/JournalStore.ts"
+import type { SpaceId } from "../identity/Id.ts"
+import type * as Frontier from "../journal/Frontier.ts"
+import * as Metrics from "../observability/Metrics.ts"
+import * as Message from "../sync/Message.ts"
+import * as Session from "../sync/Session.ts"
+import * as Guard from "./Guard.ts"
+import * as Ledger from "./Ledger.ts"
+import type { Replica } from "./Replica.ts"
+import { mailboxMax } from "./limits.ts"
+
+/** What a link needs of its agent. */
+export interface Host {
+  readonly replicas: () => Iterable<Replica>
+  readonly replica: (space: SpaceId) => Replica | undefined
+  /** Tells when replicas come to be; returns how to stop. */
+  readonly onReplica: (listener: (replica: Replica) => void) => () => void
+  readonly now: () => number
+  /** The peer says that it has this durably. */
+  readonly acknowledged: (link: Link, space: SpaceId, frontier: Frontier.Frontier) => void
+  /** A step of pairing; undefined: not now. */
+  readonly pairing: (connection: Connection, message: Message.Message & { _tag: "Pairing" }) => Effect.Effect<void, NetworkError>
+}
+
+export interface Options {
+  /** Sync only these spaces; undefined = all. */
+  readonly spaces?: ReadonlySet<SpaceId> | undefined
+  /** Take nothing beyond this frontier (partial sync), per space. */
+  readonly upTo?: ReadonlyMap<SpaceId, Frontier.Frontier> | undefined
+}
+
+export interface Link {
+  readonly connection: Connection
+  /** Whether all that the peer claims to have of a space is here, judged, and not waiting for its past. */
+  readonly isCaughtUp: (space: SpaceId) => boolean
+  /** Whether the peer has said that it has all that is here. */
+  readonly isServed: (space: SpaceId) => boolean
+}
+
+type Event =
+  | { readonly _tag: "Message"; readonly message: Message.Message }
+  | { readonly _tag: "Changed"; readonly replica: Replica }
+  | { readonly _tag: "Proof"; readonly space: SpaceId; readonly proof: Uint8Array }
+  | { readonly _tag: "Ended"; readonly error: NetworkError }
+
+/** Runs until the connection ends; returns why. `linked` is told once the machine runs. */
+export const run = Effect.fnUntraced(function* (
+  host: Host,
+  connection: Connection,
+  options: Options,
+  linked: (link: Link) => void
+) {
+  const events = yield* Queue.bounded<Event>(mailboxMax)
+  const changed = new Set<SpaceId>()
+  const announce = (replica: Replica): void => {
+    if (options.spaces !== undefined && !options.spaces.has(replica.space)) return
+    // one notice per space waits at a time: it always tells the newest
+    if (changed.has(replica.space)) return
+    if (Queue.offerUnsafe(events, { _tag: "Changed", replica })) changed.add(replica.space)
+    else missed.add(replica)
+  }
+  const missed = new Set<Replica>()
+  const stops: Array<() => void> = []
+  const attach = (replica: Replica): void => {
+    stops.push(
+      replica.listen((notice) => {
+        announce(replica)
+        for (const proof of notice.proofs) Queue.offerUnsafe(events, { _tag: "Proof", space: replica.space, proof })
+      })
+    )
+  }
+  for (const replica of host.replicas()) attach(replica)
+  stops.push(
+    host.onReplica((replica) => {
+      attach(replica)
+      announce(replica)
+    })
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
+
+  const shareOf = (replica: Replica): Session.Share => ({
+    space: replica.space,
+    mayRead: Guard.mayRead(replica.ledger(), connection.peer, host.now()),
+    feeds: replica.feeds(),
+    upTo: options.upTo?.get(replica.space)
+  })
+  const greet = (): Session.Step => {
+    const all = [...host.replicas()]
+    const chosen = all.filter((replica) => options.spaces === undefined || options.spaces.has(replica.space))
+    return Session.open(connection.channelKey, chosen.map(shareOf))
+  }
+  // who was called greets second: the caller may have come to pair, and is a member only afterwards
+  let greeted = connection.initiator
+  const opened = greet()
+  let session = opened.session
+
+  const link: Link = {
+    connection,
+    isCaughtUp: (space) => {
+      const replica = host.replica(space)
+      if (replica === undefined || session._tag === "Closed") return false
+      const ledger = replica.ledger()
+      for (const line of ledger.lines.values()) if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
+      return Session.isCaughtUp(session, space, (feed, seq) => {
+        const line = ledger.lines.get(feed)
+        return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq
+      })
+    },
+    isServed: (space) => {
+      const replica = host.replica(space)
+      return replica !== undefined && Session.isServed(session, space, replica.feeds())
+    }
+  }
+  linked(link)
+
+  yield* Effect.forkScoped(
+    Effect.gen(function* () {
+      for (;;) {
+        const frame = yield* connection.receive
+        const message = Message.decode(frame)
+        if (Result.isFailure(message)) {
+          yield* connection.close(message.failure.what)
+          return
+        }
+        yield* Queue.offer(events, { _tag: "Message", message: message.success })
+      }
+    }).pipe(Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error })))
+  )
+
+  /** Runs waiting to be verified and stored, per space, in order of arrival. */
+  const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
+
+  const step = (next: Session.Step): Effect.Effect<void, NetworkError | JournalStoreError> => {
+    session = next.session
+    return Effect.forEach(next.asks, perform, { discard: true })
+  }
+
+  const perform = (ask: Session.Ask): Effect.Effect<void, NetworkError | JournalStoreError> => {
+    switch (ask._tag) {
+      case "Send": {
+        const topic = "space" in ask.message ? Session.spaceOf(session, ask.message.space) : undefined
+        const replica = topic === undefined ? undefined : host.replica(topic)
+        const space = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: host.now() }
+        return Effect.asVoid(Guard.send(connection, ask.message, space))
+      }
+      case "Load": {
+        const replica = host.replica(ask.space)
+        if (replica === undefined) return Effect.void
+        return Effect.flatMap(replica.load(ask.feed, ask.from, ask.bytesMax), (runs) =>
+          step(Session.loaded(session, ask.space, ask.feed, runs))
+        )
+      }
+      case "Take": {
+        const list = taking.get(ask.space)
+        if (list === undefined) taking.set(ask.space, [ask])
+        else list.push(ask)
+        return Effect.void
+      }
+      case "Prove": {
+        const replica = host.replica(ask.space)
+        return replica === undefined ? Effect.void : Effect.asVoid(replica.prove(ask.proof))
+      }
+      case "Acknowledged":
+        return Effect.sync(() => {
+          host.replica(ask.space)?.compare(ask.frontier)
+          host.acknowledged(link, ask.space, ask.frontier)
+        })
+    }
+  }
+
+  const settleTaken = Effect.fnUntraced(function* () {
+    for (const [space, asks] of [...taking]) {
+      taking.delete(space)
+      const replica = host.replica(space)
+      if (replica === undefined) continue
+      const outcomes = yield* replica.receive(asks)
+      let bytes = 0
+      for (let i = 0; i < asks.length; i++) {
+        const outcome = outcomes[i]!
+        bytes += asks[i]!.run.length
+        switch (outcome._tag) {
+          case "Stored":
+          case "Known":
+            session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
+            break
+          case "Detached":
+            yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+            break
+          case "Refused":
+            yield* Metrics.refused("run")
+            yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
+            session = Session.close(outcome.why)
+            return
+          case "Forked":
+          case "Unwanted":
+            break
+        }
+      }
+      yield* step(Session.dealt(session, space, bytes))
+      yield* step(Session.shared(session, shareOf(replica)))
+      yield* step(Session.acknowledge(session, space))
+    }
+  })
+
+  if (greeted) yield* step(opened)
+  for (;;) {
+    const batch = yield* Queue.takeAll(events)
+    for (const event of batch) {
+      switch (event._tag) {
+        case "Ended":
+          return event.error.message
+        case "Message":
+          if (event.message._tag === "Pairing" && !greeted) {
+            yield* host.pairing(connection, event.message)
+            break
+          }
+          if (!greeted) {
+            greeted = true
+            yield* step(greet())
+          }
+          yield* step(Session.receive(session, event.message))
+          break
+        case "Changed":
+          changed.delete(event.replica.space)
+          if (greeted) yield* step(Session.shared(session, shareOf(event.replica)))
+          break
+        case "Proof":
+          if (greeted) yield* step(Session.proof(session, event.space, event.proof))
+          break
+      }
+    }
+    yield* settleTaken()
+    for (const replica of missed) {
+      missed.delete(replica)
+      announce(replica)
+    }
+    if (session._tag === "Closed") {
+      yield* connection.close(session.because)
+      return session.because
+    }
+  }
+})
