@@ -4,6 +4,32 @@
  * Environments add their handlers in entries of their own: `aura/server`, `aura/browser`. This file only re-exports.
  */
 
+/** Writing an application: fields, operations, what they ask for. */
+export * as App from "./runtime/App.ts"
+export * as Policy from "./trust/Policy.ts"
+export {
+  GCounter,
+  GSet,
+  LWWMap,
+  LWWRegister,
+  MaxRegister,
+  MinRegister,
+  MVRegister,
+  ORMap,
+  ORSet,
+  PNCounter,
+  type DraftOf,
+  type ReadOf,
+  type StateFields
+} from "./journal/crdt/Field.ts"
+export * as Schema from "effect/Schema"
+
+/** Running it: promises (`Aura`), or the same as effects. */
+export * as Aura from "./runtime/Aura.ts"
+export { Agent, layer as layerAgent, PairingRefused, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
+export * as Operations from "./runtime/Operations.ts"
+export type { Replica } from "./runtime/Replica.ts"
+
 /** Names of things. */
 export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"
 

@@ -65,7 +65,7 @@ export class Agent extends Context.Service<
     readonly createSpace: (
       root: DeviceId,
       definition: Definition
-    ) => Effect.Effect<Replica.Replica, JournalStoreError | KeysError | SecretStoreError>
+    ) => Effect.Effect<Replica.Replica, Replica.EntryTooLarge | JournalStoreError | KeysError | SecretStoreError>
     /** Connects and syncs until the scope ends. */
     readonly connect: (
       address: string,

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type Commit, type JournalStoreError } from "../effects/JournalStore.ts"
@@ -30,7 +31,7 @@ import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import type * as Frontier from "../journal/Frontier.ts"
-import { completeSeenEvery } from "../journal/limits.ts"
+import { completeSeenEvery, entryBytesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
 import type { Local, Loaded } from "../sync/Session.ts"
 import { fold, forks, forksRow, type Damage } from "./Fold.ts"
@@ -67,6 +68,16 @@ export interface Write<A, E> {
   readonly prepare: (turn: Turn) => Result.Result<Prepared<A>, E>
 }
 
+/** What an operation wants to write does not fit an entry. Nothing was written. */
+export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>()("EntryTooLarge", {
+  bytes: Schema.Finite,
+  allowed: Schema.Finite
+}) {
+  override get message(): string {
+    return `an entry of ${this.bytes} bytes is too large: at most ${this.allowed}; split the operation`
+  }
+}
+
 /** Where a write ended up; durable when it is told. */
 export interface Written<A> {
   readonly answer: A
@@ -94,7 +105,7 @@ export interface Replica {
   /** The books as they stand. Read at once and between turns; never kept, never changed. */
   readonly ledger: () => Ledger.Ledger
   readonly damage: () => ReadonlyArray<Damage>
-  readonly write: <A, E>(write: Write<A, E>) => Effect.Effect<Written<A>, E | JournalStoreError | KeysError>
+  readonly write: <A, E>(write: Write<A, E>) => Effect.Effect<Written<A>, E | EntryTooLarge | JournalStoreError | KeysError>
   /** One outcome for each delivery, in order; what was stored is durable. */
   readonly receive: (
     deliveries: ReadonlyArray<Delivery>
@@ -227,6 +238,11 @@ export const open = Effect.fn("Replica.open")(function* (
       const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
       const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
       const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
+      if (body.length > entryBytesMax) {
+        yield* Deferred.fail(item.done, new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax }))
+        handled++
+        continue
+      }
       if (bodies.length > 0 && !Run.fits(bodies.length, bytes, body.length)) break
       times.push(at)
       bodies.push(body)
@@ -442,7 +458,7 @@ export const open = Effect.fn("Replica.open")(function* (
     ledger: () => folded.ledger,
     damage: () => folded.damage,
     write: <A, E>(write: Write<A, E>) =>
-      ask<Written<A>, E | JournalStoreError | KeysError>((done) => ({
+      ask<Written<A>, E | EntryTooLarge | JournalStoreError | KeysError>((done) => ({
         _tag: "Write",
         write: write as Write<unknown, unknown>,
         done: done as Deferred.Deferred<Written<unknown>, unknown>

@@ -244,6 +244,12 @@ export const holds = (
   time: number
 ): Held | undefined => covering(rights(authority, view, device), wanted, time, 0)
 
+/** Whether a device may define applications now. */
+export const mayDefine = (authority: Authority, device: DeviceId): boolean => {
+  const view = present(authority)
+  return isAdmitted(authority, view, device) && !isRevoked(authority, device) && rights(authority, view, device).some((right) => implies(right.capability, needs.define))
+}
+
 /** A definition by its id, if the view holds it and who wrote it had the right to. */
 export const definition = (authority: Authority, view: View, id: DefinitionId): Definition | undefined =>
   authority.memo.definitions

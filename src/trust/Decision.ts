@@ -58,6 +58,15 @@ export interface Request {
   readonly fresh: (id: string) => boolean
 }
 
+/** The refusal of what lies behind a standing restriction's cut. */
+export const revokedBy = (restriction: Authority.Restriction): Refusal => ({
+  _tag: "Revoked",
+  device: restriction.fact.device,
+  by: restriction.node.feed.device,
+  entry: restriction.node.hash,
+  reason: restriction.fact.reason
+})
+
 export const denied = (because: Refusal): Denied => ({ _tag: "Denied", because })
 
 /** Judges one fact. The caller has checked the author's membership and the position (`Authority.restrictionOn`). */

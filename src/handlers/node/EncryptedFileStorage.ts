@@ -54,10 +54,10 @@ export const layer = (options: EncryptedFileStorageOptions): Layer.Layer<Storage
       const directory = yield* openDirectory(options)
       const store = yield* openOrCreate(directory, keys)
       let isOpen = true
+      // The keys are not wiped here: a write that is under way would go on with zeros.
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
           isOpen = false
-          SealedRecord.wipe(store.keys)
         })
       )
       return makeStorage(directory, store, () => isOpen)

@@ -66,28 +66,27 @@ export interface PrivateDirectory {
 export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<PrivateDirectory, DirectoryError> => {
   const home = path.resolve(directory)
   const locate = (name: string): string => path.join(home, ...name.split("/"))
-  const settledChildren = new Set<string>([home])
+  const verifiedChildren = new Set<string>([home])
   const unsyncedChildren = new Set<string>()
+  const settledChildren = new Set<string>([home])
 
-  /** Before a child is first written to: it is there, private and durable, and so is what is in it. */
+  /** Before a child is first written to: it is there, private and durable. */
   const ensureChild = async (child: string): Promise<void> => {
-    if (settledChildren.has(child)) return
+    if (verifiedChildren.has(child)) return
     if (await makePrivateChild(disk, child)) unsyncedChildren.add(child)
     if (unsyncedChildren.has(child)) await syncDirectory(disk, home)
     unsyncedChildren.delete(child)
-    await settle(child)
+    verifiedChildren.add(child)
   }
 
   /** What a killed process wrote is seen by us, so it has to be as durable as what that process acknowledged. */
-  const settle = async (child: string): Promise<void> => {
-    if (settledChildren.has(child)) return
-    await syncDirectory(disk, child)
-    settledChildren.add(child)
-  }
-
   const settledRead = async (file: string, bytesMax: number): Promise<Uint8Array | undefined> => {
     const bytes = await read(disk, file, bytesMax)
-    if (bytes !== undefined) await settle(path.dirname(file))
+    const child = path.dirname(file)
+    if (bytes !== undefined && !settledChildren.has(child)) {
+      await syncDirectory(disk, child)
+      settledChildren.add(child)
+    }
     return bytes
   }
 

@@ -68,12 +68,11 @@ import {
   type Row
 } from "./JournalRows.ts"
 
-export type { Options } from "./JournalFile.ts"
-
 /** Results are kept this long at least, and so long nothing else may use their key. */
 const resultsKeptMillis = 24 * 60 * 60 * 1000
 /** Old results are deleted at opening, and with a commit that brings a new one when this has passed since. */
 const sweepEveryMillis = 60 * 60 * 1000
+
 export const layer = (options: Options): Layer.Layer<JournalStore, JournalStoreError> =>
   Layer.effect(JournalStore, make(options))
 

@@ -9,7 +9,7 @@
  *
  * Strangers cost little: at most `handshakesMax` handshakes at once, each over within 10 seconds, at most
  * `connectionsMax` connections, `backlogMax` of them not yet accepted; more are answered 503. What fails is counted in
- * `aura_network_refused_total` and logged as a security event, at most one line a second.
+ * `aura_network_refused_total`; who lies or breaks the handshake is logged as a security event, one line a second.
  *
  * It does not retry, does not resolve who may connect, and asks for no client certificate: a device proves itself
  * inside.
@@ -21,6 +21,7 @@ import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { constants, randomBytes, X509Certificate } from "node:crypto"
@@ -209,7 +210,7 @@ const inbound = Effect.fnUntraced(function* (
         return
       }
       yield* Scope.close(scope, exit)
-      yield* refused(Cause.pretty(exit.cause).split("\n")[0] ?? "", request.socket.remoteAddress)
+      yield* refused(exit.cause, request.socket.remoteAddress)
     }).pipe(Effect.ensuring(Effect.sync(() => handshakes--)))
 
   return {
@@ -232,14 +233,17 @@ const inbound = Effect.fnUntraced(function* (
 
 const refusedTotal = Metric.counter("aura_network_refused_total", { incremental: true })
 
+/** Counts every one; tells of those that lied or broke the handshake, not of those that went away. */
 const refusals = () => {
   let quietUntilMillis = 0
   let unsaid = 0
-  return Effect.fnUntraced(function* (what: string, from: string | undefined) {
+  return Effect.fnUntraced(function* (cause: Cause.Cause<NetworkError>, from: string | undefined) {
     yield* Metric.update(refusedTotal, 1)
+    const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+    if (error?.reason._tag !== "PeerRefused") return
     const now = yield* Clock.currentTimeMillis
     if (now < quietUntilMillis) return void unsaid++
-    yield* Effect.annotateLogs(Effect.logWarning(`a connection was refused: ${what}`), {
+    yield* Effect.annotateLogs(Effect.logWarning(`a connection was refused: ${error.message}`), {
       event: "security",
       from: from ?? "unknown",
       unsaid

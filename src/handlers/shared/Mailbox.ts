@@ -21,7 +21,7 @@ export interface Mailbox<Item> {
   /** Removes the oldest item, which somebody has seen by `head`. */
   readonly shift: () => void
   readonly take: Effect.Effect<Item, NetworkError>
-  /** All that is queued, at once. */
+  /** All that is queued, at once, without a word to `onRoom`: the caller knows. */
   readonly drain: () => ReadonlyArray<Item>
   /** No more items. The first ending counts, later ones change nothing. */
   readonly end: (forTaker: string, forBringer: string) => void
@@ -105,8 +105,9 @@ export const make = <Item>(limits: MailboxLimits): Mailbox<Item> => {
     })
   )
   const drain = (): ReadonlyArray<Item> => {
-    const queued = items.map(({ item }) => item)
-    while (items.length > 0) shift()
+    bytesQueued = 0
+    const queued = items.splice(0).map(({ item }) => item)
+    wake()
     return queued
   }
   const end = (forTaker: string, forBringer: string): void => {

@@ -110,7 +110,7 @@ interface Incoming {
   readonly duplex: Duplex
   /** What arrived during the handshake, one message at a time: a stranger may not make us hold more. */
   readonly early: Mailbox.Mailbox<Uint8Array>
-  /** Hands everything from here on, and what came early, to the arrivals of the open connection. */
+  /** Hands what came early, and everything from here on, to the open connection, which resumes the transport. */
   readonly handOver: (to: Arrivals) => void
 }
 
@@ -238,6 +238,7 @@ const established = (line: Incoming, session: DeviceChannel.Session, options: Op
       if (endedForSender === undefined) ended(`the network: ${what}`)
     }
   })
+  if (!paused) duplex.resume()
 
   const send = (frame: Uint8Array): Effect.Effect<void, NetworkError> => {
     if (frame.length > frameBytesMax) {

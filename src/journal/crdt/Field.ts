@@ -38,6 +38,8 @@ export interface Field<out Value, out Draft, in Initial = never> {
   readonly toType: (path: string) => FieldType
   /** From what is stored to what the application sees; the same object for the same object. */
   readonly show: (stored: unknown) => Value
+  /** Whether `show` gives back what it is given. */
+  readonly isDirect: boolean
   readonly draft: (site: Site) => Draft
   readonly toInitial: ((value: Initial) => Cbor) | undefined
 }
@@ -76,12 +78,13 @@ export const typesOf = (fields: StateFields, path = "state"): Fields => {
 
 /** What the application sees of a state that was read by `typesOf(fields)`; the same objects for the same objects. */
 export const show = <Of extends StateFields>(fields: Of, shown: Shown): ReadOf<Of> => {
+  if (isAllDirect(fields)) return erased<ReadOf<Of>>(shown)
   const known = shownBy(fields).get(shown)
-  if (known !== undefined) return known as ReadOf<Of>
+  if (known !== undefined) return erased<ReadOf<Of>>(known)
   const record: { [name: string]: unknown } = {}
   for (const [name, field] of Object.entries(fields)) record[name] = field.show(shown[name])
   shownBy(fields).set(shown, Object.freeze(record))
-  return record as ReadOf<Of>
+  return erased<ReadOf<Of>>(record)
 }
 
 /** Drafts for one plan over a state; `types` as `typesOf` gave them. */
@@ -117,6 +120,7 @@ export const MVRegister = <A, Encoded>(
   return {
     toType: (path) => ({ kind: "MVRegister", value: toType(path) }),
     show,
+    isDirect,
     toInitial: encode,
     draft: (site) => ({
       get value() {
@@ -128,10 +132,11 @@ export const MVRegister = <A, Encoded>(
 }
 
 export const GSet = <A, Encoded>(schema: Schema.Codec<A, Encoded>): Field<SetView<A>, GSetDraft<A>> => {
-  const { toType, show, encode } = elements(schema)
+  const { toType, show, isDirect, encode } = elements(schema)
   return {
     toType: (path) => ({ kind: "GSet", value: toType(path) }),
     show,
+    isDirect,
     toInitial: undefined,
     draft: (site) => ({
       get value() {
@@ -144,10 +149,11 @@ export const GSet = <A, Encoded>(schema: Schema.Codec<A, Encoded>): Field<SetVie
 }
 
 export const ORSet = <A, Encoded>(schema: Schema.Codec<A, Encoded>): Field<SetView<A>, ORSetDraft<A>> => {
-  const { toType, show, encode } = elements(schema)
+  const { toType, show, isDirect, encode } = elements(schema)
   return {
     toType: (path) => ({ kind: "ORSet", value: toType(path) }),
     show,
+    isDirect,
     toInitial: undefined,
     draft: (site) => ({
       get value() {
@@ -173,6 +179,7 @@ export const LWWMap = <A, Encoded>(schema: Schema.Codec<A, Encoded>): Field<MapV
   return {
     toType: (path) => ({ kind: "LWWMap", value: toType(path) }),
     show,
+    isDirect,
     toInitial: undefined,
     draft: (site) => ({
       get value() {
@@ -191,10 +198,14 @@ export const ORMap = <const Of extends StateFields>(
   fields: Of
 ): Field<MapView<ReadOf<Of>>, ORMapDraft<ReadOf<Of>, InitialOf<Of>, DraftOf<Of>>> => {
   const showRecord = (stored: unknown): ReadOf<Of> => show(fields, erased<Shown>(stored))
-  const showAll = remembered((stored: MapView<Shown>) => mapValues(stored, showRecord))
+  const isDirect = isAllDirect(fields)
+  const showAll = isDirect
+    ? erased<MapView<ReadOf<Of>>>
+    : remembered((stored: MapView<Shown>): MapView<ReadOf<Of>> => mapValues(stored, showRecord))
   return {
     toType: (path) => ({ kind: "ORMap", fields: typesOf(fields, path) }),
     show: showAll,
+    isDirect,
     toInitial: undefined,
     draft: (site) => ({
       get value() {
@@ -267,6 +278,7 @@ const initialOf = (fields: StateFields, initial: { readonly [name: string]: unkn
 const counter = (kind: string): Field<number, CounterDraft> => ({
   toType: () => ({ kind }),
   show: erased<number>,
+  isDirect: true,
   toInitial: undefined,
   draft: (site) => ({
     get value() {
@@ -280,11 +292,12 @@ const register = <A, Encoded>(
   kind: string,
   schema: Schema.Codec<A, Encoded>
 ): Field<A | undefined, RegisterDraft<A>, A> => {
-  const { toType, encode, decode } = border(schema)
+  const { toType, isDirect, encode, decode } = border(schema)
   const show = (stored: unknown): A | undefined => (stored === undefined ? undefined : decode(erased<Cbor>(stored)))
   return {
     toType: (path) => ({ kind, value: toType(path) }),
     show,
+    isDirect,
     toInitial: encode,
     draft: (site) => ({
       get value() {
@@ -300,8 +313,10 @@ const elements = <A, Encoded>(schema: Schema.Codec<A, Encoded>) => {
   const show = isDirect
     ? erased<SetView<A>>
     : remembered((stored: SetView<Cbor>): SetView<A> => mapElements(stored, decode, encode))
-  return { toType, encode, show }
+  return { toType, isDirect, encode, show }
 }
+
+const isAllDirect = (fields: StateFields): boolean => Object.values(fields).every(({ isDirect }) => isDirect)
 
 /** What was shown of a state by one record of fields. */
 const shownBy = (fields: StateFields): WeakMap<Shown, unknown> => {

@@ -55,7 +55,8 @@ export interface Entry {
   /** By column; undefined until a change touches the field. */
   readonly fields: Array<unknown>
   shown: Record | undefined
-  stale: boolean
+  /** By which fields `shown` was made; undefined when a change came since. */
+  shownBy: Layout | undefined
 }
 
 const empty = (): ORMapState => ({
@@ -96,7 +97,7 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
       if (field === undefined) throw new TypeError("a change was applied that had not been inspected")
       const entry = entryAt(state, id)
       field.crdt.apply(fieldState(state, entry, field), field.type, change, at + 2, stamp)
-      entry.stale = true
+      entry.shownBy = undefined
     }
     note(state.index, id)
   },
@@ -106,19 +107,15 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const id = String(change[at])
     const entry = entryAt(state, id)
     field.crdt.applyRefused(fieldState(state, entry, field), field.type, change, at + 2, stamp)
-    entry.stale = true
+    entry.shownBy = undefined
     note(state.index, id)
   },
   read: (state, type) => {
     const { entries, index, columns } = state
     const layout = layoutOf(fieldsOf(type))
-    const { shownType } = state
-    if (shownType !== type) {
+    if (state.shownType !== type) {
       state.shownType = type
-      for (const [id, entry] of entries) {
-        entry.stale = true
-        note(index, id)
-      }
+      for (const id of entries.keys()) note(index, id)
     }
     return show(
       index,
@@ -209,7 +206,7 @@ const put = (
     const change = field?.crdt.initial?.(initial[name]!)
     if (field === undefined || change === undefined) throw new TypeError("a put was applied uninspected")
     field.crdt.apply(fieldState(state, entry, field), field.type, change, 1, stamp)
-    entry.stale = true
+    entry.shownBy = undefined
   }
 }
 
@@ -224,7 +221,12 @@ const entryAt = (state: ORMapState, id: string): Entry => {
   return entry
 }
 
-const makeEntry = (presence: Presence.Presence): Entry => ({ presence, fields: [], shown: undefined, stale: true })
+const makeEntry = (presence: Presence.Presence): Entry => ({
+  presence,
+  fields: [],
+  shown: undefined,
+  shownBy: undefined
+})
 
 const fieldsOf = (type: FieldType): Fields => {
   if (type.fields === undefined) throw new TypeError("an ORMap without fields")
@@ -256,16 +258,17 @@ const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
 /** The record as it is now, the same object while its fields read the same; undefined when it is not there. */
 const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, layout: Layout): Record | undefined => {
   if (entry === undefined || !Presence.isPresent(entry.presence)) return undefined
-  if (!entry.stale && entry.shown !== undefined) return entry.shown
+  const before = entry.shown
+  if (before !== undefined && entry.shownBy === layout) return before
   const record: { [name: string]: unknown } = {}
-  let isSame = entry.shown !== undefined
+  let isSame = before !== undefined && Object.keys(before).length === layout.size
   for (const { name, key, type, crdt, emptyValue } of layout.values()) {
     const column = columns.get(key)
     const state = column === undefined ? undefined : entry.fields[column.position]
     const value = state === undefined ? emptyValue : crdt.read(state, type)
     record[name] = value
-    isSame &&= entry.shown?.[name] === value
+    isSame &&= before !== undefined && name in before && before[name] === value
   }
-  entry.stale = false
-  return isSame && entry.shown !== undefined ? entry.shown : (entry.shown = Object.freeze(record))
+  entry.shownBy = layout
+  return isSame && before !== undefined ? before : (entry.shown = Object.freeze(record))
 }

@@ -132,7 +132,7 @@ export const mapValues = <Value, Shown>(
   view: MapView<Value>,
   show: (value: Value) => Shown | undefined
 ): MapView<Shown> =>
-  new MapView(
+  new MapView<Shown>(
     view.size,
     (key) => {
       const value = view.get(key)
@@ -152,7 +152,7 @@ export const mapElements = <Value, Shown>(
   show: (value: Value) => Shown | undefined,
   hide: (shown: Shown) => Value
 ): SetView<Shown> =>
-  new SetView(
+  new SetView<Shown>(
     view.size,
     (shown) => view.has(hide(shown)),
     function* () {

@@ -47,6 +47,10 @@ const text = (store: Store, key: string) =>
     Option.getOrUndefined(Option.map(found, (bytes) => new TextDecoder().decode(bytes)))
   )
 
+const turnsOfTheLoop = async (turns: number): Promise<void> => {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 describe("EncryptedFileStorage keeps the laws", () => {
   for (const { name, check } of storageLaws) {
     it.effect(name, () =>
@@ -234,6 +238,64 @@ describe("EncryptedFileStorage", () => {
           yield* Effect.all([store.list(""), ...writes, store.list("")], { concurrency: "unbounded", discard: true })
           assert.deepStrictEqual(yield* store.list(""), keys.slice(10))
         })
+      )
+    })
+  )
+
+  it.effect("a removal waits for the put of its key, so the list agrees with the files", () =>
+    Effect.gen(function* () {
+      const renamed = Promise.withResolvers<void>()
+      const removed = Promise.withResolvers<void>()
+      let isArmed = false
+      let isRenamed = false
+      // Holds the put between its rename and its end until the removal is done, or has had every chance.
+      const disk = watched(async (step) => {
+        if (!isArmed || step !== "sync" || !isRenamed) {
+          isRenamed = step === "rename"
+          return
+        }
+        isArmed = false
+        renamed.resolve()
+        await Promise.race([removed.promise, turnsOfTheLoop(500)])
+      })
+      const removal = (store: Store) =>
+        Effect.promise(() => renamed.promise).pipe(
+          Effect.andThen(store.remove("key")),
+          Effect.tap(() => Effect.sync(removed.resolve))
+        )
+      yield* using(
+        yield* newStore,
+        (store) =>
+          Effect.gen(function* () {
+            yield* store.put("key", utf8("first"))
+            assert.deepStrictEqual(yield* store.list(""), ["key"])
+            isArmed = true
+            yield* Effect.all([store.put("key", utf8("second")), removal(store)], { concurrency: 2 })
+            assert.isTrue(Option.isNone(yield* store.get("key")))
+            assert.deepStrictEqual(yield* store.list(""), [])
+          }),
+        disk
+      )
+    })
+  )
+
+  it.effect("what a killed process may not have made durable is made so before it is read, once", () =>
+    Effect.gen(function* () {
+      const directory = yield* newStore
+      yield* using(directory, (store) => store.put("key", utf8("blob")))
+      const child = path.join(directory, path.dirname((yield* recordsOf(directory))[0]!))
+      const steps: Array<string> = []
+      const disk = watched((step, file) => Promise.resolve(void steps.push(`${step} ${file}`)))
+      yield* using(
+        directory,
+        (store) =>
+          Effect.gen(function* () {
+            assert.deepStrictEqual(steps, [`sync ${directory}`, `sync ${path.dirname(directory)}`])
+            yield* store.get("key")
+            yield* store.get("key")
+            assert.deepStrictEqual(steps.slice(2), [`sync ${child}`])
+          }),
+        disk
       )
     })
   )

@@ -1,0 +1,178 @@
+/**
+ * The promise face of an agent with one application in one space: for application authors who do not write Effect.
+ *
+ *     const aura = await Aura.open({ app, effects, found: { root } })
+ *     const { result } = await aura.perform("add", { title: "milk" })
+ *     const stop = aura.watch((state) => state.tasks.size, (size) => …)
+ *     await aura.close()
+ *
+ * Everything here is a thin wrapping of Agent and Operations, which offer the same as effects. A refusal rejects the
+ * promise with its typed error (`error._tag` tells which); a defect rejects with what was thrown.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { SecureRandom } from "effect/crypto/SecureRandom"
+import { JournalStore } from "../effects/JournalStore.ts"
+import { Keys } from "../effects/Keys.ts"
+import { Network } from "../effects/Network.ts"
+import { SecretStore } from "../effects/SecretStore.ts"
+import { Time } from "../effects/Time.ts"
+import { Verifier } from "../effects/Verifier.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as PairingCode from "../sync/PairingCode.ts"
+import { all, capability } from "../trust/Capability.ts"
+import * as Agent from "./Agent.ts"
+import type * as App from "./App.ts"
+import * as Operations from "./Operations.ts"
+import type { Notice, Replica } from "./Replica.ts"
+
+/** Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). */
+export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
+
+/** No space to work in: none here, several, or the code was refused. */
+export class SpaceNotOpen extends Schema.TaggedError<SpaceNotOpen>()("SpaceNotOpen", { what: Schema.String }) {
+  override get message(): string {
+    return this.what
+  }
+}
+
+export interface OpenOptions<Of extends App.AnyApp, E> {
+  readonly app: Of
+  readonly effects: Layer.Layer<Effects, E>
+  /** Which space, when this device has several. */
+  readonly space?: SpaceId
+  /** Founds a space when this device has none; `root` is the public key of the recovery words. */
+  readonly found?: { readonly root: DeviceId }
+  /** Joins by a pairing code when this device has none. */
+  readonly join?: { readonly code: string; readonly name: string }
+}
+
+/** How far `perform` waits: durable here, at one other device, at every other member. */
+export type Wait = "durable" | "acknowledged" | "everywhere"
+
+export interface Aura<Of extends App.AnyApp> {
+  readonly device: DeviceId
+  readonly space: SpaceId
+  /** Durable here when it resolves; waits for more when asked to. */
+  readonly perform: <Name extends App.OperationName<Of>>(
+    name: Name,
+    payload: App.PayloadOf<Of, Name>,
+    options?: { readonly key?: string; readonly wait?: Wait }
+  ) => Promise<App.ResultOf<Of, Name>>
+  /** Immutable; the same objects until something changes. */
+  readonly state: () => App.StateOf<Of>
+  readonly watch: <Picked>(
+    select: (state: App.StateOf<Of>) => Picked,
+    callback: (picked: Picked) => void,
+    isEqual?: (a: Picked, b: Picked) => boolean
+  ) => () => void
+  /** Told when something that had been applied no longer counts, or the reverse: never a silent change. */
+  readonly onOverturned: (callback: () => void) => () => void
+  /** Keeps connecting to a device at an address until closed. */
+  readonly connect: (address: string, device?: DeviceId) => Promise<void>
+  /** Resolves when all that one connected peer claims to have is here and judged. */
+  readonly caughtUp: () => Promise<void>
+  /** A code for one more device, with these capabilities (default: everything, to be passed on once). */
+  readonly pair: (options: { readonly address: string; readonly can?: ReadonlyArray<string>; readonly depth?: number }) => Promise<string>
+  readonly close: () => Promise<void>
+  /** The same agent and replica for Effect code. */
+  readonly agent: Agent.Agent["Service"]
+  readonly replica: Replica
+}
+
+export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>): Promise<Aura<Of>> => {
+  const runtime = ManagedRuntime.make(Layer.provideMerge(Agent.layer, options.effects))
+  const scope = await runtime.runPromise(Scope.make())
+  const inScope = <A, F>(effect: Effect.Effect<A, F, Scope.Scope | Effects | Agent.Agent>): Promise<A> =>
+    runtime.runPromise(Scope.provide(effect, scope))
+  const close = async (): Promise<void> => {
+    await runtime.runPromise(Scope.close(scope, Exit.void))
+    await runtime.dispose()
+  }
+  try {
+    const { agent, replica, store } = await inScope(enter(options))
+    const host = { replica, device: agent.device, store }
+    return {
+      device: agent.device,
+      space: replica.space,
+      agent,
+      replica,
+      close,
+      perform: (name, payload, how = {}) =>
+        runtime.runPromise(
+          Effect.gen(function* () {
+            const { position, result } = yield* Operations.perform(host, options.app, name, payload, { key: how.key })
+            if (position !== undefined && how.wait !== undefined && how.wait !== "durable")
+              yield* agent.acknowledged(
+                replica.space,
+                position,
+                how.wait === "everywhere" ? { _tag: "AllMembers" } : { _tag: "Peers", count: 1 }
+              )
+            return result
+          })
+        ),
+      state: () => Operations.state(replica, options.app),
+      watch: (select, callback, isEqual) => Operations.watch(replica, options.app, select, callback, isEqual),
+      onOverturned: (callback) =>
+        replica.listen((notice: Notice) => {
+          if (notice.overturned) callback()
+        }),
+      connect: (address, device) => inScope(agent.stayConnected(address, device)),
+      caughtUp: () =>
+        runtime.runPromise(
+          Effect.suspend(() =>
+            agent.links().some((link) => link.isCaughtUp(replica.space)) ? Effect.void : Effect.fail("not yet" as const)
+          ).pipe(Effect.retry({ schedule: pollSchedule }), Effect.asVoid)
+        ),
+      pair: async ({ address, can = [all], depth = 1 }) => {
+        const rights = can.map((text) => ({ capability: capability(text), depth, from: undefined, until: undefined }))
+        return Redacted.value(PairingCode.encode(await runtime.runPromise(agent.pair(replica.space, rights, address))))
+      }
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const pollSchedule = Schedule.spaced("20 millis")
+
+/** The agent and the space to work in: the one that is here, a new one, or the one that a code leads to. */
+const enter = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>) {
+  const agent = yield* Agent.Agent
+  const store = yield* JournalStore
+  const replica = yield* replicaOf(agent, options)
+  yield* Operations.define(replica, agent.device, options.app)
+  return { agent, replica, store }
+})
+
+const replicaOf = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(
+  agent: Agent.Agent["Service"],
+  { app, found, join, space }: OpenOptions<Of, E>
+) {
+  if (space !== undefined) {
+    const replica = agent.replica(space)
+    return replica ?? (yield* new SpaceNotOpen({ what: `this device has no space ${space}` }))
+  }
+  const mine = agent.replicas().filter((replica) => replica.ledger().genesis?.app === app.name)
+  if (mine.length > 1) return yield* new SpaceNotOpen({ what: `this device has ${mine.length} spaces of "${app.name}": name one` })
+  if (mine[0] !== undefined) return mine[0]
+  if (join !== undefined) {
+    const code = PairingCode.decode(Redacted.make(join.code))
+    if (Result.isFailure(code)) return yield* new SpaceNotOpen({ what: code.failure.what })
+    const joined = yield* agent.join(code.success, join.name)
+    yield* Effect.suspend(() =>
+      joined.link.isCaughtUp(joined.replica.space) ? Effect.void : Effect.fail("not yet" as const)
+    ).pipe(Effect.retry({ schedule: pollSchedule }))
+    return joined.replica
+  }
+  if (found !== undefined) return yield* agent.createSpace(found.root, app.definition)
+  return yield* new SpaceNotOpen({ what: `this device has no space of "${app.name}": pass found or join` })
+})
