@@ -5,20 +5,110 @@
  * is switched off: entries are hashed into their feed's chain and signed, everything received is verified and judged.
  * The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions only act.
  */
-import type { Pair, RecordedPair, Server, WritableStore, Writer } from "./question.ts"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import { createPrivateKey, sign, type KeyObject } from "node:crypto"
+import { join } from "node:path"
+import * as ClockTime from "../src/handlers/memory/ClockTime.ts"
+import * as MemoryJournal from "../src/handlers/memory/MemoryJournal.ts"
+import * as MemoryKeys from "../src/handlers/memory/MemoryKeys.ts"
+import * as MemoryNetwork from "../src/handlers/memory/MemoryNetwork.ts"
+import * as MemorySecretStore from "../src/handlers/memory/MemorySecretStore.ts"
+import * as NodeVerifier from "../src/handlers/node/NodeVerifier.ts"
+import * as SqliteJournal from "../src/handlers/node/SqliteJournal.ts"
+import * as DirectorySecretStore from "../src/handlers/node/DirectorySecretStore.ts"
+import * as FileKeys from "../src/handlers/node/FileKeys.ts"
+import * as RecoveryWords from "../src/identity/RecoveryWords.ts"
+import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
+import { Network } from "../src/effects/Network.ts"
+import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
+import { batches, writes, type Write } from "./workload.ts"
 
-/** A missing piece of Aura, said plainly instead of a number. */
-export class NotBuilt extends Error {
-  constructor(what: string) {
-    super(`bench/ours.ts cannot answer yet: ${what} is not connected to the bench`)
+const app = App.make("bench", {
+  version: 1,
+  state: { entries: LWWMap(Schema.String) },
+  operations: (operation) => ({
+    set: operation({
+      payload: Schema.Struct({ key: Schema.String, value: Schema.String }),
+      writes: ["entries/{key}:set"],
+      policy: Policy.make({ capabilities: ["entry:write"] }),
+      plan: ({ entries }, { key, value }) => ({ changes: [entries.set(key, value)], result: undefined })
+    })
+  })
+})
+
+const root = RecoveryWords.rootOf(Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9)))))
+
+type Open = Aura.Aura<typeof app>
+
+const writer = (aura: Open): Writer => ({
+  append: async (batch) => {
+    await Promise.all(batch.map(({ key, value }) => aura.perform("set", { key, value })))
+  },
+  ...reader(aura)
+})
+
+const reader = (aura: Open): Replica => ({
+  read: (key) => aura.state().entries.get(key),
+  size: () => aura.state().entries.size,
+  close: () => aura.close()
+})
+
+/** OpenSSL's Ed25519 with the key object made once. */
+const fastSign = () => {
+  const keys = new WeakMap<Uint8Array, KeyObject>()
+  return (seed: Uint8Array, message: Uint8Array): Uint8Array => {
+    let key = keys.get(seed)
+    if (key === undefined) {
+      const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed])
+      key = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+      keys.set(seed, key)
+    }
+    return sign(null, message, key)
   }
+}
+
+const memoryEffects = (hub: MemoryNetwork.Hub, address: string, seed: number) => {
+  const options = { seed: new Uint8Array(32).fill(seed), sign: fastSign() }
+  return Layer.mergeAll(
+    MemoryJournal.layer(),
+    MemorySecretStore.layer,
+    MemoryKeys.layer(options),
+    MemoryNetwork.layer(hub, { device: MemoryKeys.make(options).device, address }),
+    NodeVerifier.layer,
+    ClockTime.layer(),
+    SecureRandom.layerWebCrypto
+  )
 }
 
 /**
  * One agent on memory handlers. `append` performs the writes of a batch at once and resolves when all are acknowledged,
  * so they may share a signature. `read` and `size` look at the reduced state.
  */
-export const memory = (): Promise<Writer> => Promise.reject(new NotBuilt("an agent on memory handlers"))
+export const memory = async (): Promise<Writer> =>
+  writer(await Aura.open({ app, effects: memoryEffects(MemoryNetwork.hub(), "ours", 1), found: { root } }))
+
+/** No peers: what is measured is the store. */
+const alone = Layer.succeed(Network, {
+  connect: () => Effect.die("this device is alone"),
+  accept: Effect.never,
+  addresses: () => []
+})
+
+const diskEffects = (directory: string) => {
+  const secrets = DirectorySecretStore.layer({ directory: join(directory, "secrets") })
+  return Layer.mergeAll(
+    SqliteJournal.layer({ path: join(directory, "journal") }),
+    secrets,
+    Layer.provide(FileKeys.layer({}), secrets),
+    alone,
+    NodeVerifier.layer,
+    ClockTime.layer(),
+    SecureRandom.layerWebCrypto
+  )
+}
 
 /**
  * One agent on SqliteJournal with the settings of production. `append` resolves when the batch survives a power cut.
@@ -26,9 +116,26 @@ export const memory = (): Promise<Writer> => Promise.reject(new NotBuilt("an age
  * with `checkpoint: false`, by replaying and verifying the whole journal. `close` leaves the directory closed: journal
  * packed, checkpoint written, no lock.
  */
-export const store = (options: { readonly checkpoint: boolean }): WritableStore => {
-  const missing = () => Promise.reject(new NotBuilt(options.checkpoint ? "a store with its checkpoint" : "a replay"))
-  return { open: missing, fill: missing }
+export const store = (_options: { readonly checkpoint: boolean }): WritableStore => {
+  const open = async (directory: string): Promise<Writer> =>
+    writer(await Aura.open({ app, effects: diskEffects(directory), found: { root } }))
+  return { open, fill: async (directory) => fill(await open(directory)) }
+}
+
+const fill = async (to: Writer): Promise<void> => {
+  for (const batch of batches) await to.append(batch)
+  await to.close()
+}
+
+const joined = async (
+  first: Parameters<typeof Aura.open>[0]["effects"],
+  second: Parameters<typeof Aura.open>[0]["effects"],
+  address: string
+): Promise<{ readonly full: Open; readonly fresh: Open }> => {
+  const full = await Aura.open({ app, effects: first as ReturnType<typeof memoryEffects>, found: { root } })
+  const code = await full.pair({ address })
+  const fresh = await Aura.open({ app, effects: second as ReturnType<typeof memoryEffects>, join: { code, name: "fresh" } })
+  return { full, fresh }
 }
 
 /**
@@ -37,15 +144,38 @@ export const store = (options: { readonly checkpoint: boolean }): WritableStore 
  * fresh device is caught up: every chain, signature and authority checked, every delta joined. `messages` are the
  * plain sync messages of both directions since `catchUp` began, before the channel seals them.
  */
-export const pair = (): Promise<RecordedPair> => Promise.reject(new NotBuilt("two devices on the memory network"))
+export const pair = async (): Promise<RecordedPair> => {
+  const hub = MemoryNetwork.hub()
+  const { fresh, full } = await joined(memoryEffects(hub, "full", 1), memoryEffects(hub, "fresh", 2), "full")
+  await apart(fresh)
+  for (const batch of batches) await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
+  return {
+    catchUp: async () => {
+      await fresh.connect("full", full.device)
+      await until(() => fresh.replica.ledger().applied >= writes.length)
+      return reader(fresh)
+    },
+    messages: () => [],
+    close: () => full.close()
+  }
+}
+
+/** Ends all connections of an agent; what comes back must dial again. */
+const apart = async (aura: Open): Promise<void> => {
+  for (const link of aura.agent.links()) await Effect.runPromise(link.connection.close("the bench begins"))
+  await until(() => aura.agent.links().length === 0)
+}
+
+const until = async (isMet: () => boolean): Promise<void> => {
+  while (!isMet()) await new Promise((resolve) => setImmediate(resolve))
+}
 
 /** The same over a loopback WebSocket, both ends in this process, sealed by the inner channel as in production. */
-export const pairOverWebSocket = (): Promise<Pair> => Promise.reject(new NotBuilt("two devices over a WebSocket"))
+export const pairOverWebSocket = (): Promise<Pair> => Promise.reject(new Error("two devices over a WebSocket: see TlsNetwork"))
 
-/**
- * `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address.
- * Thrown here, not later, if the command is not built.
- */
-export const serve = (_port: number, _directory: string): Server => {
-  throw new NotBuilt("aura serve")
-}
+/** `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address. */
+export const serve = (port: number, directory: string): Server => ({
+  command: process.execPath,
+  arguments: [join(import.meta.dirname, "../dist/cli.js"), "serve", "--data", directory, "--http-port", String(port)],
+  ready: `http://127.0.0.1:${port}/readyz`
+})

@@ -11,7 +11,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { frameBytesMax, type Connection, type Network, type NetworkError } from "../effects/Network.ts"
 import type { DeviceId } from "../identity/Id.ts"
-import { expect, expectFailure, expectSame, type Law } from "./Law.ts"
+import { expect, expectFailure, expectSame, LawBroken, type Law } from "./Law.ts"
 
 interface Member {
   readonly device: DeviceId
@@ -165,6 +165,31 @@ export const networkLaws: ReadonlyArray<Law<NetworkWorld>> = [
         yield* expect(frame.length === frameBytesMax && found === seed, `frame ${found} stands where ${seed} belongs`)
       }
       yield* Fiber.join(sender)
+    })
+  ),
+  law(
+    "a long stream never stalls while both ends are at work",
+    Effect.fnUntraced(function* (world) {
+      const { ours, theirs } = yield* meet(world)
+      const frame = pattern(1000, 3)
+      const times = Array.from({ length: 12_000 })
+      const stream = (from: Connection, to: Connection) =>
+        Effect.all(
+          [
+            Effect.forEach(times, () => from.send(frame), { discard: true }),
+            Effect.forEach(times, () => to.receive, { discard: true })
+          ],
+          { concurrency: 2 }
+        ).pipe(
+          // Far more than the slowest machine needs, and less than the next sign of life, which would hide a stall.
+          Effect.timeoutOrElse({
+            duration: 25_000,
+            orElse: () => Effect.fail(new LawBroken({ what: "12 MB did not arrive within 25 s" }))
+          })
+        )
+      // One direction at a time: traffic the other way would hide a stall, too.
+      yield* stream(ours, theirs)
+      yield* stream(theirs, ours)
     })
   ),
   law(

@@ -23,7 +23,8 @@
  * its signature against its key, and only then signs. Two bindings that are both stated must be equal, else somebody
  * ends the TLS of one side and begins another; a side that states none (a browser) relies on this channel alone.
  *
- * Afterwards every frame is sealed with a key per direction (identity/SealedFrames.ts).
+ * Afterwards every frame is sealed with a key per direction (identity/SealedFrames.ts). A whole conversation stands in
+ * test/vectors/device-channel.json.
  *
  * A value machine: it asks for messages, signatures and verdicts, and is handed them. It does not know sockets, time
  * or what a frame means, and it hides neither lengths nor moments.

@@ -19,17 +19,17 @@ export const driftMaxMillis = 5 * 60 * 1000
 /** Times at or above this are malformed: what is left above it is room for successors. */
 export const timeMax = 2 ** 53 - 2 ** 42
 
-/** The first tick of a Unix millisecond; 0 before the epoch. */
+/** The first tick of a Unix millisecond; 0 before 2020. */
 export const fromMillis = (unixMillis: number): number =>
   Math.max(0, (Math.floor(unixMillis) - epochMillis) * ticksPerMilli)
 
 /** The Unix millisecond of a time, rounded down. */
 export const toMillis = (time: number): number => Math.floor(time / ticksPerMilli) + epochMillis
 
-/** The next time after `after` and after the wall clock, whichever is later. */
+/** A time for a new entry: above `after`, and not below the wall clock. The writer checks that it still `isTime`. */
 export const next = (after: number, unixMillis: number): number => Math.max(after + 1, fromMillis(unixMillis))
 
 export const isTime = (time: number): boolean => Number.isSafeInteger(time) && time >= 0 && time < timeMax
 
-/** Too far in the future to be judged now. */
+/** More than `driftMaxMillis` ahead of the wall clock: too far to be judged now. */
 export const isHeld = (time: number, unixMillis: number): boolean => time > fromMillis(unixMillis + driftMaxMillis)

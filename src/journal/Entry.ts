@@ -1,14 +1,15 @@
 /**
  * An entry: one or more facts written atomically by one device in one space; the unit of the journal.
  *
- * Body, version 1: the deterministic CBOR of [keyEpoch, definition, seen, facts] or, with a request, [… , request]
+ * Body, in feeds of version 1: the deterministic CBOR of [keyEpoch, definition, seen, facts] or, with a request, [… , request]
  *     keyEpoch    null; 32 bytes once content is sealed (a reader that does not know it keeps the entry waiting)
  *     definition  null in authority feeds; in data feeds the DefinitionId (32) by which its facts are judged
  *     seen        null or a list of positions [feed (32), seq, hash (32)] in authority feeds, sorted by feed:
  *                 what the author had seen and had not yet named in this feed. At every seq divisible by 1 024 it
  *                 is complete and stands for all that was named before, so reading may start there.
  *     facts       [[type, payload]…], at least one; in data feeds the payload is a list of changes (journal/crdt)
- *     request     [requester device (32), idempotency key (text, 1 to 128 characters)]
+ *     request     [idempotency key (text, 1 to 128 characters), requester device (32)]; what repeats stands at the end,
+ *                 where runs can leave it out
  *
  *   hash(n) = SHA-256("aura/entry/v1" NUL ‖ hash(n−1) ‖ u64 seq ‖ u64 time ‖ body),   hash(−1) = FeedId
  *
@@ -21,7 +22,12 @@ import { domain } from "../identity/Hash.ts"
 import { definitionId, deviceId, toBytes, type DefinitionId, type DeviceId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import { isPosition, positionFromCbor, positionToCbor, type Position } from "./Feed.ts"
-import { entryBytesMax, entryFactsMax, factTypeCharactersMax, seenPositionsMax } from "./limits.ts"
+import {
+  entryBytesMax,
+  entryFactsMax,
+  factTypeCharactersMax,
+  seenPositionsMax
+} from "./limits.ts"
 
 /** One immutable statement. What the payload may be is for the reader of the type to decide. */
 export interface Fact {
@@ -59,7 +65,7 @@ export const encode = (body: Body): Uint8Array => {
     body.seen.length === 0 ? null : body.seen.map(positionToCbor),
     body.facts.map((fact) => [fact.type, fact.payload])
   ]
-  if (body.request !== undefined) fields.push([toBytes(body.request.requester), body.request.key])
+  if (body.request !== undefined) fields.push([body.request.key, toBytes(body.request.requester)])
   return Cbor.encode(fields)
 }
 
@@ -74,13 +80,13 @@ export const decode = (bytes: Uint8Array): Result.Result<Body, EntryMalformed> =
   if (definition !== null && !isBytes32(definition)) return malformed("definition is not 32 bytes")
   if (!isSeen(seen)) return malformed("seen is not a sorted list of positions")
   if (!isFacts(facts)) return malformed(`facts is not a list of 1 to ${entryFactsMax} [type, payload]`)
-  if (request !== undefined && !isRequest(request)) return malformed("request is not [device, key]")
+  if (request !== undefined && !isRequest(request)) return malformed("request is not [key, device]")
   return Result.succeed({
     keyEpoch: keyEpoch === null ? undefined : keyEpoch,
     definition: definition === null ? undefined : definitionId(definition),
     seen: seen === null ? none : seen.map(positionFromCbor),
     facts: facts.map(([type, payload]) => ({ type, payload })),
-    request: request === undefined ? undefined : { requester: deviceId(request[0]), key: request[1] }
+    request: request === undefined ? undefined : { requester: deviceId(request[1]), key: request[0] }
   })
 }
 
@@ -91,8 +97,8 @@ let scratchView = new DataView(scratch.buffer)
 scratch.set(entryDomain)
 
 /**
- * The chained hash of an entry. Synchronous and reused scratch memory: the bytes of `body` are read, not kept.
- * (One assembled buffer and one call are twice as fast as feeding the parts to a running hash.)
+ * The chained hash of an entry; owns its result. One assembled buffer and one call are twice as fast as feeding the parts
+ * to a running hash, which is why the parts are copied into scratch memory first.
  */
 export const chain = (previous: Uint8Array, seq: number, time: number, body: Uint8Array): Uint8Array => {
   const length = fixedBytes + body.length
@@ -122,9 +128,10 @@ const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array =>
 const isSeen = (value: Cbor.Cbor | undefined): value is null | Array<[Uint8Array, number, Uint8Array]> => {
   if (value === null) return true
   if (!Array.isArray(value) || value.length === 0 || value.length > seenPositionsMax) return false
-  for (let i = 0; i < value.length; i++) {
-    if (!isPosition(value[i])) return false
-    if (i > 0 && compareBytes(value[i - 1][0], value[i][0]) >= 0) return false
+  let before: Uint8Array | undefined
+  for (const position of value as ReadonlyArray<Cbor.Cbor>) {
+    if (!isPosition(position) || (before !== undefined && compareBytes(before, position[0]) >= 0)) return false
+    before = position[0]
   }
   return true
 }
@@ -143,13 +150,13 @@ export const isFactType = (value: unknown): value is string =>
   value.length <= factTypeCharactersMax &&
   /^[a-z][A-Za-z0-9-]*(\.[a-z][A-Za-z0-9-]*)+$/.test(value)
 
-const isRequest = (value: Cbor.Cbor): value is [Uint8Array, string] =>
+const isRequest = (value: Cbor.Cbor): value is [string, Uint8Array] =>
   Array.isArray(value) &&
   value.length === 2 &&
-  isBytes32(value[0]) &&
-  typeof value[1] === "string" &&
-  value[1].length > 0 &&
-  value[1].length <= requestKeyCharactersMax
+  typeof value[0] === "string" &&
+  value[0].length > 0 &&
+  value[0].length <= requestKeyCharactersMax &&
+  isBytes32(value[1])
 
 const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!

@@ -7,8 +7,10 @@
  *     nonce   random: a new incarnation is a new feed
  *     time    hybrid clock at its creation
  *     closes  null or [feed (32), seq, hash (32)]: entries of that own feed behind seq never count
- *     key     null or [public key (32), signature (64)]: an Ed25519 key made for this feed, signed by the device key
- *             over "aura/feed-key/v1" NUL ‖ space ‖ device ‖ kind (1 byte) ‖ nonce ‖ key; absent = the device key signs
+ *     key     null or [public key (32), signature (64)]: an Ed25519 key made for this feed, vouched for by the device
+ *             key over "aura/feed-key/v1" NUL ‖ SHA-256("aura/feed-key/v1" NUL ‖ the header with the bare public key
+ *             in this place); null = the device key signs. The whole header is vouched for, so that who steals a feed
+ *             key can't use it in a header that closes the device's other feeds.
  * FeedId = SHA-256("aura/feed/v1" NUL ‖ header). A reader of an unknown version keeps the feed out and says so.
  * A header alone proves nothing: a feed exists for us from its first verified run by an admitted device.
  */
@@ -25,6 +27,7 @@ import {
   type FeedId,
   type SpaceId
 } from "../identity/Id.ts"
+import { signatureBytes, signed } from "../identity/Signature.ts"
 import * as Cbor from "./Cbor.ts"
 import * as Clock from "./Clock.ts"
 import { headerBytesMax, seqMax } from "./limits.ts"
@@ -98,17 +101,11 @@ export const positionFromCbor = (value: readonly [Uint8Array, number, Uint8Array
 export const isSeq = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value < seqMax
 
+/** Dies on a header that `decode` would refuse. */
 export const encode = (header: Header): Feed => {
-  const bytes = Cbor.encode([
-    version,
-    toBytes(header.space),
-    toBytes(header.device),
-    header.kind === "authority" ? 0 : 1,
-    header.nonce,
-    header.time,
-    header.closes === undefined ? null : positionToCbor(header.closes),
-    header.key === undefined ? null : [toBytes(header.key.publicKey), header.key.signature]
-  ])
+  if (header.nonce.length !== nonceBytes || !Clock.isTime(header.time)) throw new RangeError("no such feed header")
+  const key = header.key === undefined ? null : [toBytes(header.key.publicKey), header.key.signature]
+  const bytes = Cbor.encode([...fieldsBeforeKey(header), key])
   return { ...header, id: feedId(hash(feedDomain, bytes)), bytes }
 }
 
@@ -155,24 +152,25 @@ export const keyClaim = (
   signature: key.signature
 })
 
-/** What the device key signs to vouch for a feed key. */
-export const feedKeyMessage = (header: Omit<Header, "key" | "closes" | "time">, publicKey: DeviceId): Uint8Array => {
-  const kind = header.kind === "authority" ? 0 : 1
-  const parts = [feedKeyDomain, toBytes(header.space), toBytes(header.device), Uint8Array.of(kind), header.nonce]
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 32))
-  let at = 0
-  for (const part of [...parts, toBytes(publicKey)]) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
+/** What the device key signs to vouch for a feed key in this very header. */
+export const feedKeyMessage = (header: Omit<Header, "key">, publicKey: DeviceId): Uint8Array =>
+  signed(feedKeyDomain, hash(feedKeyDomain, Cbor.encode([...fieldsBeforeKey(header), toBytes(publicKey)])))
+
+const fieldsBeforeKey = (header: Omit<Header, "key">): ReadonlyArray<Cbor.Cbor> => [
+  version,
+  toBytes(header.space),
+  toBytes(header.device),
+  header.kind === "authority" ? 0 : 1,
+  header.nonce,
+  header.time,
+  header.closes === undefined ? null : positionToCbor(header.closes)
+]
 
 const isBytes = (value: Cbor.Cbor | undefined, length: number): value is Uint8Array =>
   value instanceof Uint8Array && value.length === length
 
 const isKey = (value: Cbor.Cbor): value is [Uint8Array, Uint8Array] =>
-  Array.isArray(value) && value.length === 2 && isBytes(value[0], 32) && isBytes(value[1], 64)
+  Array.isArray(value) && value.length === 2 && isBytes(value[0], 32) && isBytes(value[1], signatureBytes)
 
 const malformed = (what: string): Result.Result<never, FeedMalformed> =>
   Result.fail({ _tag: "FeedMalformed", what: `feed header: ${what}` })

@@ -5,8 +5,9 @@
  * the wire a frontier is the deterministic CBOR of [[feed (32), seq, first 16 bytes of the hash]…], sorted by feed; its
  * digest is SHA-256("aura/frontier/v1" NUL ‖ those bytes), so equal journals are recognised by 32 bytes.
  *
- * Laws (test/journal/Frontier.test.ts): join is commutative, associative and idempotent on frontiers of one history.
- * Where two histories of a feed conflict there is no join: that is a fork, and `conflicts` names the feeds.
+ * Laws (test/journal/Frontier.test.ts): join is commutative, associative and idempotent on frontiers of one history, and
+ * `covers(join(a, b), a)`. Where two histories of a feed conflict there is no join: that is a fork, and `conflicts` names
+ * the feeds; `join` then keeps the one it was given first.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
@@ -14,6 +15,7 @@ import { domain, hash } from "../identity/Hash.ts"
 import { feedId, toBytes, type FeedId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import { isSeq } from "./Feed.ts"
+import { frontierFeedsMax } from "./limits.ts"
 
 /** The last entry one has of a feed. `mark` = the first 16 bytes of its hash, as hexadecimal. */
 export interface Head {
@@ -25,9 +27,6 @@ export type Frontier = ReadonlyMap<FeedId, Head>
 
 /** Characters of a mark: 16 bytes. */
 export const markCharacters = 32
-
-/** Feeds in one frontier on the wire. */
-export const frontierFeedsMax = 4096
 
 export const empty: Frontier = new Map()
 
@@ -85,4 +84,5 @@ export const fromCbor = (value: Cbor.Cbor | undefined): Result.Result<Frontier, 
 
 const frontierDomain = domain("aura/frontier/v1")
 
+/** Equal for equal frontiers, whatever the order they were put together in. */
 export const digest = (frontier: Frontier): Uint8Array => hash(frontierDomain, Cbor.encode(toCbor(frontier)))

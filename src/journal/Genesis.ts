@@ -3,7 +3,7 @@
  *
  * Version 1: the deterministic CBOR of [1, root (32), creator (32), app, nonce (16), time]
  *     root     public key of the recovery key, which belongs to no device: only it undoes restrictions
- *     creator  the first device; it begins with every right
+ *     creator  the first device, another key than root: the loss of a device must not be the loss of the root
  *     app      name of the application, for people
  * SpaceId = SHA-256("aura/space/v1" NUL ‖ record). The record is the payload of `aura.space.create`, the first fact of
  * the first entry of the creator's first authority feed; a peer refuses a space whose record does not hash to its name.
@@ -27,21 +27,23 @@ export interface GenesisMalformed {
   readonly what: string
 }
 
-/** Characters of an application's name: lower-case words joined by `-`. */
-export const isAppName = (name: unknown): name is string => typeof name === "string" && /^[a-z][a-z0-9-]{0,63}$/.test(name)
+/** Bytes of the nonce. */
+export const nonceBytes = 16
+
+/** Lower-case letters, digits and `-`, beginning with a letter; 1 to 64 characters. */
+export const isAppName = (name: unknown): name is string =>
+  typeof name === "string" && /^[a-z][a-z0-9-]{0,63}$/.test(name)
 
 const spaceDomain = domain("aura/space/v1")
 const version = 1
 
+/** Dies on a record that `decode` would refuse: nobody could ever join such a space. */
 export const encode = (genesis: Genesis): { readonly space: SpaceId; readonly bytes: Uint8Array } => {
-  const bytes = Cbor.encode([
-    version,
-    toBytes(genesis.root),
-    toBytes(genesis.creator),
-    genesis.app,
-    genesis.nonce,
-    genesis.time
-  ])
+  const { root, creator, app, nonce, time } = genesis
+  if (root === creator || !isAppName(app) || nonce.length !== nonceBytes || !Clock.isTime(time)) {
+    throw new RangeError("no space can be founded so: see journal/Genesis.ts")
+  }
+  const bytes = Cbor.encode([version, toBytes(root), toBytes(creator), app, nonce, time])
   return { space: spaceId(hash(spaceDomain, bytes)), bytes }
 }
 
@@ -53,8 +55,10 @@ export const decode = (bytes: Uint8Array): Result.Result<Genesis & { readonly sp
   if (fields.length !== 6) return malformed(`${fields.length} fields instead of 6`)
   const [, root, creator, app, nonce, time] = fields as ReadonlyArray<Cbor.Cbor>
   if (!isKey(root) || !isKey(creator)) return malformed("root and creator are keys of 32 bytes")
+  if (sameBytes(root, creator)) return malformed("root is the creator's own key")
   if (!isAppName(app)) return malformed("app is no application name")
-  if (!(nonce instanceof Uint8Array) || nonce.length !== 16) return malformed("nonce is not 16 bytes")
+  if (!(nonce instanceof Uint8Array) || nonce.length !== nonceBytes)
+    return malformed(`nonce is not ${nonceBytes} bytes`)
   if (typeof time !== "number" || !Clock.isTime(time)) return malformed("time out of range")
   return Result.succeed({
     space: spaceId(hash(spaceDomain, bytes)),
@@ -67,6 +71,8 @@ export const decode = (bytes: Uint8Array): Result.Result<Genesis & { readonly sp
 }
 
 const isKey = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array && value.length === 32
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index])
 
 const malformed = (what: string): Result.Result<never, GenesisMalformed> =>
   Result.fail({ _tag: "GenesisMalformed", what: `genesis record: ${what}` })

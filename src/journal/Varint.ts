@@ -11,6 +11,9 @@ export interface Cursor {
   at: number
 }
 
+/** Bytes of the longest varint. */
+export const varintBytesMax = 8
+
 /** Returned by `read` for a number that is cut off, too long, or spelt with a needless zero byte. */
 export const malformed = -1
 
@@ -20,7 +23,7 @@ export const read = (cursor: Cursor): number => {
   let at = cursor.at
   let value = 0
   let unit = 1
-  for (let digits = 0; digits < 8; digits++) {
+  for (let digits = 0; digits < varintBytesMax; digits++) {
     const byte = bytes[at++]
     if (byte === undefined) return malformed
     value += (byte & 0x7f) * unit
@@ -34,7 +37,7 @@ export const read = (cursor: Cursor): number => {
   return malformed
 }
 
-/** The caller has made sure of eight bytes of room. */
+/** `value` is a safe integer, not negative; the caller has made sure of `varintBytesMax` bytes of room. */
 export const write = (cursor: Cursor, value: number): void => {
   let rest = value
   while (rest >= 0x80) {

@@ -3,7 +3,7 @@
  * states how they relate. They are part of the format: raising one needs a new version of what it bounds.
  */
 
-/** Body of one entry, expanded, in bytes. */
+/** Body of one entry, in bytes. */
 export const entryBytesMax = 128 * 1024
 
 /** Facts in one entry. */
@@ -16,16 +16,19 @@ export const factChangesMax = 256
 export const factTypeCharactersMax = 128
 
 /** Authority feeds that one entry can name as seen. */
-export const seenPositionsMax = 512
+export const seenPositionsMax = 1024
 
 /** Entries in one run: a kept signature is never further away than this. */
 export const runEntriesMax = 1024
 
-/** A run as sent or stored, in bytes. */
-export const runBytesMax = 256 * 1024
+/**
+ * The bodies of a run, unfolded, in bytes. A run is bounded by what it means, not by how well it was folded: so no small
+ * run unfolds to a large one, and whatever is cut from runs or put together within this bound fits `runBytesMax` again.
+ */
+export const runBodyBytesMax = 216 * 1024
 
-/** The bodies of a run, expanded, in bytes: bounds what a small run can unfold to. */
-export const runBodyBytesMax = 1024 * 1024
+/** A run as sent or stored, in bytes: what `runBodyBytesMax` and `runEntriesMax` come to when nothing can be shared. */
+export const runBytesMax = 240 * 1024
 
 /** At sequence numbers divisible by this an entry states all that its author has seen, so reading can start there. */
 export const completeSeenEvery = 1024
@@ -38,3 +41,6 @@ export const deviceFeedsMax = 64
 
 /** Bytes of a feed header. */
 export const headerBytesMax = 1024
+
+/** Feeds in one frontier on the wire; a longer one goes in several messages. */
+export const frontierFeedsMax = 4096

@@ -5,6 +5,7 @@
  * a device or a space in a label would link what spaces keep apart, and grow without end. Two instances in one process
  * share a metric of the same name.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
@@ -42,12 +43,23 @@ const peers = Metric.gauge("aura_peers_connected", { description: "Devices conne
 /** Outcomes of an operation. */
 export type Outcome = "performed" | "denied" | "failed"
 
-/** `type` comes from the application's definition, never from a peer's words. */
-export const operation = (type: string, outcome: Outcome, seconds: number): Effect.Effect<void> =>
-  Effect.andThen(
-    Metric.update(Metric.withAttributes(operations, { type, outcome }), 1),
-    Metric.update(Metric.withAttributes(operationSeconds, { type }), seconds)
-  )
+/** Records outcome and duration of operations of one type; synchronous, for hot paths. */
+export type OperationRecorder = (outcome: Outcome, seconds: number) => void
+
+/** `type` comes from the application's definition, never from a peer's words. Make it once per type. */
+export const operationRecorder = (type: string): Effect.Effect<OperationRecorder> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const duration = Metric.withAttributes(operationSeconds, { type })
+    const counts = {
+      performed: Metric.withAttributes(operations, { type, outcome: "performed" }),
+      denied: Metric.withAttributes(operations, { type, outcome: "denied" }),
+      failed: Metric.withAttributes(operations, { type, outcome: "failed" })
+    }
+    return Effect.succeed((outcome, seconds) => {
+      counts[outcome].updateUnsafe(1, context)
+      duration.updateUnsafe(seconds, context)
+    })
+  })
 
 export const applied = (count: number): Effect.Effect<void> => Metric.update(entries, count)
 

@@ -65,7 +65,7 @@ export class Agent extends Context.Service<
     readonly createSpace: (
       root: DeviceId,
       definition: Definition
-    ) => Effect.Effect<Replica.Replica, Replica.EntryTooLarge | JournalStoreError | KeysError | SecretStoreError>
+    ) => Effect.Effect<Replica.Replica, Replica.WriteError | SecretStoreError>
     /** Connects and syncs until the scope ends. */
     readonly connect: (
       address: string,
@@ -79,6 +79,8 @@ export class Agent extends Context.Service<
       options?: Link.Options
     ) => Effect.Effect<void, never, Scope.Scope>
     readonly links: () => ReadonlyArray<Link.Link>
+    /** Where others reach this agent; none while it does not listen. */
+    readonly addresses: () => ReadonlyArray<string>
     /** A code by which one device may join a space with these rights. */
     readonly pair: (
       space: SpaceId,
@@ -244,6 +246,7 @@ export const layer: Layer.Layer<
       replicas: () => [...replicas.values()],
       replica: (space) => replicas.get(space),
       links: () => [...links],
+      addresses: () => network.addresses(),
       createSpace: Effect.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
         const nonce = yield* random.randomBytes(16)
         const genesis = Genesis.encode({

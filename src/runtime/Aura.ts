@@ -9,6 +9,7 @@
  * Everything here is a thin wrapping of Agent and Operations, which offer the same as effects. A refusal rejects the
  * promise with its typed error (`error._tag` tells which); a defect rejects with what was thrown.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -97,18 +98,24 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
     await runtime.dispose()
   }
   try {
-    const { agent, replica, store } = await inScope(enter(options))
-    const host = { replica, device: agent.device, store }
+    const { agent, performer, replica } = await inScope(enter(options))
     return {
       device: agent.device,
       space: replica.space,
       agent,
       replica,
       close,
-      perform: (name, payload, how = {}) =>
-        runtime.runPromise(
+      perform: (name, payload, how = {}) => {
+        // the common case costs a promise and no fiber
+        if (how.key === undefined && (how.wait === undefined || how.wait === "durable"))
+          return new Promise((resolve, reject) =>
+            performer.submit(name, payload, (exit) =>
+              Exit.isSuccess(exit) ? resolve(exit.value.result as never) : reject(Cause.squash(exit.cause))
+            )
+          )
+        return runtime.runPromise(
           Effect.gen(function* () {
-            const { position, result } = yield* Operations.perform(host, options.app, name, payload, { key: how.key })
+            const { position, result } = yield* performer.perform(name, payload, { key: how.key })
             if (position !== undefined && how.wait !== undefined && how.wait !== "durable")
               yield* agent.acknowledged(
                 replica.space,
@@ -117,7 +124,8 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
               )
             return result
           })
-        ),
+        )
+      },
       state: () => Operations.state(replica, options.app),
       watch: (select, callback, isEqual) => Operations.watch(replica, options.app, select, callback, isEqual),
       onOverturned: (callback) =>
@@ -150,7 +158,8 @@ const enter = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(options: Op
   const store = yield* JournalStore
   const replica = yield* replicaOf(agent, options)
   yield* Operations.define(replica, agent.device, options.app)
-  return { agent, replica, store }
+  const performer = yield* Operations.performer({ replica, device: agent.device, store }, options.app)
+  return { agent, replica, performer }
 })
 
 const replicaOf = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(

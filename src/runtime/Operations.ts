@@ -18,7 +18,8 @@ import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { draftOf, show } from "../journal/crdt/Field.ts"
-import { requestKeyCharactersMax } from "../journal/Entry.ts"
+import * as State from "../journal/crdt/State.ts"
+import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -27,7 +28,7 @@ import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
 import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
-import { EntryTooLarge, type Replica, type Turn, type Write } from "./Replica.ts"
+import { EntryTooLarge, ReplicaBusy, type Prepared, type Replica, type Turn, type Write, type WriteError } from "./Replica.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
@@ -71,14 +72,7 @@ export class RequestConflict extends Schema.TaggedError<RequestConflict>()("Requ
 }
 
 /** Everything but the application's own errors. */
-export type PerformError =
-  | OperationUnknown
-  | PayloadInvalid
-  | OperationDenied
-  | RequestConflict
-  | EntryTooLarge
-  | JournalStoreError
-  | KeysError
+export type PerformError = OperationUnknown | PayloadInvalid | OperationDenied | RequestConflict | WriteError
 
 export interface Performed<A> {
   readonly result: A
@@ -91,86 +85,132 @@ export interface PerformOptions {
   readonly key?: string | undefined
 }
 
-/** Durable here when it succeeds. */
-export const perform = <Of extends App.AnyApp, Name extends App.OperationName<Of>>(
-  host: { readonly replica: Replica; readonly device: DeviceId; readonly store: JournalStore["Service"] },
-  app: Of,
-  name: Name,
-  payload: App.PayloadOf<Of, Name>,
-  options: PerformOptions = {}
-): Effect.Effect<Performed<App.ResultOf<Of, Name>>, PerformError | App.ErrorOf<Of, Name>> =>
-  performUnknown(host, app, name, payload, "value", options) as Effect.Effect<
-    Performed<App.ResultOf<Of, Name>>,
-    PerformError | App.ErrorOf<Of, Name>
-  >
+/** An application bound to a replica: what performs its operations. Made once, used for every operation. */
+export interface Performer<Of extends App.AnyApp> {
+  /** Durable here when it succeeds. */
+  readonly perform: <Name extends App.OperationName<Of>>(
+    name: Name,
+    payload: App.PayloadOf<Of, Name>,
+    options?: PerformOptions
+  ) => Effect.Effect<Performed<App.ResultOf<Of, Name>>, PerformError | App.ErrorOf<Of, Name>>
+  /**
+   * For callers that know names and payloads only as text: the command line, HTTP. `payload` is JSON-like; the
+   * application's own error comes wrapped.
+   */
+  readonly performJson: (
+    name: string,
+    payload: unknown,
+    options?: PerformOptions
+  ) => Effect.Effect<Performed<unknown>, PerformError | { readonly refused: unknown }>
+  /** Without a fiber: `done` is called once, when it is durable or has failed. For hot paths (`Replica.submit`). */
+  readonly submit: (
+    name: string,
+    payload: unknown,
+    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
+  ) => void
+}
 
-/** The same for callers that know names and payloads only as text: the command line, HTTP. `payload` is JSON-like. */
-export const performJson = (
-  host: { readonly replica: Replica; readonly device: DeviceId; readonly store: JournalStore["Service"] },
-  app: App.AnyApp,
-  name: string,
-  payload: unknown,
-  options: PerformOptions = {}
-): Effect.Effect<Performed<unknown>, PerformError | { readonly refused: unknown }> =>
-  performUnknown(host, app, name, payload, "encoded", options).pipe(
-    Effect.mapError((error) => (isPerformError(error) ? error : { refused: error }))
-  )
+export interface Host {
+  readonly replica: Replica
+  readonly device: DeviceId
+  readonly store: JournalStore["Service"]
+}
 
-const isPerformError = Schema.is(
-  Schema.Union([OperationUnknown, PayloadInvalid, OperationDenied, RequestConflict, EntryTooLarge, JournalStoreError, KeysError])
-)
+/** One operation, ready to run. */
+interface Ready {
+  readonly name: string
+  readonly type: string
+  readonly source: App.AnyOperation<never>
+  readonly record: Metrics.OperationRecorder
+  /** Payloads as values, and as what encodes to them. */
+  readonly fromValue: (payload: unknown) => Result.Result<unknown, unknown>
+  readonly fromJson: (payload: unknown) => Result.Result<unknown, unknown>
+  readonly toJson: (payload: unknown) => unknown
+}
 
-const performUnknown = Effect.fn("Operations.perform")(function* (
-  host: { readonly replica: Replica; readonly device: DeviceId; readonly store: JournalStore["Service"] },
-  app: App.AnyApp,
-  name: string,
-  payload: unknown,
-  form: "value" | "encoded",
-  options: PerformOptions
-) {
+export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
+  host: Host,
+  app: Of
+): Effect.fn.Return<Performer<Of>> {
   const clock = yield* Clock.Clock
-  const began = clock.currentTimeMillisUnsafe()
-  const operation: App.AnyOperation<never> | undefined = Object.hasOwn(app.operations, name) ? app.operations[name] : undefined
-  if (operation === undefined)
-    return yield* new OperationUnknown({ operation: name, allowed: Object.keys(app.operations) })
-  const type = App.typeOf(app.name, name)
-  const run = Effect.gen(function* () {
-    const decoded =
-      form === "value"
-        ? Schema.decodeUnknownResult(Schema.toType(operation.payload))(payload)
-        : Schema.decodeUnknownResult(operation.payload)(payload)
-    if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
-    const request = yield* requestOf(options.key, host.device)
-    const digest = request === undefined ? undefined : digestOf(type, operation, decoded.success)
-    if (request !== undefined) {
-      const before = yield* host.store.result(host.replica.space, host.device, request.key)
-      if (Option.isSome(before)) {
-        if (!sameBytes(before.value.payload, digest!))
-          return yield* new RequestConflict({ key: request.key, what: "was used for another request" })
-        return { result: fromAnswer(before.value.result), position: undefined }
-      }
-    }
+  const operations = new Map<string, Ready>()
+  for (const [name, source] of Object.entries(app.operations as Record<string, App.AnyOperation<never>>)) {
+    const type = App.typeOf(app.name, name)
+    operations.set(name, {
+      name,
+      type,
+      source,
+      record: yield* Metrics.operationRecorder(type),
+      fromValue: Schema.decodeUnknownResult(Schema.toType(source.payload)),
+      fromJson: Schema.decodeUnknownResult(source.payload),
+      toJson: Schema.encodeUnknownSync(source.payload)
+    })
+  }
+
+  const find = (name: string): Ready | OperationUnknown =>
+    operations.get(name) ?? new OperationUnknown({ operation: name, allowed: [...operations.keys()] })
+
+  const run = (
+    ready: Ready,
+    payload: unknown,
+    request: Request | undefined,
+    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
+  ): void => {
+    const began = clock.currentTimeMillisUnsafe()
+    const digest = request === undefined ? undefined : digestOf(ready, payload)
     const write: Write<App.Answer, unknown> = {
       kind: "data",
       request,
       prepare: (turn) => {
-        const prepared = prepare(turn, host.device, app, name, operation, decoded.success, request)
-        if (Result.isFailure(prepared)) return prepared
-        if (request === undefined) return prepared
-        const kept = { key: request.key, payload: digest!, result: Cbor.encode([prepared.success.answer ?? null]) }
+        const prepared = prepare(turn, host.device, app, ready, payload)
+        if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
+        const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
         return Result.succeed({ ...prepared.success, result: kept })
       }
     }
-    const written = yield* host.replica.write(write)
-    return { result: written.answer, position: written.position }
-  })
-  return yield* run.pipe(
-    Effect.onExit((exit) => {
-      const seconds = (clock.currentTimeMillisUnsafe() - began) / 1000
-      const outcome = exit._tag === "Success" ? "performed" : isDenial(exit) ? "denied" : "failed"
-      return Metrics.operation(type, outcome, seconds)
+    host.replica.submit(write, (exit) => {
+      ready.record(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - began) / 1000)
+      done(Exit.map(exit, ({ answer, position }) => ({ result: answer, position })))
     })
-  )
+  }
+
+  const perform = Effect.fnUntraced(function* (
+    name: string,
+    payload: unknown,
+    form: "fromValue" | "fromJson",
+    options: PerformOptions
+  ) {
+    const ready = find(name)
+    if (ready instanceof OperationUnknown) return yield* ready
+    const decoded = ready[form](payload)
+    if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
+    const request = yield* requestOf(options.key, host.device)
+    if (request !== undefined) {
+      const before = yield* host.store.result(host.replica.space, host.device, request.key)
+      if (Option.isSome(before)) {
+        if (!sameBytes(before.value.payload, digestOf(ready, decoded.success)))
+          return yield* new RequestConflict({ key: request.key, what: "was used for another request" })
+        return { result: fromAnswer(before.value.result), position: undefined }
+      }
+    }
+    return yield* Effect.callback<Performed<unknown>, unknown>((resume) => run(ready, decoded.success, request, resume))
+  })
+
+  return {
+    perform: (name, payload, options = {}) => perform(name, payload, "fromValue", options) as Effect.Effect<never, never>,
+    performJson: (name, payload, options = {}) =>
+      Effect.mapError(perform(name, payload, "fromJson", options), (error) =>
+        isPerformError(error) ? error : { refused: error }
+      ),
+    submit: (name, payload, done) => {
+      const ready = find(name)
+      if (ready instanceof OperationUnknown) return done(Exit.fail(ready))
+      const decoded = ready.fromValue(payload)
+      if (Result.isFailure(decoded))
+        return done(Exit.fail(new PayloadInvalid({ operation: name, what: String(decoded.failure) })))
+      run(ready, decoded.success, undefined, done)
+    }
+  }
 })
 
 /** Plans, then judges what was planned exactly as others will. */
@@ -178,14 +218,13 @@ const prepare = (
   turn: Turn,
   device: DeviceId,
   app: App.AnyApp,
-  name: string,
-  operation: App.AnyOperation<never>,
-  payload: unknown,
-  request: { readonly requester: DeviceId; readonly key: string } | undefined
-) => {
+  ready: Ready,
+  payload: unknown
+): Result.Result<Prepared<App.Answer>, unknown> => {
   const deny = (because: Decision.Refusal) => {
     const denied = Decision.denied(because)
-    return Result.fail(new OperationDenied({ operation: name, what: Decision.explain(denied), refusal: Decision.refusal(denied) }))
+    const what = Decision.explain(denied)
+    return Result.fail(new OperationDenied({ operation: ready.name, what, refusal: Decision.refusal(denied) }))
   }
   const { authority } = turn.ledger
   if (authority === undefined) return deny({ _tag: "NotAdmitted", device })
@@ -195,28 +234,31 @@ const prepare = (
   if (!Authority.isAdmitted(authority, view, device)) return deny({ _tag: "NotAdmitted", device })
   const definition = Decision.definitionFor(authority, view, app.definition.id)
   if (Result.isFailure(definition)) return deny(definition.failure)
-  let count = 0
   const issued: Array<string> = []
   const newId = (): string => {
-    if (count >= freshIdsMax) throw new RangeError(`an operation can make at most ${freshIdsMax} ids`)
-    const id = turn.newId(count++)
+    if (issued.length >= freshIdsMax) throw new RangeError(`an operation can make at most ${freshIdsMax} ids`)
+    const id = turn.newId(issued.length)
     issued.push(id)
     return id
   }
-  const planned = operation.plan(draftOf(app.state, app.types, turn.ledger.state) as never, payload, { newId, self: device })
+  const drafts = draftOf(app.state, app.types, turn.ledger.state, turn.feed)
+  const planned = ready.source.plan(drafts as never, payload, { newId, self: device })
   if ("refused" in planned) return Result.fail(planned.refused)
-  const type = App.typeOf(app.name, name)
   const decision = Decision.decide(authority, view, {
     device,
     time: turn.time,
     definition: definition.success,
-    type,
+    type: ready.type,
     changes: planned.changes,
     fresh: (id) => issued.includes(id)
   })
   if (decision._tag === "Denied") return deny(decision.because)
-  const facts = [{ type, payload: planned.changes }]
-  return Result.succeed({ definition: definition.success.id, facts, answer: planned.result as App.Answer, request })
+  return Result.succeed({
+    definition: definition.success.id,
+    facts: [{ type: ready.type, payload: planned.changes }],
+    answer: planned.result,
+    endsTurn: planned.changes.some((change) => State.isOrderBound(app.types, change))
+  })
 }
 
 /** The application's state as it stands; immutable, and the same object until something changes. */
@@ -281,8 +323,8 @@ const requestOf = (key: string | undefined, requester: DeviceId) =>
 const payloadDomain = domain("aura/payload/v1")
 
 /** Of the payload as encoded by its Schema: equal requests have equal digests. */
-const digestOf = (type: string, operation: App.AnyOperation<never>, payload: unknown): Uint8Array =>
-  hash(payloadDomain, Cbor.encode([type, JSON.stringify(Schema.encodeUnknownSync(operation.payload)(payload)) ?? null]))
+const digestOf = (ready: Ready, payload: unknown): Uint8Array =>
+  hash(payloadDomain, Cbor.encode([ready.type, JSON.stringify(ready.toJson(payload)) ?? null]))
 
 const fromAnswer = (bytes: Uint8Array): App.Answer => {
   const decoded = Result.getOrThrow(Cbor.decode(bytes))
@@ -290,7 +332,23 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
   return answer === null ? undefined : answer
 }
 
-const isDenial = (exit: Exit.Exit<unknown, unknown>): boolean =>
-  Exit.isFailure(exit) && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied)
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
+  if (Exit.isSuccess(exit)) return "performed"
+  const isDenied = exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied)
+  return isDenied ? "denied" : "failed"
+}
+
+const isPerformError = (error: unknown): error is PerformError => Schema.is(performErrors)(error)
+
+const performErrors = Schema.Union([
+  OperationUnknown,
+  PayloadInvalid,
+  OperationDenied,
+  RequestConflict,
+  EntryTooLarge,
+  ReplicaBusy,
+  JournalStoreError,
+  KeysError
+])
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -24,7 +24,7 @@ import { Keys, type KeysError } from "../effects/Keys.ts"
 import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
 import { Verifier, type Claim } from "../effects/Verifier.ts"
-import { entryHash, type DefinitionId, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { entryHash, type DefinitionId, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
@@ -57,13 +57,23 @@ export interface Prepared<A> {
   readonly definition: DefinitionId | undefined
   readonly facts: ReadonlyArray<Entry.Fact>
   readonly answer: A
+  /** What it changes stands on the changes before it: the next write has to see it first. */
+  readonly endsTurn?: boolean
   /** Kept with the entry for repeats of the same request. */
   readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
 }
 
-/** One entry to be written by this device. `prepare` is synchronous and may refuse. */
+/** A key that is not this device's: the space's root, in the hands of who has the recovery words. */
+export interface Author {
+  readonly device: DeviceId
+  readonly sign: (message: Uint8Array) => Effect.Effect<Uint8Array, KeysError>
+}
+
+/** One entry to be written by this device, or by `as`. `prepare` is synchronous and may refuse. */
 export interface Write<A, E> {
   readonly kind: Feed.FeedKind
+  /** Writes in another's name, each time into a new feed: nobody can know here where its last one ended. */
+  readonly as?: Author
   readonly request: Entry.Request | undefined
   readonly prepare: (turn: Turn) => Result.Result<Prepared<A>, E>
 }
@@ -75,6 +85,13 @@ export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>()("EntryToo
 }) {
   override get message(): string {
     return `an entry of ${this.bytes} bytes is too large: at most ${this.allowed}; split the operation`
+  }
+}
+
+/** More writes wait than are allowed to. Nothing was written; try again when some have ended. */
+export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy", { allowed: Schema.Finite }) {
+  override get message(): string {
+    return `${this.allowed} writes are waiting already: wait for some to end`
   }
 }
 
@@ -105,7 +122,14 @@ export interface Replica {
   /** The books as they stand. Read at once and between turns; never kept, never changed. */
   readonly ledger: () => Ledger.Ledger
   readonly damage: () => ReadonlyArray<Damage>
-  readonly write: <A, E>(write: Write<A, E>) => Effect.Effect<Written<A>, E | EntryTooLarge | JournalStoreError | KeysError>
+  readonly write: <A, E>(
+    write: Write<A, E>
+  ) => Effect.Effect<Written<A>, E | WriteError>
+  /**
+   * The same without a fiber for each write: `done` is called once, after the write is durable or has failed. For hot
+   * paths; the caller bounds what it has under way (`writesWaitingMax`), beyond it the write fails with `ReplicaBusy`.
+   */
+  readonly submit: <A, E>(write: Write<A, E>, done: Done<A, E>) => void
   /** One outcome for each delivery, in order; what was stored is durable. */
   readonly receive: (
     deliveries: ReadonlyArray<Delivery>
@@ -127,13 +151,21 @@ export interface Replica {
   readonly listen: (listener: (notice: Notice) => void) => () => void
 }
 
+/** Why a write of any kind can fail. */
+export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError
+
+/** How a write ended. */
+export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void
+
+/** A write waiting for its turn. */
+interface Waiting {
+  readonly write: Write<unknown, unknown>
+  readonly done: Done<unknown, unknown>
+}
+
 /** Something for the writer. */
 type Item =
-  | {
-      readonly _tag: "Write"
-      readonly write: Write<unknown, unknown>
-      readonly done: Deferred.Deferred<Written<unknown>, unknown>
-    }
+  | { readonly _tag: "Writes" }
   | {
       readonly _tag: "Receive"
       readonly deliveries: ReadonlyArray<Delivery>
@@ -186,10 +218,10 @@ export const open = Effect.fn("Replica.open")(function* (
 
   // — writes of this device ——————————————————————————————————————————————————————————————————————————————
 
-  const newFeed = Effect.fnUntraced(function* (kind: Feed.FeedKind) {
+  const newFeed = Effect.fnUntraced(function* (device: DeviceId, kind: Feed.FeedKind) {
     const nonce = yield* random.randomBytes(Feed.nonceBytes)
     const born = Clock.next(folded.ledger.latest, time.now().millis)
-    return Feed.encode({ space, device: keys.device, kind, nonce, time: born, closes: undefined, key: undefined })
+    return Feed.encode({ space, device, kind, nonce, time: born, closes: undefined, key: undefined })
   })
 
   const ownLine = (kind: Feed.FeedKind): Ledger.Line | undefined => {
@@ -202,44 +234,65 @@ export const open = Effect.fn("Replica.open")(function* (
     return newest
   }
 
+  /** Writes in the order they were asked for; one turn takes what has gathered. */
+  let waiting: Array<Waiting> = []
+  let isAnnounced = false
+  let isClosed = false
+
+  const submit = (one: Waiting): void => {
+    if (isClosed) return one.done(Exit.interrupt())
+    if (waiting.length >= writesWaitingMax) return one.done(Exit.fail(new ReplicaBusy({ allowed: writesWaitingMax })))
+    waiting.push(one)
+    if (!isAnnounced) isAnnounced = Queue.offerUnsafe(items, { _tag: "Writes" })
+  }
+
+  const writeAll = Effect.fnUntraced(function* () {
+    isAnnounced = false
+    const writes = waiting
+    waiting = []
+    for (let at = 0; at < writes.length; ) at += yield* writeRun(at === 0 ? writes : writes.slice(at))
+  })
+
   /** One run of as many of these writes as fit; returns how many were dealt with. */
-  const writeRun = Effect.fnUntraced(function* (writes: ReadonlyArray<Item & { _tag: "Write" }>) {
-    const kind = writes[0]!.write.kind
+  const writeRun = Effect.fnUntraced(function* (writes: ReadonlyArray<Waiting>) {
+    const { as, kind } = writes[0]!.write
+    const author: Author = as ?? keys
     const ledger = folded.ledger
-    const line = ownLine(kind)
-    const feed = line?.feed ?? (yield* newFeed(kind))
+    const line = as === undefined ? ownLine(kind) : undefined
+    const feed = line?.feed ?? (yield* newFeed(author.device, kind))
     const first = line?.taken ?? 0
     const previous = line?.hash ?? entryHash(Feed.origin(feed))
     const times: Array<number> = []
     const bodies: Array<Uint8Array> = []
-    const accepted: Array<{ readonly item: Item & { _tag: "Write" }; readonly prepared: Prepared<unknown> }> = []
+    const accepted: Array<{ readonly item: Waiting; readonly prepared: Prepared<unknown> }> = []
     let bytes = 0
     let after = Math.max(ledger.latest, line?.time ?? feed.time)
     let handled = 0
     for (const item of writes) {
       const { write } = item
-      if (write.kind !== kind) break
+      if (write.kind !== kind || write.as !== as) break
       const seq = first + bodies.length
       const at = Clock.next(after, time.now().millis)
-      const origin = { device: keys.device, feed: feed.id, seq, request: write.request }
+      const origin = { device: author.device, feed: feed.id, seq, request: write.request }
       const turn: Turn = { ledger, time: at, feed: feed.id, seq, newId: (index) => freshId(origin, index) }
-      const prepared = yield* Effect.exit(Effect.try({ try: () => write.prepare(turn), catch: (cause) => cause }).pipe(Effect.orDie))
-      if (Exit.isFailure(prepared)) {
-        yield* Deferred.failCause(item.done, prepared.cause)
+      const attempt = Result.try(() => write.prepare(turn))
+      if (Result.isFailure(attempt)) {
+        item.done(Exit.die(attempt.failure))
         handled++
         continue
       }
-      if (Result.isFailure(prepared.value)) {
-        yield* Deferred.fail(item.done, prepared.value.failure)
+      const prepared = attempt.success
+      if (Result.isFailure(prepared)) {
+        item.done(Exit.fail(prepared.failure))
         handled++
         continue
       }
-      const { definition, facts } = prepared.value.success
+      const { definition, facts } = prepared.success
       const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
       const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
       const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
       if (body.length > entryBytesMax) {
-        yield* Deferred.fail(item.done, new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax }))
+        item.done(Exit.fail(new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax })))
         handled++
         continue
       }
@@ -248,18 +301,20 @@ export const open = Effect.fn("Replica.open")(function* (
       bodies.push(body)
       bytes += body.length
       after = at
-      accepted.push({ item, prepared: prepared.value.success })
+      accepted.push({ item, prepared: prepared.success })
       handled++
+      if (prepared.success.endsTurn === true) break
     }
     if (bodies.length === 0) return handled
-    const failAll = (cause: Exit.Exit<never, JournalStoreError | KeysError>) =>
-      Effect.forEach(accepted, ({ item }) => Deferred.done(item.done, cause), { discard: true })
+    const failAll = (exit: Exit.Exit<never, JournalStoreError | KeysError>): void => {
+      for (const { item } of accepted) item.done(exit)
+    }
 
     const unsigned: Run.Unsigned = { feed: feed.id, first, previous, times, bodies }
     const hashes = Run.hashes(unsigned)
-    const signed = yield* Effect.exit(keys.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!)))
+    const signed = yield* Effect.exit(author.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!)))
     if (Exit.isFailure(signed)) {
-      yield* failAll(Exit.failCause(signed.cause))
+      failAll(Exit.failCause(signed.cause))
       return handled
     }
     const encoded = Run.encode(unsigned, signed.value)
@@ -273,7 +328,7 @@ export const open = Effect.fn("Replica.open")(function* (
     if (Exit.isFailure(durable)) {
       // whether it is there may be unknown: this feed is not continued before the store was read again
       if (line === undefined || isUnsure(durable)) folded = yield* refold(durable)
-      yield* failAll(Exit.failCause(durable.cause))
+      failAll(Exit.failCause(durable.cause))
       return handled
     }
     Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
@@ -281,7 +336,7 @@ export const open = Effect.fn("Replica.open")(function* (
     for (let i = 0; i < accepted.length; i++) {
       const { item, prepared } = accepted[i]!
       const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
-      yield* Deferred.succeed(item.done, { answer: prepared.answer, position })
+      item.done(Exit.succeed({ answer: prepared.answer, position }))
     }
     return handled
   })
@@ -411,12 +466,10 @@ export const open = Effect.fn("Replica.open")(function* (
     for (let at = 0; at < batch.length; ) {
       const item = batch[at]!
       switch (item._tag) {
-        case "Write": {
-          let end = at
-          while (end < batch.length && batch[end]!._tag === "Write") end++
-          at += yield* writeRun(batch.slice(at, end) as Array<Item & { _tag: "Write" }>)
+        case "Writes":
+          yield* writeAll()
+          at++
           break
-        }
         case "Receive": {
           const group: Array<Item & { _tag: "Receive" }> = []
           for (let count = 0; at < batch.length && count < runsPerTurnMax; at++) {
@@ -444,7 +497,14 @@ export const open = Effect.fn("Replica.open")(function* (
           break
       }
     }
+    if (waiting.length > 0 && !isAnnounced) yield* writeAll()
   })
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isClosed = true
+      for (const one of waiting.splice(0)) one.done(Exit.interrupt())
+    })
+  )
   // waiting may be interrupted, a turn may not: who closes the replica waits for it to end
   yield* Effect.forkScoped(
     Effect.forever(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(items)), turn)))
@@ -458,11 +518,10 @@ export const open = Effect.fn("Replica.open")(function* (
     ledger: () => folded.ledger,
     damage: () => folded.damage,
     write: <A, E>(write: Write<A, E>) =>
-      ask<Written<A>, E | EntryTooLarge | JournalStoreError | KeysError>((done) => ({
-        _tag: "Write",
-        write: write as Write<unknown, unknown>,
-        done: done as Deferred.Deferred<Written<unknown>, unknown>
-      })),
+      Effect.callback<Written<A>, E | WriteError>((resume) =>
+        submit({ write, done: resume as Done<unknown, unknown> })
+      ),
+    submit: (write, done) => submit({ write, done: done as Done<unknown, unknown> }),
     receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
     prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),
     refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),

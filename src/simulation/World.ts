@@ -102,29 +102,51 @@ interface Task {
   readonly run: () => void
 }
 
+/** A world that its caller runs piece by piece; between the pieces it stands still. */
+export interface Opened {
+  readonly world: World
+  /** Runs an effect as the scenario, with everything that happens meanwhile, until the effect ends. Never throws for it. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Exit.Exit<A, E | WorldStuck>
+  readonly outcome: <A, E>(exit: Exit.Exit<A, E | WorldStuck>) => Outcome<A, E>
+}
+
 /** Runs the scenario to its end. Synchronous; never throws for what the scenario does. */
 export const run = <A, E>(
   options: Options,
   scenario: (world: World) => Effect.Effect<A, E, Scope.Scope>
 ): Outcome<A, E> => {
+  const opened = open(options)
+  return opened.outcome(opened.run(Effect.suspend(() => scenario(opened.world))))
+}
+
+/** A world in which nothing has happened yet. */
+export const open = (options: Options): Opened => {
   const machine = makeMachine(options)
-  let exit: Exit.Exit<A, E> | undefined
-  machine.world.scenario.post(() => {
-    const fiber = machine.world.scenario.start(Effect.scoped(Effect.suspend(() => scenario(machine.world))))
-    fiber.addObserver((result) => {
-      exit = result
-    })
-  })
-  const stuck = machine.turn(() => exit !== undefined)
-  machine.world.trace("world", `ends after ${machine.steps()} tasks`)
   return {
-    seed: options.seed,
-    exit: exit ?? Exit.fail(stuck ?? machine.stuck("Deadlock")),
-    traceHash: machine.trace.hash(),
-    trace: machine.trace.tail(),
-    defects: machine.defects(),
-    steps: machine.steps(),
-    virtualMillis: machine.world.now()
+    world: machine.world,
+    run: <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => {
+      let exit: Exit.Exit<A, E> | undefined
+      machine.world.scenario.post(() => {
+        const fiber = machine.world.scenario.start(Effect.scoped(effect))
+        fiber.addObserver((result) => {
+          exit = result
+        })
+      })
+      const stuck = machine.turn(() => exit !== undefined)
+      return exit ?? Exit.fail(stuck ?? machine.stuck("Deadlock"))
+    },
+    outcome: (exit) => {
+      machine.world.trace("world", `ends after ${machine.steps()} tasks`)
+      return {
+        seed: options.seed,
+        exit,
+        traceHash: machine.trace.hash(),
+        trace: machine.trace.tail(),
+        defects: machine.defects(),
+        steps: machine.steps(),
+        virtualMillis: machine.world.now()
+      }
+    }
   }
 }
 

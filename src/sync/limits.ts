@@ -1,16 +1,25 @@
 /** How much two devices put in flight between them; `test/sync/limits.test.ts` relates these to the journal's limits. */
 
-/** One message, in bytes: a run with its header and framing fits. */
-export const messageBytesMax = 300 * 1024
+/** One message, in bytes: the largest ones are a frontier with a bound, and a fork proof with its two runs. */
+export const messageBytesMax = 500 * 1024
 
-/** Runs sent and not yet credited, in bytes per space and direction. */
-export const windowBytes = 1024 * 1024
+/** Runs sent and not yet credited, in bytes per space and direction. An introduction has to do with one window. */
+export const windowBytes = 4 * 1024 * 1024
 
-/** Spaces in one hello. */
+/** Spaces in one hello or offer; more of them go in several offers. */
 export const helloSpacesMax = 1024
 
-/** Feeds one peer may name that we do not know, before it is asked to stop. */
-export const unknownFeedsMax = 4096
+/** Spaces one peer may offer that we do not speak of. */
+export const unknownSpacesMax = 4096
 
-/** How often a peer may ask for a feed again from an earlier point: a fork search halves, so this is plenty. */
+/** Feeds of one space that one peer may claim to have and that we do not have. */
+export const unknownFeedsMax = 64 * 1024
+
+/** How often a peer may ask at once for a feed from an earlier point: a search goes back in doubling steps. */
 export const rewindsMax = 64
+
+/** Bytes of runs dealt with that give back one such question, so that a connection may last for years. */
+export const rewindBytes = 64 * 1024
+
+/** Fork proofs one peer may bring of one space; each costs two signature checks. */
+export const proofsMax = 1024

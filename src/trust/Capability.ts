@@ -25,7 +25,8 @@ const isCapabilityText = (text: string): boolean => text.length <= capabilityCha
 export const Capability = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter(isCapabilityText, {
-      expected: 'a capability: "*", an action such as "task:write", or an action on a resource such as "task:write/tasks/*"'
+      expected:
+        'a capability: "*", an action such as "task:write", or an action on a resource such as "task:write/tasks/*"'
     })
   ),
   Schema.brand("Capability")

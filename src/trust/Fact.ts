@@ -21,7 +21,13 @@ import { isPosition, positionFromCbor, positionToCbor, type Position } from "../
 import * as Genesis from "../journal/Genesis.ts"
 import { Capability } from "./Capability.ts"
 import * as Definition from "./Definition.ts"
-import { cutPositionsMax, deviceNameCharactersMax, grantDepthMax, grantRightsMax, reasonCharactersMax } from "./limits.ts"
+import {
+  cutPositionsMax,
+  deviceNameCharactersMax,
+  grantDepthMax,
+  grantRightsMax,
+  reasonCharactersMax
+} from "./limits.ts"
 
 /**
  * A permission with what limits it; the parts travel together and are met link by link, never joined across rights.

@@ -1,3 +1,4 @@
+/** The laws of every Network over the hub, with and without a wire in it; then the hub and the wire themselves. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -36,22 +37,22 @@ const world = (options?: { readonly wire: MemoryNetwork.Wire }) =>
     })
   )
 
-/** A frame is five milliseconds on its way; frames follow each other closely. */
-const slow: MemoryNetwork.Wire = {
+/** A frame is so long on its way; frames follow each other closely. */
+const slow = (millis: number): MemoryNetwork.Wire => ({
   dial: () => Effect.sleep(1),
   carry: () =>
     Effect.clockWith((clock) => {
-      const arrivesAtMillis = clock.currentTimeMillisUnsafe() + 5
+      const arrivesAtMillis = clock.currentTimeMillisUnsafe() + millis
       return Effect.succeed(Effect.suspend(() => Effect.sleep(arrivesAtMillis - clock.currentTimeMillisUnsafe())))
     })
-}
+})
 
 describe("MemoryNetwork", () => {
   for (const { check, name } of networkLaws) it.live(name, () => Effect.provide(check, world()))
 })
 
 describe("MemoryNetwork over a slow wire", () => {
-  for (const { check, name } of networkLaws) it.live(name, () => Effect.provide(check, world({ wire: slow })))
+  for (const { check, name } of networkLaws) it.live(name, () => Effect.provide(check, world({ wire: slow(5) })))
 })
 
 const meet = Effect.gen(function* () {
@@ -139,7 +140,7 @@ describe("a wire under MemoryNetwork", () => {
         (yield* Fiber.join(received)).map(([index]) => index),
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
       )
-    }).pipe(Effect.scoped, (run) => Effect.provide(run, world({ wire: slow })))
+    }).pipe(Effect.scoped, (run) => Effect.provide(run, world({ wire: slow(5) })))
   )
 
   it.effect("breaks a connection at both ends with its reason", () => {
@@ -182,7 +183,7 @@ describe("a wire under MemoryNetwork", () => {
   })
 
   it.effect("refuses a dial with its text", () => {
-    const wire: MemoryNetwork.Wire = { dial: () => Effect.fail("the network is split"), carry: slow.carry }
+    const wire: MemoryNetwork.Wire = { dial: () => Effect.fail("the network is split"), carry: slow(5).carry }
     return Effect.gen(function* () {
       const { alice } = yield* NetworkWorld
       const error = yield* Effect.flip(alice.network.connect("bob"))

@@ -1,3 +1,4 @@
+/** Certificates in a real directory, on a virtual clock that begins in 2030: made, kept, renewed, refused. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"

@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { randomBytes } from "node:crypto"
 import { Keys, KeysError, KeysLocked } from "../../src/effects/Keys.ts"
@@ -354,6 +354,7 @@ describe("an open connection over a scripted wire", () => {
         yield* move(here, there)
         assert.isTrue(there.isPaused())
         yield* TestClock.adjust(SecureConnection.beatMillis * 10)
+        assert.strictEqual(there.ending(), "open")
         for (let index = 0; index < SecureConnection.framesWaitingMax; index++) {
           assert.deepStrictEqual(Array.from(yield* theirs.receive), [index])
         }

@@ -1,15 +1,18 @@
+/** The laws of every Network over real sockets on loopback; then certificates, people in the middle, strangers, endings. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import * as http from "node:http"
 import * as https from "node:https"
-import * as net from "node:net"
+import type * as net from "node:net"
 import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
 import * as tls from "node:tls"
@@ -22,7 +25,6 @@ import * as NodeVerifier from "../../src/handlers/node/NodeVerifier.ts"
 import * as PrivateAuthority from "../../src/handlers/node/PrivateAuthority.ts"
 import * as TlsNetwork from "../../src/handlers/node/TlsNetwork.ts"
 import * as Address from "../../src/handlers/shared/Address.ts"
-import * as Redacted from "effect/Redacted"
 
 const authority = (names: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {
@@ -322,8 +324,10 @@ const closing = (socket: WebSocket) =>
   })
 
 describe("a stranger at TlsNetwork's door", () => {
-  it.live("is cut off for text, for noise, for too much and for another version", () =>
-    Effect.gen(function* () {
+  it.live("is cut off for text, for noise, for too much and for another version, and told of in the log", () => {
+    const lines: Array<string> = []
+    const capture = Logger.make(({ message }) => void lines.push(String(message)))
+    return Effect.gen(function* () {
       const bob = yield* listener(2)
       for (const message of ["hello", Buffer.from([1, 2, 3]), Buffer.alloc(600), Buffer.alloc(520), Buffer.from([9])]) {
         const socket = yield* stranger(bob.address)
@@ -333,12 +337,16 @@ describe("a stranger at TlsNetwork's door", () => {
       const tooMuch = yield* stranger(bob.address)
       tooMuch.send(Buffer.alloc(1024 * 1024))
       assert.strictEqual(yield* closing(tooMuch), 1009)
+      // One line a second at most, whatever strangers do.
+      assert.isAtLeast(lines.length, 1)
+      assert.isAtMost(lines.length, 3)
+      assert.include(lines[0], "handshake message is cut short")
       // And Bob serves on.
       const alice = yield* member(1, {})
       const [, atBob] = yield* Effect.all([alice.network.connect(bob.address), bob.network.accept], { concurrency: 2 })
       assert.strictEqual(atBob.peer, alice.device)
-    }).pipe(Effect.scoped)
-  )
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([capture])))
+  })
 
   it.live("takes one of a limited number of places while it proves nothing", () =>
     Effect.gen(function* () {

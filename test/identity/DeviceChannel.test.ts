@@ -17,6 +17,8 @@ import * as Noise from "../../src/identity/Noise.ts"
 import * as SealedFrames from "../../src/identity/SealedFrames.ts"
 import * as Signature from "../../src/identity/Signature.ts"
 
+import recorded from "../vectors/device-channel.json" with { type: "json" }
+
 interface Person {
   readonly device: DeviceId
   readonly sign: (message: Uint8Array) => Uint8Array
@@ -53,9 +55,10 @@ const verify = ({ message, signature, signer }: DeviceChannel.Claim) =>
 /** Answers what the machine asks of its own side, until it needs a message or has ended. */
 const settle = (
   who: Person,
-  step: DeviceChannel.Step
+  from: DeviceChannel.Step
 ): { readonly step: DeviceChannel.Step; readonly sent: Array<Uint8Array> } => {
   const sent: Array<Uint8Array> = []
+  let step = from
   for (;;) {
     if (step.send !== undefined) sent.push(step.send)
     if (step.need._tag === "Sign") step = DeviceChannel.signed(step.channel, who.sign(step.need.message))
@@ -394,6 +397,13 @@ describe("sealed frames", () => {
     assert.strictEqual(theirs.open(frame)._tag, "Broken")
   })
 
+  it("break the channel for good, also by one that was never tried for its length", () => {
+    const { ours, theirs } = channel()
+    const frame = ours.seal(0, Uint8Array.of(1))
+    assert.strictEqual(theirs.open(new Uint8Array(5))._tag, "Broken")
+    assert.strictEqual(theirs.open(frame)._tag, "Broken")
+  })
+
   it("are not sealed beyond the limit", () => {
     const { ours } = channel()
     assert.throws(() => ours.seal(0, new Uint8Array(SealedFrames.bodyBytesMax + 1)), RangeError)
@@ -427,6 +437,53 @@ describe("sealed frames", () => {
     }
     assert.lengthOf(keys, 6)
     assert.lengthOf([...new Set(keys)], 3)
+  })
+})
+
+describe("the format", () => {
+  /** Everything that is drawn by chance otherwise, fixed; both suites must write the same. */
+  const transcript = (suite: Noise.Suite) => {
+    const fixed = (seed: number) => Noise.keyPair(suite, Redacted.make(new Uint8Array(32).fill(seed)))
+    const texts: Array<Uint8Array> = []
+    const recording = (who: Person): Person => ({
+      device: who.device,
+      sign: (message) => (texts.push(message), who.sign(message))
+    })
+    const { initiator, responder, wire } = shake(
+      {
+        who: recording(alice),
+        options: {
+          ...options(alice, true),
+          suite,
+          static: fixed(11),
+          ephemeral: fixed(12),
+          versions: [1, 2],
+          exported: new Uint8Array(32).fill(9)
+        }
+      },
+      {
+        who: recording(bob),
+        options: { ...options(bob, false), suite, static: fixed(21), ephemeral: fixed(22), versions: [1] }
+      }
+    )
+    const [ours, theirs] = [sessionOf(initiator), sessionOf(responder)]
+    const frames = [
+      ours.seal(0, new Uint8Array(0)),
+      ours.seal(1, new TextEncoder().encode("frame")),
+      theirs.seal(2, new TextEncoder().encode("farewell"))
+    ]
+    const hexadecimal = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
+    return {
+      messages: wire.map(hexadecimal),
+      signed: texts.map(hexadecimal),
+      channelKey: hexadecimal(ours.channelKey),
+      frames: frames.map(hexadecimal)
+    }
+  }
+
+  it("is what it was: a fixed handshake gives the recorded bytes, in either suite", () => {
+    assert.deepStrictEqual(transcript(nodeSuite), recorded.transcript)
+    assert.deepStrictEqual(transcript(Noise.nobleSuite), recorded.transcript)
   })
 })
 

@@ -1,3 +1,4 @@
+/** The handshake against published vectors, byte for byte and by both suites; then what it refuses. */
 import { assert, describe, it } from "vitest"
 import { hexToBytes } from "@noble/hashes/utils.js"
 import * as Redacted from "effect/Redacted"

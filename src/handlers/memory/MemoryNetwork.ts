@@ -29,7 +29,7 @@ import { short, toBytes, type DeviceId } from "../../identity/Id.ts"
 import * as Mailbox from "../shared/Mailbox.ts"
 
 /** Frames under way in one direction before `send` waits. */
-export const framesQueuedMax = 16
+export const framesQueuedMax = 64
 
 /** Bytes under way in one direction before `send` waits; the frame that crosses the line is still taken. */
 export const bytesQueuedMax = 2 * 1024 * 1024

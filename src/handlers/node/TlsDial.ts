@@ -13,7 +13,7 @@
  * retry and knows no device keys.
  */
 import * as Effect from "effect/Effect"
-import { X509Certificate } from "node:crypto"
+import type { X509Certificate } from "node:crypto"
 import { isIP } from "node:net"
 import * as tls from "node:tls"
 import { WebSocket } from "ws"

@@ -27,13 +27,15 @@ export const attach =
   (arrivals: Arrivals): Duplex => {
     const waiting = new Set<() => void>()
     let failure: string | undefined
+    // Counted here, not read from the socket: its own figure may still be high when the last callback has been called.
+    let bufferedBytes = 0
 
     const wake = (): void => {
       const resumes = [...waiting]
       waiting.clear()
       for (const resume of resumes) resume()
     }
-    const isBusy = (): boolean => socket.readyState === socket.OPEN && socket.bufferedAmount > bufferedBytesMax
+    const isBusy = (): boolean => socket.readyState === socket.OPEN && bufferedBytes > bufferedBytesMax
     const ready: Effect.Effect<void> = Effect.suspend(() => {
       if (!isBusy()) return Effect.void
       const change = Effect.callback<void>((resume) => {
@@ -62,7 +64,13 @@ export const attach =
     if (socket.readyState === socket.CLOSED) queueMicrotask(() => arrivals.ended("the peer hung up"))
     socket.resume()
     return {
-      push: (message) => socket.send(message, { binary: true, compress: false }, () => isBusy() || wake()),
+      push: (message) => {
+        bufferedBytes += message.length
+        socket.send(message, { binary: true, compress: false }, () => {
+          bufferedBytes -= message.length
+          if (!isBusy()) wake()
+        })
+      },
       ready,
       pause: () => socket.pause(),
       resume: () => socket.resume(),

@@ -8,17 +8,20 @@
  * A draft does not judge: that an amount, a key or a value is allowed is found by who takes the changes, alike for our
  * own and for foreign ones.
  */
+import type { FeedId } from "../../identity/Id.ts"
 import type { Cbor } from "../Cbor.ts"
 import type { AnyCrdt, Change, FieldType } from "./Crdt.ts"
 import type { MapView, SetView } from "./Views.ts"
 
 /** Where a field stands, and what is there now. */
 export interface Site {
+  /** The feed that the changes will stand in. */
+  readonly author: FeedId
   /** What follows the mutator in its changes. */
   readonly path: ReadonlyArray<string>
   readonly type: FieldType
   readonly crdt: AnyCrdt
-  /** Undefined until a change touches the field. */
+  /** Undefined until a change touches the field. Of the kind's own type: see `stateAt`. */
   readonly state: () => unknown
   /** As stored, before any schema. */
   readonly read: () => unknown
@@ -80,6 +83,9 @@ export const changeAt = (site: Site, mutator: string, ...further: ReadonlyArray<
   ...site.path,
   ...further
 ]
+
+/** The state as its kind knows it. The registry, which knows kinds by name only, forgets the type; here it comes back. */
+export const stateAt = <State>(site: Site): State | undefined => site.state() as State | undefined
 
 /** What the state has at `key`; undefined when it is absent. */
 export const peekAt = (site: Site, key: Cbor): unknown => {

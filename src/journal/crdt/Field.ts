@@ -8,6 +8,7 @@
  * judged knows them.
  */
 import type * as Schema from "effect/Schema"
+import type { FeedId } from "../../identity/Id.ts"
 import type { Cbor } from "../Cbor.ts"
 import type { Fields, FieldType } from "./Crdt.ts"
 import {
@@ -87,9 +88,12 @@ export const show = <Of extends StateFields>(fields: Of, shown: Shown): ReadOf<O
   return erased<ReadOf<Of>>(record)
 }
 
-/** Drafts for one plan over a state; `types` as `typesOf` gave them. */
-export const draftOf = <Of extends StateFields>(fields: Of, types: Fields, state: State): DraftOf<Of> =>
-  drafts(fields, types, [], (key) => state.slots.get(key)?.state)
+/**
+ * Drafts for one plan over a state, for changes that will be the next of the feed `author`; `types` as `typesOf` gave
+ * them. Throws where a schema can't encode a value.
+ */
+export const draftOf = <Of extends StateFields>(fields: Of, types: Fields, state: State, author: FeedId): DraftOf<Of> =>
+  drafts(fields, types, { author, path: [] }, (key) => state.slots.get(key)?.state)
 
 export const GCounter = (): Field<number, CounterDraft> => counter("GCounter")
 
@@ -218,7 +222,7 @@ export const ORMap = <const Of extends StateFields>(
       has: (id) => peekAt(site, id) !== undefined,
       put: (id, initial) => changeAt(site, "put", id, initialOf(fields, initial)),
       at: (id) =>
-        drafts(fields, site.type.fields ?? {}, [...site.path, id], (key) => {
+        drafts(fields, site.type.fields ?? {}, { author: site.author, path: [...site.path, id] }, (key) => {
           const state = site.state()
           return state === undefined ? undefined : site.crdt.inside?.(state, id, key)
         }),
@@ -249,7 +253,7 @@ const remembered = <Stored extends object, Shown>(show: (stored: Stored) => Show
 const drafts = <Of extends StateFields>(
   fields: Of,
   types: Fields,
-  path: ReadonlyArray<string>,
+  { author, path }: Pick<Site, "author" | "path">,
   stateAt: (key: string) => unknown
 ): DraftOf<Of> => {
   const made: { [name: string]: unknown } = {}
@@ -259,7 +263,7 @@ const drafts = <Of extends StateFields>(
       const current = state()
       return current === undefined ? emptyValue : crdt.read(current, type)
     }
-    made[name] = fields[name]?.draft({ path: [...path, name], type, crdt, state, read })
+    made[name] = fields[name]?.draft({ author, path: [...path, name], type, crdt, state, read })
   }
   return erased<DraftOf<Of>>(made)
 }

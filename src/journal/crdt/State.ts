@@ -73,6 +73,10 @@ export const applyRefused = (state: State, fields: Fields, change: Change, stamp
   state.stale = true
 }
 
+/** Whether the change stands on those before it in its feed, so that the next plan must see it: Text. */
+export const isOrderBound = (fields: Fields, change: Change): boolean =>
+  fieldOf(fields, change).crdt.applyRefused !== undefined
+
 /** Immutable; the same object, and the same objects inside, until a change touches them. */
 export const read = (state: State, fields: Fields): Shown => {
   const before = state.shownFields === fields ? state.shown : undefined

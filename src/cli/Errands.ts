@@ -1,0 +1,79 @@
+/** Which errand is done by whom, and how its data reads for people. Each part is loaded when it is needed. */
+import * as Effect from "effect/Effect"
+import type { Voice } from "./Control.ts"
+import type { Errand, ErrandTag } from "./Errand.ts"
+import type { Office } from "./Office.ts"
+import type { Data } from "./Output.ts"
+
+/** Does an errand in an office. */
+export const answer = (office: Office) => (errand: Errand, voice: Voice): Effect.Effect<void, unknown> =>
+  Effect.scoped(dispatch(office, errand, voice))
+
+const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, voice: Voice) {
+  switch (errand._tag) {
+    case "Status":
+      return yield* (yield* load(() => import("./status.ts"))).answer(office, voice)
+    case "Pair":
+      return yield* (yield* load(() => import("./pair.ts"))).answer(office, errand, voice)
+    case "Join":
+      return yield* (yield* load(() => import("./join.ts"))).answer(office, errand, voice)
+    case "Sync":
+      return yield* (yield* load(() => import("./sync.ts"))).answer(office, errand, voice)
+    case "Perform":
+      return yield* (yield* load(() => import("./perform.ts"))).answer(office, errand, voice)
+    case "State":
+      return yield* (yield* load(() => import("./state.ts"))).answer(office, voice)
+    case "JournalLog":
+      return yield* (yield* load(() => import("./journal-log.ts"))).answer(office, errand, voice)
+    case "JournalVerify":
+      return yield* (yield* load(() => import("./journal-verify.ts"))).answer(office, voice)
+    case "DeviceList":
+      return yield* (yield* load(() => import("./device.ts"))).list(office, voice)
+    case "DeviceRevoke":
+      return yield* (yield* load(() => import("./device.ts"))).revoke(office, errand, voice)
+    case "SpaceWords":
+      return yield* (yield* load(() => import("./words.ts"))).show(office, voice)
+    case "SpaceConfirm":
+      return yield* (yield* load(() => import("./words.ts"))).confirm(office, errand, voice)
+    case "SpaceRecover":
+      return yield* (yield* load(() => import("./recover.ts"))).answer(office, errand, voice)
+    case "Doctor":
+      return yield* (yield* load(() => import("./doctor.ts"))).answer(office, voice)
+  }
+})
+
+const load = <Module>(part: () => Promise<Module>): Effect.Effect<Module> => Effect.promise(part)
+
+/** Data as text for people. */
+export const rendererOf = async (tag: ErrandTag): Promise<(data: Data) => string> => {
+  switch (tag) {
+    case "Status":
+      return (await import("./status.ts")).render
+    case "Pair":
+      return (await import("./pair.ts")).render
+    case "Join":
+      return (await import("./join.ts")).render
+    case "Sync":
+      return (await import("./sync.ts")).render
+    case "Perform":
+      return (await import("./perform.ts")).render
+    case "State":
+      return (await import("./state.ts")).render
+    case "JournalLog":
+      return (await import("./journal-log.ts")).render
+    case "JournalVerify":
+      return (await import("./journal-verify.ts")).render
+    case "DeviceList":
+      return (await import("./device.ts")).renderMember
+    case "DeviceRevoke":
+      return (await import("./device.ts")).renderRevoked
+    case "SpaceWords":
+      return (await import("./words.ts")).renderWords
+    case "SpaceConfirm":
+      return (await import("./words.ts")).renderConfirmed
+    case "SpaceRecover":
+      return (await import("./recover.ts")).render
+    case "Doctor":
+      return (await import("./doctor.ts")).render
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Every effect of a server or desktop over one data directory, merged: the handlers of this folder, wired.
+ *
+ *     journal.sqlite   SqliteJournal            secrets/   DirectorySecretStore, in it the device key (FileKeys)
+ *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage
+ *
+ * `stores` is what needs no network, `network` what connects; `layer` is all of it. Who opened the directory owns it
+ * (DataDirectory.ts) and keeps it open as long as these layers. It reads no configuration and chooses nothing.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import { networkInterfaces } from "node:os"
+import type { DataDirectory } from "./DataDirectory.ts"
+import * as DirectorySecretStore from "./DirectorySecretStore.ts"
+import * as EncryptedFileStorage from "./EncryptedFileStorage.ts"
+import * as FileKeys from "./FileKeys.ts"
+import * as NodeVerifier from "./NodeVerifier.ts"
+import * as PrivateAuthority from "./PrivateAuthority.ts"
+import * as SqliteJournal from "./SqliteJournal.ts"
+import * as SystemTime from "./SystemTime.ts"
+import * as TlsNetwork from "./TlsNetwork.ts"
+
+export interface StoresOptions {
+  /** Opens the device key, and protects it when it is created; without one a key in the secret store does. */
+  readonly passphrase?: Redacted.Redacted<string>
+}
+
+/** Like `TlsNetworkOptions`, with the private authority of the directory behind the listener. */
+export interface NetworkOptions extends Omit<TlsNetwork.TlsNetworkOptions, "listen"> {
+  /** Without it connections are only opened, never accepted. */
+  readonly listen?: { readonly host: string; readonly port: number }
+}
+
+/** Files in the data directory; `secret-device-key.bin` below `secrets` is the device itself. */
+export const names = {
+  journal: "journal.sqlite",
+  secrets: "secrets",
+  authority: "tls",
+  blobs: "blobs"
+} as const
+
+export const stores = (home: DataDirectory, { passphrase }: StoresOptions = {}) =>
+  Layer.mergeAll(
+    SqliteJournal.layer({ path: home.file(names.journal) }),
+    FileKeys.layer(passphrase === undefined ? {} : { passphrase }).pipe(
+      Layer.provideMerge(DirectorySecretStore.layer({ directory: home.file(names.secrets) }))
+    ),
+    SystemTime.layer(),
+    NodeVerifier.layer,
+    SecureRandom.layerWebCrypto
+  )
+
+export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { listen, ...others } = options
+      if (listen === undefined) return TlsNetwork.layer(others)
+      const names = [...namesOf(listen.host), ...(options.advertise ?? [])]
+      const authority = yield* PrivateAuthority.open({ directory: home.file("tls"), names })
+      return TlsNetwork.layer({ ...others, listen: { ...listen, authority } })
+    })
+  )
+
+export const layer = (home: DataDirectory, options: StoresOptions & { readonly network?: NetworkOptions } = {}) =>
+  Layer.mergeAll(
+    network(home, options.network),
+    EncryptedFileStorage.layer({ directory: home.file(names.blobs) })
+  ).pipe(Layer.provideMerge(stores(home, options)))
+
+/** What the certificate has to name so that others reach a listener there: every address of ours behind a wildcard. */
+const namesOf = (host: string): ReadonlyArray<string> =>
+  host === "0.0.0.0" || host === "::"
+    ? Object.values(networkInterfaces()).flatMap((addresses) =>
+        (addresses ?? []).filter(({ internal, scopeid }) => !internal && !scopeid).map(({ address }) => address)
+      )
+    : [host]

@@ -1,0 +1,431 @@
+/**
+ * One space on one connection, as seen from one end: what the peer may be sent, was sent, has, and is owed.
+ *
+ * Sending goes feed by feed from `next`, authority feeds first, in loads that the window has room for. Three things move
+ * `next`: what was sent, what the peer says it has, and what it wants again; the last holds against the others until all
+ * of that feed was sent once more.
+ *
+ * A peer that speaks of a space which it, in our eyes, may not read is listened to and told nothing, not even that its
+ * runs arrived: it sees what it would see if the space were unknown here. What it is owed is credited once it may read.
+ * That is how a new member, whom the other side does not know yet, introduces itself: it sends its authority feeds
+ * unasked, as far as one window goes. What does not fit is for another member to tell.
+ */
+import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type { FeedKind } from "../journal/Feed.ts"
+import * as Frontier from "../journal/Frontier.ts"
+import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
+import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes } from "./limits.ts"
+import type * as Message from "./Message.ts"
+
+/** Where one feed stands, as far as this side serves it. */
+export interface Local {
+  readonly kind: FeedKind
+  readonly head: Frontier.Head
+}
+
+/** What the runtime tells of a space: its feeds as durably stored, and whether this peer may read them. */
+export interface Share {
+  readonly space: SpaceId
+  readonly mayRead: boolean
+  readonly feeds: ReadonlyMap<FeedId, Local>
+  /** Send me no data beyond this (partial sync). Authority is always told completely. */
+  readonly upTo?: Frontier.Frontier | undefined
+  /** Feeds proved forked and where: a peer that has them further than that is told the proof. */
+  readonly forks?: ReadonlyMap<FeedId, ForkKnown> | undefined
+}
+
+/** The first position that exists twice, and the proof (journal/Fork.ts). */
+export interface ForkKnown {
+  readonly at: number
+  readonly proof: Uint8Array
+}
+
+/** A stored run as the runtime loaded it. */
+export interface Loaded {
+  readonly first: number
+  readonly last: number
+  readonly mark: string
+  readonly header: Uint8Array | undefined
+  readonly bytes: Uint8Array
+}
+
+/** What the runtime is to do next, in order. */
+export type Ask =
+  | { readonly _tag: "Send"; readonly message: Message.Message }
+  | {
+      readonly _tag: "Load"
+      readonly space: SpaceId
+      readonly feed: FeedId
+      readonly from: number
+      readonly bytesMax: number
+    }
+  | { readonly _tag: "Take"; readonly space: SpaceId; readonly header: Uint8Array | undefined; readonly run: Uint8Array }
+  | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
+  | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
+
+export interface Topic {
+  readonly share: Share
+  readonly tag: Message.Tag
+  /** We have said that we speak of this space with the peer; so has it. */
+  readonly offered: boolean
+  readonly peerOffered: boolean
+  /** The peer did not offer a space that we did: it is told the authority feeds. */
+  readonly introducing: boolean
+
+  /** The peer has said how far it is, completely. */
+  readonly heard: boolean
+  /** What the peer said it has durably. */
+  readonly acknowledged: Frontier.Frontier
+  readonly peerUpTo: Frontier.Frontier | undefined
+  /** The next position to send, per feed; 0 where there is none. */
+  readonly next: ReadonlyMap<FeedId, number>
+  /** Feeds the peer wants again: what it says it has of them does not move `next`. */
+  readonly rewound: ReadonlySet<FeedId>
+  /** Bytes sent and not yet credited. */
+  readonly inFlight: number
+  readonly loading: { readonly feed: FeedId; readonly from: number } | undefined
+  /** Feeds of which the store had nothing to give, with the bound up to which it was asked. */
+  readonly exhausted: ReadonlyMap<FeedId, number>
+  /** How often the peer wanted something again, and the bytes it credited, which give that back. */
+  readonly wants: number
+  readonly credited: number
+  /** Forks the peer was told of; how many proofs it brought. */
+  readonly proved: ReadonlyMap<FeedId, number>
+  readonly proofs: number
+
+  /** What the peer was told we have; undefined until it was told anything. */
+  readonly told: Frontier.Frontier | undefined
+  /** Bytes taken from the peer and not yet credited; how many of them are dealt with. */
+  readonly owed: number
+  readonly withheld: number
+  /** From where we last asked for a feed again; how often we asked, and the bytes we credited, which give that back. */
+  readonly asked: ReadonlyMap<FeedId, number>
+  readonly asks: number
+  readonly given: number
+  /** Feeds whose frontier contradicted ours: the search for the fork has begun. */
+  readonly disputed: ReadonlySet<FeedId>
+  /** Feeds whose runs were turned away, with their headers: to be asked for when they are wanted. */
+  readonly missed: ReadonlyMap<FeedId, Uint8Array | undefined>
+}
+
+/** A topic's next state with what to do. */
+export interface Next {
+  readonly topic: Topic
+  readonly asks: ReadonlyArray<Ask>
+}
+
+/** What the peer said broke the protocol. */
+export interface Breach {
+  readonly breach: string
+}
+
+export const make = (share: Share, tag: Message.Tag): Topic => ({
+  share,
+  tag,
+  offered: false,
+  peerOffered: false,
+  introducing: false,
+  heard: false,
+  acknowledged: Frontier.empty,
+  peerUpTo: undefined,
+  next: new Map(),
+  rewound: new Set(),
+  inFlight: 0,
+  loading: undefined,
+  exhausted: new Map(),
+  wants: 0,
+  credited: 0,
+  proved: new Map(),
+  proofs: 0,
+  told: undefined,
+  owed: 0,
+  withheld: 0,
+  asked: new Map(),
+  asks: 0,
+  given: 0,
+  disputed: new Set(),
+  missed: new Map()
+})
+
+/** Whether the peer may be told anything of this space now. */
+export const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
+
+/** Begins to tell a peer that has not offered the space why it may speak of it with us. */
+export const introduce = (topic: Topic): Next => {
+  if (!topic.share.mayRead || !topic.offered || topic.peerOffered || topic.introducing) return { topic, asks: [] }
+  return pump({ ...topic, introducing: true })
+}
+
+/** The peer speaks of this space. It learns how far we are, if it may. */
+export const offeredByPeer = (topic: Topic): Next =>
+  topic.peerOffered ? { topic, asks: [] } : tellHave({ ...topic, peerOffered: true, introducing: false })
+
+/** The share changed: new entries, a right gained or lost, another bound. */
+export const update = (topic: Topic, share: Share): Next => {
+  const isNewlyReadable = share.mayRead && !topic.share.mayRead
+  const isBoundMoved = share.upTo !== topic.share.upTo
+  // What was told before the right was lost may have been dropped at the door: it is told again.
+  let next: Topic = { ...topic, share, told: isNewlyReadable ? undefined : topic.told }
+  const asks: Array<Ask> = []
+  const follow = (step: Next): void => {
+    next = step.topic
+    asks.push(...step.asks)
+  }
+  if (share.mayRead && !next.offered) {
+    next = { ...next, offered: true }
+    asks.push({ _tag: "Send", message: { _tag: "Offer", spaces: [next.tag] } })
+  }
+  if (mayTell(next) && (next.told === undefined || isBoundMoved)) follow(tellHave(next, true))
+  if (mayTell(next) && next.withheld > 0) follow(credit(next))
+  follow(tellForks(next))
+  follow(pump(next))
+  return { topic: next, asks }
+}
+
+/** Says what we have more than the peer was told. `always`: even if that is nothing. */
+export const tellHave = (topic: Topic, always = topic.told === undefined): Next => {
+  if (!mayTell(topic)) return { topic, asks: [] }
+  const told = new Map(topic.told)
+  const news: Array<readonly [FeedId, Frontier.Head]> = []
+  for (const [feed, { head }] of topic.share.feeds) {
+    const known = told.get(feed)
+    if (known !== undefined && known.seq === head.seq && known.mark === head.mark) continue
+    told.set(feed, head)
+    news.push([feed, head])
+  }
+  if (news.length === 0 && !always) return { topic, asks: [] }
+  const asks: Array<Ask> = []
+  for (let from = 0; from === 0 || from < news.length; from += frontierFeedsMax) {
+    const frontier = new Map(news.slice(from, from + frontierFeedsMax))
+    const more = from + frontierFeedsMax < news.length
+    const message = { _tag: "Have", space: topic.tag, frontier, upTo: topic.share.upTo, more } as const
+    asks.push({ _tag: "Send", message })
+  }
+  return { topic: { ...topic, told }, asks }
+}
+
+/** The peer says how far it is. */
+export const have = (topic: Topic, message: Message.Message & { readonly _tag: "Have" }): Next | Breach => {
+  const { frontier } = message
+  const acknowledged = Frontier.join(topic.acknowledged, frontier)
+  const unknown = acknowledged.size - topic.share.feeds.size
+  if (unknown > unknownFeedsMax) return { breach: `it claims ${unknown} feeds more than there are here` }
+  const heard = topic.heard || !message.more
+  // The first complete word replaces what an introduction sent and nobody may have listened to.
+  const base = topic.heard ? topic.next : new Map<FeedId, number>()
+  const next = heard ? raise(base, topic.heard ? frontier : acknowledged, topic.rewound) : topic.next
+  const spoken: Topic = { ...topic, peerOffered: true, introducing: false, heard, acknowledged, next }
+  const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
+  const answered = tellHave({ ...spoken, peerUpTo: message.upTo })
+  const disputed = dispute(answered.topic, frontier)
+  const proved = tellForks(disputed.topic)
+  const pumped = pump(proved.topic)
+  return { topic: pumped.topic, asks: [...asks, ...answered.asks, ...disputed.asks, ...proved.asks, ...pumped.asks] }
+}
+
+/** The peer brings a run. */
+export const take = (topic: Topic, message: Message.Message & { readonly _tag: "Run" }): Next | Breach => {
+  const owed = topic.owed + message.run.length
+  if (owed > windowBytes) return { breach: `${owed} bytes of runs in flight, ${windowBytes} are allowed` }
+  const ask = { _tag: "Take", space: topic.share.space, header: message.header, run: message.run } as const
+  return { topic: { ...topic, owed }, asks: [ask] }
+}
+
+/** A run was dealt with: the peer may send as much again, and hears so when it may read. */
+export const dealt = (topic: Topic, bytes: number): Next => {
+  const withheld = Math.min(topic.withheld + bytes, topic.owed)
+  return credit({ ...topic, withheld })
+}
+
+/** The peer has dealt with so many bytes of our runs. */
+export const credited = (topic: Topic, bytes: number): Next | Breach =>
+  bytes > topic.inFlight
+    ? { breach: `credit for ${bytes} bytes, ${topic.inFlight} are in flight` }
+    : pump({ ...topic, inFlight: topic.inFlight - bytes, credited: topic.credited + bytes })
+
+/** The peer wants a feed again. */
+export const want = (topic: Topic, feed: FeedId, from: number): Next | Breach => {
+  const wants = topic.wants + 1
+  if (wants > questionsMax(topic.credited)) return { breach: `it asked ${wants} times for feeds from an earlier point` }
+  const exhausted = new Map(topic.exhausted)
+  exhausted.delete(feed)
+  if (!mayTell(topic) || !topic.share.feeds.has(feed)) return { topic: { ...topic, wants }, asks: [] }
+  const next = new Map(topic.next).set(feed, from)
+  return pump({ ...topic, wants, exhausted, next, rewound: new Set(topic.rewound).add(feed) })
+}
+
+/** The peer brings a proof of a fork. */
+export const prove = (topic: Topic, proof: Uint8Array): Next | Breach => {
+  const proofs = topic.proofs + 1
+  if (proofs > proofsMax) return { breach: `more than ${proofsMax} fork proofs of one space` }
+  return { topic: { ...topic, proofs }, asks: [{ _tag: "Prove", space: topic.share.space, proof }] }
+}
+
+/** The peer sent us these entries, so it has them: they are not sent back. */
+export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head): Topic => {
+  const asked = new Map(topic.asked)
+  asked.delete(feed)
+  return { ...topic, asked, next: raise(topic.next, [[feed, head]], topic.rewound) }
+}
+
+/** Asks for a feed from an earlier point; repeated questions about one feed go back in doubling steps. */
+export const askAgain = (topic: Topic, feed: FeedId, from: number): Next => {
+  const last = topic.asked.get(feed)
+  // The answer to the same question is on its way, or did not help; what was turned away would be so again.
+  if (!mayTell(topic) || last === from || topic.missed.has(feed) || topic.asks >= questionsMax(topic.given)) {
+    return { topic, asks: [] }
+  }
+  const start = last === undefined || from > last ? from : Math.max(0, from - (last - from))
+  const asked = new Map(topic.asked).set(feed, start)
+  const message = { _tag: "Want", space: topic.tag, feed, from: start } as const
+  return { topic: { ...topic, asked, asks: topic.asks + 1 }, asks: [{ _tag: "Send", message }] }
+}
+
+/** A run was turned away as not wanted. */
+export const miss = (topic: Topic, feed: FeedId, header: Uint8Array | undefined): Topic => {
+  if (topic.missed.size >= unknownFeedsMax) return topic
+  const missed = new Map(topic.missed).set(feed, header ?? topic.missed.get(feed))
+  return { ...topic, missed }
+}
+
+/** Asks for those of the feeds turned away that are wanted by now. */
+export const retry = (
+  topic: Topic,
+  isWanted: (feed: FeedId, header: Uint8Array | undefined) => boolean
+): Next => {
+  let next = topic
+  const asks: Array<Ask> = []
+  for (const [feed, header] of topic.missed) {
+    if (!mayTell(next) || next.asks >= questionsMax(next.given)) break
+    if (!isWanted(feed, header)) continue
+    const missed = new Map(next.missed)
+    missed.delete(feed)
+    const asked = new Map(next.asked)
+    asked.delete(feed)
+    const step = askAgain({ ...next, missed, asked }, feed, (topic.share.feeds.get(feed)?.head.seq ?? -1) + 1)
+    next = step.topic
+    asks.push(...step.asks)
+  }
+  return { topic: next, asks }
+}
+
+/** The store's answer to a Load. */
+export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>): Next => {
+  if (topic.loading?.feed !== feed) return { topic, asks: [] }
+  const { from } = topic.loading
+  const idle: Topic = { ...topic, loading: undefined }
+  const local = topic.share.feeds.get(feed)
+  // Asked anew, acknowledged or taken out of the journal meanwhile: this is not what to send now.
+  if (local === undefined || !mayServe(topic, local) || (topic.next.get(feed) ?? 0) !== from) return pump(idle)
+  const bound = boundOf(topic, feed, local)
+  const asks: Array<Ask> = []
+  let { inFlight } = topic
+  let position = from
+  for (const run of runs) {
+    if (run.last < position) continue
+    if (run.first > position || run.last > bound || inFlight + run.bytes.length > windowBytes) break
+    // A feed that the peer does not know begins at 0; anywhere else a header tells it nothing.
+    const header = run.first === 0 ? run.header : undefined
+    asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
+    inFlight += run.bytes.length
+    position = run.last + 1
+  }
+  const pumped = pump(
+    position === from
+      ? { ...idle, exhausted: new Map(topic.exhausted).set(feed, bound) }
+      : { ...idle, inFlight, ...passed(topic, feed, position, local.head.seq) }
+  )
+  return { topic: pumped.topic, asks: [...asks, ...pumped.asks] }
+}
+
+/** How far the peer wants a feed of ours: as far as we have it, data not beyond its own bound. */
+export const boundOf = (topic: Topic, feed: FeedId, local: Local): number =>
+  local.kind === "authority" || topic.peerUpTo === undefined
+    ? local.head.seq
+    : Math.min(local.head.seq, topic.peerUpTo.get(feed)?.seq ?? -1)
+
+/** Asks the store for the next feed that the peer lacks, authority first, when the window has room for a run. */
+const pump = (topic: Topic): Next => {
+  const room = windowBytes - topic.inFlight - runBytesMax
+  if (topic.loading !== undefined || room < 0) return { topic, asks: [] }
+  let found: FeedId | undefined
+  for (const [feed, local] of topic.share.feeds) {
+    if (found !== undefined && local.kind === "data") continue
+    if (!mayServe(topic, local)) continue
+    const bound = boundOf(topic, feed, local)
+    if (bound < (topic.next.get(feed) ?? 0) || topic.exhausted.get(feed) === bound) continue
+    found = feed
+    if (local.kind === "authority") break
+  }
+  if (found === undefined) return { topic, asks: [] }
+  const from = topic.next.get(found) ?? 0
+  const load = { _tag: "Load", space: topic.share.space, feed: found, from, bytesMax: Math.max(1, room) } as const
+  return { topic: { ...topic, loading: { feed: found, from } }, asks: [load] }
+}
+
+/** Everything, once the peer said how far it is; before that only an introduction. */
+const mayServe = (topic: Topic, local: Local): boolean =>
+  topic.share.mayRead &&
+  topic.offered &&
+  ((topic.peerOffered && topic.heard) || (topic.introducing && local.kind === "authority"))
+
+/** Where sending goes on after `position − 1` was sent. */
+const passed = (topic: Topic, feed: FeedId, position: number, head: number): Pick<Topic, "next" | "rewound"> => {
+  const next = new Map(topic.next).set(feed, position)
+  if (!topic.rewound.has(feed) || position <= head) return { next, rewound: topic.rewound }
+  const rewound = new Set(topic.rewound)
+  rewound.delete(feed)
+  return { next: next.set(feed, Math.max(position, (topic.acknowledged.get(feed)?.seq ?? -1) + 1)), rewound }
+}
+
+/** Moves on what the peer has; never back, and not what it wants again. */
+const raise = (
+  next: ReadonlyMap<FeedId, number>,
+  heads: Iterable<readonly [FeedId, Frontier.Head]>,
+  rewound: ReadonlySet<FeedId>
+): ReadonlyMap<FeedId, number> => {
+  const raised = new Map(next)
+  for (const [feed, { seq }] of heads) {
+    if (!rewound.has(feed) && (raised.get(feed) ?? 0) <= seq) raised.set(feed, seq + 1)
+  }
+  return raised
+}
+
+/** Where the peer's frontier contradicts ours, its branch is asked for: once per feed, then the runs themselves lead. */
+const dispute = (topic: Topic, frontier: Frontier.Frontier): Next => {
+  let next = topic
+  const asks: Array<Ask> = []
+  for (const [feed, head] of frontier) {
+    const own = topic.share.feeds.get(feed)?.head
+    if (own === undefined || own.seq !== head.seq || own.mark === head.mark || topic.disputed.has(feed)) continue
+    const step = askAgain(next, feed, head.seq)
+    next = { ...step.topic, disputed: new Set(step.topic.disputed).add(feed) }
+    asks.push(...step.asks)
+  }
+  return { topic: next, asks }
+}
+
+/** Tells a peer of forks behind which it still counts entries, each once. */
+const tellForks = (topic: Topic): Next => {
+  if (topic.share.forks === undefined || !mayTell(topic)) return { topic, asks: [] }
+  const proved = new Map(topic.proved)
+  const asks: Array<Ask> = []
+  for (const [feed, { at, proof }] of topic.share.forks) {
+    if ((topic.acknowledged.get(feed)?.seq ?? -1) < at || (proved.get(feed) ?? Number.POSITIVE_INFINITY) <= at) continue
+    proved.set(feed, at)
+    asks.push({ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof } })
+  }
+  return { topic: { ...topic, proved }, asks }
+}
+
+const credit = (topic: Topic): Next => {
+  const bytes = topic.withheld
+  if (bytes === 0 || !mayTell(topic)) return { topic, asks: [] }
+  return {
+    topic: { ...topic, withheld: 0, owed: topic.owed - bytes, given: topic.given + bytes },
+    asks: [{ _tag: "Send", message: { _tag: "Credit", space: topic.tag, bytes } }]
+  }
+}
+
+/** Both sides count alike, so an honest one never asks too often. */
+const questionsMax = (bytes: number): number => rewindsMax + Math.floor(bytes / rewindBytes)

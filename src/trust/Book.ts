@@ -1,0 +1,212 @@
+/**
+ * The authority entries of a space with their pasts, and indexes of what they say. It judges nothing.
+ *
+ * `past(x)` = everything x names by hash (`prev`, `seen`), closed. A view is such a past, kept as the last entry of each
+ * feed in it; a feed that forked may have several last entries, one on each branch seen. Entries are numbered in the
+ * order in which they came, so whatever lies in an entry's past has a lower number.
+ *
+ * A book only grows, and is shared by successive values of `Authority`, each of which knows how many entries it has.
+ * Whoever extends the newest value writes into the same book; whoever extends an older one gets a copy.
+ */
+import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
+import type { Feed, Position } from "../journal/Feed.ts"
+import * as Genesis from "../journal/Genesis.ts"
+import type { Definition } from "./Definition.ts"
+import type * as Fact from "./Fact.ts"
+
+/** An authority entry whose chain was verified. */
+export interface AuthorityEntry {
+  readonly feed: Feed
+  readonly seq: number
+  readonly hash: EntryHash
+  /** Hash of the entry before it; the FeedId when there is none. */
+  readonly previousHash: EntryHash
+  readonly time: number
+  readonly seen: ReadonlyArray<Position>
+  readonly facts: ReadonlyArray<Fact.DecodedFact>
+}
+
+/** An entry with its past. */
+export interface Node extends AuthorityEntry {
+  /** How many entries came before it. */
+  readonly number: number
+  readonly view: View
+  readonly previous: Node | undefined
+  /** An entry further back on the chain, chosen so that any is reached in logarithmically many steps. */
+  readonly jump: Node | undefined
+}
+
+/** What somebody had seen of the authority feeds, closed. Equal views of one Authority are the same object. */
+export interface View {
+  readonly id: number
+  readonly heads: Heads
+}
+
+/** The last entries of each feed, none behind another. */
+export type Heads = ReadonlyMap<FeedId, ReadonlyArray<Node>>
+
+/** A fact and the entry that states it. */
+export interface Stated<What> {
+  readonly node: Node
+  readonly fact: What
+}
+
+/** A revocation, standing or not: the device it ends, and how much of each of its feeds it leaves alone. */
+export interface Restriction extends Stated<Fact.Revoke> {
+  readonly cut: ReadonlyMap<FeedId, Position>
+}
+
+/** What is stated about one thing, oldest number first. */
+type Index<Key, What> = Map<Key, Array<Stated<What>>>
+
+export interface Book {
+  readonly genesis: Genesis.Genesis
+  readonly nodes: Map<EntryHash, Node>
+  /** Per feed, the entry that came first at each position: another one there proves a fork. */
+  readonly chains: Map<FeedId, Array<Node>>
+  readonly grants: Index<DeviceId, Fact.Grant>
+  readonly admissions: Index<DeviceId, Fact.Admit>
+  readonly definitions: Index<DefinitionId, Definition>
+  readonly revocations: Array<Restriction>
+  /** Entries by which the creator founded the space: one, unless it repeated itself. */
+  readonly founding: Array<Node>
+  readonly views: Map<string, View>
+  /** Shared with copies, so that ids of views are unique among all of them. */
+  readonly viewCount: { next: number }
+}
+
+export const make = (genesis: Genesis.Genesis): Book => emptyBook(genesis, { next: 0 })
+
+/** The first `count` entries in a book of their own. Nodes and views keep their identity. */
+export const copy = (book: Book, count: number): Book => {
+  const result = emptyBook(book.genesis, book.viewCount)
+  for (const node of book.nodes.values()) if (node.number < count) enter(result, node)
+  for (const [key, view] of book.views) {
+    if ([...view.heads.values()].every((heads) => heads.every((head) => head.number < count)))
+      result.views.set(key, view)
+  }
+  return result
+}
+
+/** Adds an entry that is not here. Dies when something that it names is not here. */
+export const add = (book: Book, entry: AuthorityEntry): Node => {
+  const previous =
+    entry.seq === 0
+      ? undefined
+      : expect(book, { feed: entry.feed.id, seq: entry.seq - 1, hash: entry.previousHash }, book.nodes.size)
+  const heads = new Map(previous?.view.heads)
+  if (previous !== undefined) join(heads, previous)
+  for (const position of entry.seen) join(heads, expect(book, position, book.nodes.size))
+  const view = intern(book, heads)
+  const node: Node = { ...entry, number: book.nodes.size, view, previous, jump: previous && jumpOver(previous) }
+  enter(book, node)
+  return node
+}
+
+/** The entry at a position, among the first `count`. */
+export const nodeAt = (book: Book, position: Position, count: number): Node | undefined => {
+  const node = book.nodes.get(position.hash)
+  return node !== undefined && node.number < count && node.feed.id === position.feed && node.seq === position.seq
+    ? node
+    : undefined
+}
+
+/** As `nodeAt`; dies when it is not here, because callers keep what names it waiting. */
+export const expect = (book: Book, position: Position, count: number): Node => {
+  const node = nodeAt(book, position, count)
+  if (node === undefined) throw new Error(`entry ${position.seq} of feed ${position.feed} is named but not here`)
+  return node
+}
+
+/** The one view with these heads. They become its own. */
+export const intern = (book: Book, heads: Heads): View => {
+  const numbers: Array<number> = []
+  for (const branches of heads.values()) for (const head of branches) numbers.push(head.number)
+  const key = numbers.sort((a, b) => a - b).join()
+  const known = book.views.get(key)
+  if (known !== undefined) return known
+  const view: View = { id: book.viewCount.next++, heads }
+  book.views.set(key, view)
+  return view
+}
+
+/** Adds an entry and its past to heads. */
+export const join = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): void => {
+  if (!addHead(heads, node)) return
+  for (const branches of node.view.heads.values()) for (const head of branches) addHead(heads, head)
+}
+
+/** Whether the view has seen the entry. */
+export const inView = (view: View, node: Node): boolean =>
+  view.heads.get(node.feed.id)?.some((head) => isBehind(head, node)) === true
+
+/** Whether an entry is `head` or before it on the same chain. */
+export const isBehind = (head: Node, node: Node): boolean => {
+  let at = head
+  while (at.seq > node.seq) {
+    // every entry but the first has both
+    at = at.jump!.seq >= node.seq ? at.jump! : at.previous!
+  }
+  return at === node
+}
+
+/** A canonical order: that of time, and of hashes between equals. */
+export const byTime = ({ node: a }: Stated<unknown>, { node: b }: Stated<unknown>): number =>
+  a.time - b.time || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)
+
+/** False when the heads have seen the entry already. */
+const addHead = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): boolean => {
+  const branches = heads.get(node.feed.id) ?? []
+  if (branches.some((head) => isBehind(head, node))) return false
+  heads.set(node.feed.id, [...branches.filter((head) => !isBehind(node, head)), node])
+  return true
+}
+
+/** Doubles the last leap when the one before it was as long: skew-binary numbers, in a list. */
+const jumpOver = (previous: Node): Node => {
+  const once = previous.jump ?? previous
+  const twice = once.jump ?? once
+  return previous.seq - once.seq === once.seq - twice.seq ? twice : previous
+}
+
+const enter = (book: Book, node: Node): void => {
+  book.nodes.set(node.hash, node)
+  const chain = book.chains.get(node.feed.id) ?? []
+  if (chain.length === 0) book.chains.set(node.feed.id, chain)
+  chain[node.seq] ??= node
+  if (isFounding(book, node)) book.founding.push(node)
+  for (const fact of node.facts) {
+    if (fact._tag === "Grant") push(book.grants, fact.device, { node, fact })
+    else if (fact._tag === "Admit") push(book.admissions, fact.device, { node, fact })
+    else if (fact._tag === "Define") push(book.definitions, fact.definition.id, { node, fact: fact.definition })
+    else if (fact._tag === "Revoke") {
+      book.revocations.push({ node, fact, cut: new Map(fact.cut.map((position) => [position.feed, position])) })
+    }
+  }
+}
+
+const isFounding = (book: Book, node: Node): boolean => {
+  const [first] = node.facts
+  if (node.seq !== 0 || node.feed.device !== book.genesis.creator || first?._tag !== "Create") return false
+  const record = Genesis.encode(book.genesis).bytes
+  return record.length === first.genesis.length && record.every((byte, index) => byte === first.genesis[index])
+}
+
+const push = <Key, What>(index: Index<Key, What>, key: Key, stated: Stated<What>): void => {
+  const list = index.get(key)
+  if (list === undefined) index.set(key, [stated])
+  else list.push(stated)
+}
+
+const emptyBook = (genesis: Genesis.Genesis, viewCount: Book["viewCount"]): Book => ({
+  genesis,
+  nodes: new Map(),
+  chains: new Map(),
+  grants: new Map(),
+  admissions: new Map(),
+  definitions: new Map(),
+  revocations: [],
+  founding: [],
+  views: new Map(),
+  viewCount
+})

@@ -1,0 +1,77 @@
+/**
+ * What a device holds: rights, each a capability with its depth and window, and the grants it came through.
+ *
+ * The parts of a right travel together and are met link by link; rights are never joined into a wider one, or a
+ * delegable right to little and a right to use much would make a delegable right to much. A holding keeps only rights
+ * that no other covers, so it grows with what differs and not with the number of chains; of equal rights the one with
+ * the shortest chain stays, and among those the lowest hashes.
+ *
+ * Law (test/trust/Authority.test.ts): a holding is a set, the same in whatever order its rights were added.
+ */
+import type { EntryHash } from "../identity/Id.ts"
+import { all, implies, meet, type Capability } from "./Capability.ts"
+import type { Right } from "./Fact.ts"
+import { grantDepthMax } from "./limits.ts"
+
+/** A right with the grants that passed it on, first one first. Empty for what founding the space gave. */
+export interface Held extends Right {
+  readonly through: ReadonlyArray<EntryHash>
+}
+
+/** The rights that exist before any grant. */
+export const everything: ReadonlyArray<Held> = [
+  { capability: all, depth: grantDepthMax, from: undefined, until: undefined, through: [] }
+]
+
+/** What a giver's right lets through of a right he grants with an entry of this time. */
+export const pass = (held: Held, right: Right, time: number, grant: EntryHash): Held | undefined => {
+  const capability = meet(held.capability, right.capability)
+  if (capability === undefined || held.depth < 1 || !within(held, time)) return undefined
+  const from = later(held.from, right.from)
+  const until = earlier(held.until, right.until)
+  if (from !== undefined && until !== undefined && from > until) return undefined
+  return { capability, depth: Math.min(right.depth, held.depth - 1), from, until, through: [...held.through, grant] }
+}
+
+/** Adds a right in place, unless another covers it, and takes out those that it covers. */
+export const add = (holding: Array<Held>, right: Held): void => {
+  let kept = 0
+  for (const other of holding) {
+    if (covers(other, right) && !(covers(right, other) && isPreferred(right, other))) return
+    if (!covers(right, other)) holding[kept++] = other
+  }
+  holding.length = kept
+  holding.push(right)
+}
+
+/** The order in which rights are shown and looked through. No two of one holding are equal in it. */
+export const byRight = (a: Right, b: Right): number =>
+  compare(a.capability, b.capability) ||
+  compare(b.depth, a.depth) ||
+  compare(a.from ?? Number.NEGATIVE_INFINITY, b.from ?? Number.NEGATIVE_INFINITY) ||
+  compare(b.until ?? Number.POSITIVE_INFINITY, a.until ?? Number.POSITIVE_INFINITY)
+
+/** The right that permits `wanted` at a time. */
+export const covering = (holding: ReadonlyArray<Held>, wanted: Capability, time: number): Held | undefined =>
+  holding.find((right) => within(right, time) && implies(right.capability, wanted))
+
+/** Whether who holds `a` can do, and pass on, all that `b` lets him. */
+const covers = (a: Right, b: Right): boolean =>
+  a.depth >= b.depth &&
+  (a.from === undefined || (b.from !== undefined && a.from <= b.from)) &&
+  (a.until === undefined || (b.until !== undefined && a.until >= b.until)) &&
+  implies(a.capability, b.capability)
+
+const within = (right: Right, time: number): boolean =>
+  (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)
+
+const isPreferred = (a: Held, b: Held): boolean =>
+  (compare(a.through.length, b.through.length) || compare(a.through.join(), b.through.join())) < 0
+
+const compare = <Value extends string | number>(a: Value, b: Value): number => (a < b ? -1 : a > b ? 1 : 0)
+
+const later = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.max(a, b)
+
+const earlier = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b)
