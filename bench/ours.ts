@@ -156,7 +156,7 @@ export const pair = async (): Promise<RecordedPair> => {
       return reader(fresh)
     },
     messages: () => [],
-    close: () => full.close()
+    close: () => full.close(), ...({ debug: { full, fresh } } as object)
   }
 }
 

@@ -24,17 +24,17 @@ const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, vo
     case "State":
       return yield* (yield* load(() => import("./state.ts"))).answer(office, voice)
     case "JournalLog":
-      return yield* (yield* load(() => import("./journal-log.ts"))).answer(office, errand, voice)
+      return yield* (yield* load(() => import("./journal.ts"))).answer(office, errand, voice)
     case "JournalVerify":
-      return yield* (yield* load(() => import("./journal-verify.ts"))).answer(office, voice)
+      return yield* (yield* load(() => import("./verify.ts"))).answer(office, voice)
     case "DeviceList":
       return yield* (yield* load(() => import("./device.ts"))).list(office, voice)
     case "DeviceRevoke":
       return yield* (yield* load(() => import("./device.ts"))).revoke(office, errand, voice)
     case "SpaceWords":
-      return yield* (yield* load(() => import("./words.ts"))).show(office, voice)
+      return yield* (yield* load(() => import("./space.ts"))).show(office, voice)
     case "SpaceConfirm":
-      return yield* (yield* load(() => import("./words.ts"))).confirm(office, errand, voice)
+      return yield* (yield* load(() => import("./space.ts"))).confirm(office, errand, voice)
     case "SpaceRecover":
       return yield* (yield* load(() => import("./recover.ts"))).answer(office, errand, voice)
     case "Doctor":
@@ -60,17 +60,17 @@ export const rendererOf = async (tag: ErrandTag): Promise<(data: Data) => string
     case "State":
       return (await import("./state.ts")).render
     case "JournalLog":
-      return (await import("./journal-log.ts")).render
+      return (await import("./journal.ts")).render
     case "JournalVerify":
-      return (await import("./journal-verify.ts")).render
+      return (await import("./verify.ts")).render
     case "DeviceList":
       return (await import("./device.ts")).renderMember
     case "DeviceRevoke":
       return (await import("./device.ts")).renderRevoked
     case "SpaceWords":
-      return (await import("./words.ts")).renderWords
+      return (await import("./space.ts")).renderWords
     case "SpaceConfirm":
-      return (await import("./words.ts")).renderConfirmed
+      return (await import("./space.ts")).renderConfirmed
     case "SpaceRecover":
       return (await import("./recover.ts")).render
     case "Doctor":

@@ -22,12 +22,7 @@ import { domain } from "../identity/Hash.ts"
 import { definitionId, deviceId, toBytes, type DefinitionId, type DeviceId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import { isPosition, positionFromCbor, positionToCbor, type Position } from "./Feed.ts"
-import {
-  entryBytesMax,
-  entryFactsMax,
-  factTypeCharactersMax,
-  seenPositionsMax
-} from "./limits.ts"
+import { entryBytesMax, entryFactsMax, factTypeCharactersMax, seenPositionsMax } from "./limits.ts"
 
 /** One immutable statement. What the payload may be is for the reader of the type to decide. */
 export interface Fact {

@@ -118,7 +118,8 @@ export const decode = (bytes: Uint8Array): Result.Result<Feed, FeedMalformed> =>
   if (fields[0] !== version) return malformed(`version ${String(fields[0])}, this reader knows ${version}`)
   const [, space, device, kind, nonce, time, closes, key] = fields as ReadonlyArray<Cbor.Cbor>
   if (fields.length !== 8) return malformed(`${fields.length} fields instead of 8`)
-  if (!isBytes(space, 32) || !isBytes(device, 32) || !isBytes(nonce, nonceBytes)) return malformed("an id of a wrong size")
+  if (!isBytes(space, 32) || !isBytes(device, 32) || !isBytes(nonce, nonceBytes))
+    return malformed("an id of a wrong size")
   if (kind !== 0 && kind !== 1) return malformed(`kind ${String(kind)}, known: 0, 1`)
   if (typeof time !== "number" || !Clock.isTime(time)) return malformed("a time out of range")
   if (closes === undefined || (closes !== null && !isPosition(closes))) return malformed("closes names no position")

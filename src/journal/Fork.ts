@@ -1,17 +1,18 @@
 /**
- * Proof that a device signed two histories of one feed: two runs that agree up to a position and differ there.
+ * Proof that a device signed two histories of one feed: two runs that follow the same entry with different ones.
  *
  * Only bytes signed by the device can make one, so nobody can be framed. Version 1: the deterministic CBOR of
- * [1, header, run, run]; both runs are of that feed, each holds the position, each has its own valid signature. The
+ * [1, header, run, run]; both runs are of that feed, begin at the fork, name the same hash before it, and differ in
+ * their first entry; the run whose first entry has the lower hash comes first; each has its own valid signature. The
  * lowest position at which a feed is proved forked counts; a proof of a lower one replaces a higher one.
  */
 import * as Result from "effect/Result"
-import { entryHash, toBytes, type EntryHash } from "../identity/Id.ts"
+import type { EntryHash } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import * as Feed from "./Feed.ts"
 import * as Run from "./Run.ts"
 
-/** Both runs hold `at`; they have the same hash before it and different hashes at it. */
+/** Both runs begin at `at`, behind the same entry. */
 export interface Fork {
   readonly feed: Feed.Feed
   /** The first position that exists twice. */
@@ -27,49 +28,62 @@ export interface ForkMalformed {
 
 const version = 1
 
-/** None when the runs do not overlap, or agree wherever they do. */
+/**
+ * Undefined when the runs do not overlap, agree wherever they do, or parted before the first position that both hold.
+ * The signatures of both are the caller's to check or to have checked.
+ */
 export const between = (feed: Feed.Feed, a: Run.Run, b: Run.Run): Fork | undefined => {
   if (a.feed !== feed.id || b.feed !== feed.id) return undefined
   const from = Math.max(a.first, b.first)
   const to = Math.min(Run.lastSeq(a), Run.lastSeq(b))
-  if (from > to || !sameBytes(hashAtBefore(a, from), hashAtBefore(b, from))) return undefined
-  for (let seq = from; seq <= to; seq++) {
-    if (!sameBytes(a.hashes[seq - a.first]!, b.hashes[seq - b.first]!)) {
-      const branches = compareBytes(a.hashes[seq - a.first]!, b.hashes[seq - b.first]!) < 0 ? ([a, b] as const) : ([b, a] as const)
-      return { feed, at: seq, branches, bytes: Cbor.encode([version, feed.bytes, branches[0].bytes, branches[1].bytes]) }
-    }
+  if (from > to || Run.hashBefore(a, from) !== Run.hashBefore(b, from)) return undefined
+  for (let at = from; at <= to; at++) {
+    const order = compareBytes(a.hashes[at - a.first]!, b.hashes[at - b.first]!)
+    if (order === 0) continue
+    const branches = [Run.tail(order < 0 ? a : b, at), Run.tail(order < 0 ? b : a, at)] as const
+    return { feed, at, branches, bytes: Cbor.encode([version, feed.bytes, branches[0].bytes, branches[1].bytes]) }
   }
   return undefined
 }
 
-/** Checks form, chains and overlap; the signatures are the caller's, one claim per branch (`claims`). */
+/** Checks form, chains and contradiction; the signatures are the caller's (`claims`). */
 export const decode = (bytes: Uint8Array): Result.Result<Fork, ForkMalformed> => {
   const decoded = Cbor.decode(bytes)
   if (Result.isFailure(decoded)) return malformed(`at byte ${decoded.failure.offset}: ${decoded.failure.what}`)
   const fields = decoded.success
-  if (!Array.isArray(fields) || fields.length !== 4 || fields[0] !== version) return malformed("not [1, header, run, run]")
+  if (!Array.isArray(fields) || fields.length !== 4 || fields[0] !== version) {
+    return malformed(`not [${version}, header, run, run]`)
+  }
   const [, header, first, second] = fields as ReadonlyArray<Cbor.Cbor>
-  if (!isBytes(header) || !isBytes(first) || !isBytes(second)) return malformed("not [1, header, run, run]")
+  if (!isBytes(header) || !isBytes(first) || !isBytes(second)) return malformed(`not [${version}, header, run, run]`)
   const feed = Feed.decode(header)
   if (Result.isFailure(feed)) return malformed(feed.failure.what)
   const a = Run.decode(first)
   if (Result.isFailure(a)) return malformed(a.failure.what)
   const b = Run.decode(second)
   if (Result.isFailure(b)) return malformed(b.failure.what)
-  const fork = between(feed.success, a.success, b.success)
-  if (fork === undefined) return malformed("the two runs do not contradict each other")
-  return Result.succeed(fork)
+  const branches = [a.success, b.success] as const
+  if (branches.some((run) => run.feed !== feed.success.id)) return malformed("a run of another feed")
+  if (branches[0].first !== branches[1].first || branches[0].previous !== branches[1].previous) {
+    return malformed("the two runs do not follow the same entry")
+  }
+  if (compareBytes(branches[0].hashes[0]!, branches[1].hashes[0]!) >= 0) {
+    return malformed("the two runs do not differ, lower hash first, in their first entries")
+  }
+  return Result.succeed({ feed: feed.success, at: branches[0].first, branches, bytes })
 }
 
-export const claims = (fork: Fork): ReadonlyArray<ReturnType<typeof Run.claim>> =>
-  fork.branches.map((run) => Run.claim(run, Feed.signer(fork.feed)))
+/**
+ * Everything that must verify before a fork counts: one signature per branch, and the device's for its feed key if it
+ * has one.
+ */
+export const claims = (fork: Fork): ReadonlyArray<ReturnType<typeof Run.claim>> => {
+  const runs = fork.branches.map((run) => Run.claim(run, Feed.signer(fork.feed)))
+  return fork.feed.key === undefined ? runs : [...runs, Feed.keyClaim(fork.feed, fork.feed.key)]
+}
 
 /** Hash of the last entry that both histories share; the FeedId when they share none. */
-export const hashBefore = (fork: Fork): EntryHash => entryHash(hashAtBefore(fork.branches[0], fork.at))
-
-/** Hash of the entry before `seq`, which the run holds or follows, as bytes. */
-const hashAtBefore = (run: Run.Run, seq: number): Uint8Array =>
-  seq === run.first ? toBytes(run.previous) : run.hashes[seq - run.first - 1]!
+export const hashBefore = (fork: Fork): EntryHash => fork.branches[0].previous
 
 const isBytes = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array
 
@@ -77,8 +91,6 @@ const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
   return 0
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && compareBytes(a, b) === 0
 
 const malformed = (what: string): Result.Result<never, ForkMalformed> =>
   Result.fail({ _tag: "ForkMalformed", what: `fork proof: ${what}` })

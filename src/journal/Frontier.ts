@@ -72,7 +72,8 @@ export const fromCbor = (value: Cbor.Cbor | undefined): Result.Result<Frontier, 
   for (const item of value as ReadonlyArray<Cbor.Cbor>) {
     if (!Array.isArray(item) || item.length !== 3) return Result.fail("a frontier lists [feed, seq, mark]")
     const [feed, seq, bytes] = item as ReadonlyArray<Cbor.Cbor>
-    if (!(feed instanceof Uint8Array) || feed.length !== 32 || !isSeq(seq)) return Result.fail("a frontier names no feed")
+    if (!(feed instanceof Uint8Array) || feed.length !== 32 || !isSeq(seq))
+      return Result.fail("a frontier names no feed")
     if (!(bytes instanceof Uint8Array) || bytes.length !== 16) return Result.fail("a mark has 16 bytes")
     const id = feedId(feed)
     if (id <= before) return Result.fail("a frontier is sorted by feed")

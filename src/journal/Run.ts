@@ -86,6 +86,10 @@ export const lastSeq = (run: Run): number => run.first + run.times.length - 1
 
 export const lastHash = (run: Run): EntryHash => entryHash(run.hashes[run.hashes.length - 1]!)
 
+/** Hash of the entry before `seq`, which the run holds or which its last entry is. */
+export const hashBefore = (run: Run, seq: number): EntryHash =>
+  seq === run.first ? run.previous : entryHash(run.hashes[seq - run.first - 1]!)
+
 /** What the feed's key signs for the entry at `seq` and everything before it. */
 export const message = (feed: FeedId, seq: number, hash: Uint8Array): Uint8Array => {
   const bytes = new Uint8Array(runDomain.length + 32 + 8 + 32)
@@ -125,7 +129,8 @@ export const fits = (count: number, bodyBytes: number, nextBody: number): boolea
 export const encode = (run: Unsigned, signature: Uint8Array): Uint8Array => {
   const count = run.bodies.length
   const room = run.bodies.reduce((sum, body) => sum + body.length + entryFrameBytesMax, frameBytesMax)
-  if (!isPossible(run) || signature.length !== signatureBytes) throw new RangeError("no such run: see journal/limits.ts")
+  if (!isPossible(run) || signature.length !== signatureBytes)
+    throw new RangeError("no such run: see journal/limits.ts")
   const cursor = { bytes: new Uint8Array(room), at: 0 }
   cursor.bytes[cursor.at++] = version
   put(cursor, toBytes(run.feed))
@@ -177,7 +182,7 @@ export const tail = (run: Run, first: number): Run => {
   const skip = first - run.first
   if (skip === 0) return run
   if (skip < 0 || first > lastSeq(run)) throw new RangeError(`the run has no entry ${first}`)
-  const previous = entryHash(run.hashes[skip - 1]!)
+  const previous = hashBefore(run, first)
   const rest = { feed: run.feed, first, previous, times: run.times.slice(skip), bodies: run.bodies.slice(skip) }
   return { ...rest, hashes: run.hashes.slice(skip), signature: run.signature, bytes: encode(rest, run.signature) }
 }
@@ -247,7 +252,12 @@ const nobody = new Uint8Array(0)
 const scratch = new Uint8Array(runBodyBytesMax)
 
 /** Fills `times` and, for the bodies in `scratch`, `ends`; returns what is wrong, if anything. */
-const unfold = (cursor: Varint.Cursor, count: number, times: Array<number>, ends: Array<number>): string | undefined => {
+const unfold = (
+  cursor: Varint.Cursor,
+  count: number,
+  times: Array<number>,
+  ends: Array<number>
+): string | undefined => {
   const { bytes } = cursor
   let time = 0
   let from = 0

@@ -1,9 +1,11 @@
 /**
  * Drives one connection: the sync machine on one side, replicas on the other, the guard at the door.
  *
- * One fiber reads frames into a bounded mailbox, one takes what has gathered, steps the machine and does what it asks.
- * Runs that came together are verified and stored together. When the mailbox is full the connection is not read, which
- * is the back-pressure the peer feels. A breach ends the connection with its reason and is logged as a security event;
+ * One fiber reads frames into a bounded mailbox, one takes what has gathered, steps the machine and does what it asks,
+ * one sends. The middle one never waits for the peer, so two links can't wait for each other: what it has to say goes
+ * into an outbox, which the machine's window keeps small; a peer that reads so little that it fills is let go. Runs that
+ * came together are verified and stored together. When the mailbox is full the connection is not read, which is the
+ * back-pressure the peer feels. A breach ends the connection with its reason and is logged as a security event;
  * a store that fails ends it too, without blaming the peer.
  */
 import * as Effect from "effect/Effect"
@@ -19,7 +21,7 @@ import * as Session from "../sync/Session.ts"
 import * as Guard from "./Guard.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
-import { mailboxMax } from "./limits.ts"
+import { mailboxMax, outboxMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
 export interface Host {
@@ -63,6 +65,7 @@ export const run = Effect.fnUntraced(function* (
   linked: (link: Link) => void
 ) {
   const events = yield* Queue.bounded<Event>(mailboxMax)
+  const outbox = yield* Queue.bounded<Message.Message>(outboxMax)
   const changed = new Set<SpaceId>()
   const announce = (replica: Replica): void => {
     if (options.spaces !== undefined && !options.spaces.has(replica.space)) return
@@ -139,6 +142,19 @@ export const run = Effect.fnUntraced(function* (
     }).pipe(Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error })))
   )
 
+  /** Permission is asked when a message leaves, not when it was made. */
+  const sendOne = (message: Message.Message): Effect.Effect<boolean, NetworkError> => {
+    const space = "space" in message ? Session.spaceOf(session, message.space) : undefined
+    const replica = space === undefined ? undefined : host.replica(space)
+    const about = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: host.now() }
+    return Guard.send(connection, message, about)
+  }
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne)).pipe(
+      Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error }))
+    )
+  )
+
   /** Runs waiting to be verified and stored, per space, in order of arrival. */
   const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
 
@@ -149,12 +165,10 @@ export const run = Effect.fnUntraced(function* (
 
   const perform = (ask: Session.Ask): Effect.Effect<void, NetworkError | JournalStoreError> => {
     switch (ask._tag) {
-      case "Send": {
-        const topic = "space" in ask.message ? Session.spaceOf(session, ask.message.space) : undefined
-        const replica = topic === undefined ? undefined : host.replica(topic)
-        const space = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: host.now() }
-        return Effect.asVoid(Guard.send(connection, ask.message, space))
-      }
+      case "Send":
+        return Effect.sync(() => {
+          if (!Queue.offerUnsafe(outbox, ask.message)) session = Session.close("the peer does not read what it is sent")
+        })
       case "Load": {
         const replica = host.replica(ask.space)
         if (replica === undefined) return Effect.void

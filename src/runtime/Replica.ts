@@ -355,11 +355,16 @@ export const open = Effect.fn("Replica.open")(function* (
   // — runs of peers ——————————————————————————————————————————————————————————————————————————————————————
 
   const receiveAll = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
+    // the header comes with a feed's first run only, which may be in this very delivery
+    const introduced = new Map<FeedId, Feed.Feed>()
     const decoded = deliveries.map(({ header, run }) => {
       const result = Run.decode(run)
       if (Result.isFailure(result)) return refused(result.failure.what)
-      const feed = Intake.feedOf(folded.ledger, header, result.success)
-      return Result.isFailure(feed) ? feed.failure : { _tag: "Decoded" as const, run: result.success, feed: feed.success }
+      const known = introduced.get(result.success.feed)
+      const feed = known === undefined ? Intake.feedOf(folded.ledger, header, result.success) : Result.succeed(known)
+      if (Result.isFailure(feed)) return feed.failure
+      introduced.set(feed.success.id, feed.success)
+      return { _tag: "Decoded" as const, run: result.success, feed: feed.success }
     })
     const claims: Array<Claim> = []
     for (const one of decoded) {

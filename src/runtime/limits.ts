@@ -12,5 +12,8 @@ export const runsPerTurnMax = 64
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024
 
+/** Messages waiting to be sent on one connection; the window bounds their bytes. A peer that lets it fill is let go. */
+export const outboxMax = 4096
+
 /** Messages and notices waiting at one connection; when it is full the connection is not read. */
 export const mailboxMax = 64

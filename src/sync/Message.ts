@@ -6,20 +6,22 @@
  *
  *     [0, version, [tag…]]              hello    the spaces I would speak of with you; exactly once, first
  *     [1, [tag…]]                       offer    further such spaces, later
- *     [2, tag, frontier, upTo]          have     how far I have this space, durably: an acknowledgement. `upTo` null, or
- *                                                a frontier: send me nothing beyond it (partial sync)
- *     [3, tag, header | null, run]      run      the header when the receiver may not know the feed
+ *     [2, tag, frontier, upTo, more]    have     how far I have this space, durably: an acknowledgement. Only what changed
+ *                                                since the last one on this connection; `more`: further parts follow.
+ *                                                `upTo` null, or a frontier: send me no data beyond it (partial sync)
+ *     [3, tag, header | null, run]      run      the header with a feed's first run
  *     [4, tag, bytes]                   credit   that many bytes of your runs are dealt with: send as many again
  *     [5, tag, feed, from]              want     send this feed again, from the run that holds `from`
  *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts)
  *     [7, [field…]]                     pairing  a step of pairing (sync/Pairing.ts); only before hello
  *
  * Anything else, a second hello, or a message over its limit is a breach: the connection closes with the reason. A tag
- * that the receiver does not know, or would not speak of with this peer, is not answered: both look the same.
+ * that the receiver does not know, or would not speak of with this peer, is not answered: both look the same. A hello
+ * of another version is read as far as its version, so that the refusal can name it.
  */
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex, concatBytes } from "@noble/hashes/utils.js"
+import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
 import { domain } from "../identity/Hash.ts"
 import { feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
@@ -39,6 +41,7 @@ export type Message =
       readonly space: Tag
       readonly frontier: Frontier.Frontier
       readonly upTo: Frontier.Frontier | undefined
+      readonly more: boolean
     }
   | { readonly _tag: "Run"; readonly space: Tag; readonly header: Uint8Array | undefined; readonly run: Uint8Array }
   | { readonly _tag: "Credit"; readonly space: Tag; readonly bytes: number }
@@ -54,10 +57,11 @@ export interface MessageMalformed {
 /** Version of this protocol. */
 export const version = 1
 
+const tagBytesCount = 16
 const tagDomain = domain("aura/space-tag/v1")
 
 export const tagOf = (channelKey: Uint8Array, space: SpaceId): Tag =>
-  bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, 16))
+  bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, tagBytesCount))
 
 export const encode = (message: Message): Uint8Array => {
   switch (message._tag) {
@@ -70,7 +74,8 @@ export const encode = (message: Message): Uint8Array => {
         2,
         tagBytes(message.space),
         Frontier.toCbor(message.frontier),
-        message.upTo === undefined ? null : Frontier.toCbor(message.upTo)
+        message.upTo === undefined ? null : Frontier.toCbor(message.upTo),
+        message.more
       ])
     case "Run":
       return Cbor.encode([3, tagBytes(message.space), message.header ?? null, message.run])
@@ -90,56 +95,109 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
   const decoded = Cbor.decode(bytes)
   if (Result.isFailure(decoded)) return malformed(`at byte ${decoded.failure.offset}: ${decoded.failure.what}`)
   if (!Array.isArray(decoded.success)) return malformed("not an array")
-  const [kind, first, second, third, ...more] = decoded.success as ReadonlyArray<Cbor.Cbor>
-  if (more.length > 0) return malformed("too many fields")
-  switch (kind) {
-    case 0:
-      return isSeq(first) && isTags(second) && third === undefined
-        ? succeed({ _tag: "Hello", version: first, spaces: second.map(bytesToHex) })
-        : malformed("no hello")
-    case 1:
-      return isTags(first) && second === undefined
-        ? succeed({ _tag: "Offer", spaces: first.map(bytesToHex) })
-        : malformed("no offer")
-    case 2: {
-      if (!isTag(first) || third === undefined) return malformed("no have")
-      const frontier = Frontier.fromCbor(second)
-      if (Result.isFailure(frontier)) return malformed(frontier.failure)
-      const upTo = third === null ? Result.succeed(undefined) : Frontier.fromCbor(third)
-      if (Result.isFailure(upTo)) return malformed(upTo.failure)
-      return succeed({ _tag: "Have", space: bytesToHex(first), frontier: frontier.success, upTo: upTo.success })
-    }
-    case 3:
-      return isTag(first) && (second === null || isBytes(second)) && isBytes(third)
-        ? succeed({ _tag: "Run", space: bytesToHex(first), header: second ?? undefined, run: third })
-        : malformed("no run")
-    case 4:
-      return isTag(first) && isSeq(second) && third === undefined
-        ? succeed({ _tag: "Credit", space: bytesToHex(first), bytes: second })
-        : malformed("no credit")
-    case 5:
-      return isTag(first) && isBytes(second) && second.length === 32 && isSeq(third)
-        ? succeed({ _tag: "Want", space: bytesToHex(first), feed: feedId(second), from: third })
-        : malformed("no want")
-    case 6:
-      return isTag(first) && isBytes(second) && third === undefined
-        ? succeed({ _tag: "Fork", space: bytesToHex(first), proof: second })
-        : malformed("no fork proof")
-    case 7:
-      return Array.isArray(first) && second === undefined
-        ? succeed({ _tag: "Pairing", fields: first as ReadonlyArray<Cbor.Cbor> })
-        : malformed("no step of pairing")
-    default:
-      return malformed(`kind ${String(kind)}, known: 0 to 7`)
+  const [kind, ...fields] = decoded.success as ReadonlyArray<Cbor.Cbor>
+  if (kind === 0 && isSeq(fields[0]) && fields[0] !== version) {
+    return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
+  const known = kinds.find((candidate) => candidate.kind === kind)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 7`)
+  if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
+  return known.read(fields)
 }
 
-const tagBytes = (tag: Tag): Uint8Array =>
-  Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(tag.slice(i * 2, i * 2 + 2), 16))
+const kinds: ReadonlyArray<{
+  readonly kind: number
+  readonly name: string
+  readonly fields: number
+  readonly read: (fields: ReadonlyArray<Cbor.Cbor>) => Result.Result<Message, MessageMalformed>
+}> = [
+  {
+    kind: 0,
+    name: "a hello",
+    fields: 2,
+    read: ([number, spaces]) =>
+      isSeq(number) && isTags(spaces)
+        ? succeed({ _tag: "Hello", version: number, spaces: spaces.map(bytesToHex) })
+        : malformed("a hello of other than a version and tags")
+  },
+  {
+    kind: 1,
+    name: "an offer",
+    fields: 1,
+    read: ([spaces]) =>
+      isTags(spaces)
+        ? succeed({ _tag: "Offer", spaces: spaces.map(bytesToHex) })
+        : malformed("an offer of other than tags")
+  },
+  {
+    kind: 2,
+    name: "a have",
+    fields: 4,
+    read: ([tag, heads, bound, more]) => {
+      if (!isTag(tag) || typeof more !== "boolean") return malformed("a have of other than a tag and frontiers")
+      const frontier = Frontier.fromCbor(heads)
+      if (Result.isFailure(frontier)) return malformed(frontier.failure)
+      const upTo = bound === null ? Result.succeed(undefined) : Frontier.fromCbor(bound)
+      if (Result.isFailure(upTo)) return malformed(upTo.failure)
+      return succeed({ _tag: "Have", space: bytesToHex(tag), frontier: frontier.success, upTo: upTo.success, more })
+    }
+  },
+  {
+    kind: 3,
+    name: "a run",
+    fields: 3,
+    read: ([tag, header, run]) =>
+      isTag(tag) && (header === null || isBytes(header)) && isBytes(run)
+        ? succeed({ _tag: "Run", space: bytesToHex(tag), header: header ?? undefined, run })
+        : malformed("a run of other than a tag, a header and bytes")
+  },
+  {
+    kind: 4,
+    name: "a credit",
+    fields: 2,
+    read: ([tag, bytes]) =>
+      isTag(tag) && isSeq(bytes)
+        ? succeed({ _tag: "Credit", space: bytesToHex(tag), bytes })
+        : malformed("a credit of other than a tag and a number")
+  },
+  {
+    kind: 5,
+    name: "a want",
+    fields: 3,
+    read: ([tag, feed, from]) =>
+      isTag(tag) && isBytes(feed) && feed.length === 32 && isSeq(from)
+        ? succeed({ _tag: "Want", space: bytesToHex(tag), feed: feedId(feed), from })
+        : malformed("a want of other than a tag, a feed and a position")
+  },
+  {
+    kind: 6,
+    name: "a fork",
+    fields: 2,
+    read: ([tag, proof]) =>
+      isTag(tag) && isBytes(proof)
+        ? succeed({ _tag: "Fork", space: bytesToHex(tag), proof })
+        : malformed("a fork of other than a tag and a proof")
+  },
+  {
+    kind: 7,
+    name: "a step of pairing",
+    fields: 1,
+    read: ([fields]) =>
+      Array.isArray(fields)
+        ? succeed({ _tag: "Pairing", fields: fields as ReadonlyArray<Cbor.Cbor> })
+        : malformed("a step of pairing that is no list")
+  }
+]
+
+/** Dies on a tag of another length: it came from `tagOf` or `decode`. */
+const tagBytes = (tag: Tag): Uint8Array => {
+  if (tag.length !== tagBytesCount * 2) throw new RangeError("no tag")
+  return hexToBytes(tag)
+}
 
 const isBytes = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array
 
-const isTag = (value: Cbor.Cbor | undefined): value is Uint8Array => isBytes(value) && value.length === 16
+const isTag = (value: Cbor.Cbor | undefined): value is Uint8Array => isBytes(value) && value.length === tagBytesCount
 
 const isTags = (value: Cbor.Cbor | undefined): value is ReadonlyArray<Uint8Array> & Array<Uint8Array> =>
   Array.isArray(value) && value.length <= helloSpacesMax && value.every((item: Cbor.Cbor) => isTag(item))

@@ -41,10 +41,13 @@ export const fromFields = (fields: ReadonlyArray<Cbor.Cbor>): Result.Result<Step
     if (word === "refused" && isText(first, reasonCharactersMax) && second === undefined)
       return Result.succeed({ _tag: "Refused", reason: first })
   }
-  return Result.fail(`no step of pairing: ${typeof word === "string" ? JSON.stringify(word.slice(0, 20)) : typeof word}`)
+  return Result.fail(
+    `no step of pairing: ${typeof word === "string" ? JSON.stringify(word.slice(0, 20)) : typeof word}`
+  )
 }
 
-const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array && value.length === 32
+const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array =>
+  value instanceof Uint8Array && value.length === 32
 
 const isText = (value: Cbor.Cbor | undefined, charactersMax: number): value is string =>
   typeof value === "string" && value.length <= charactersMax

@@ -59,7 +59,12 @@ export type Ask =
       readonly from: number
       readonly bytesMax: number
     }
-  | { readonly _tag: "Take"; readonly space: SpaceId; readonly header: Uint8Array | undefined; readonly run: Uint8Array }
+  | {
+      readonly _tag: "Take"
+      readonly space: SpaceId
+      readonly header: Uint8Array | undefined
+      readonly run: Uint8Array
+    }
   | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
   | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
 
@@ -182,7 +187,7 @@ export const update = (topic: Topic, share: Share): Next => {
   return { topic: next, asks }
 }
 
-/** Says what we have more than the peer was told. `always`: even if that is nothing. */
+/** Says what we have more than the peer was told; the first time even if that is nothing. */
 export const tellHave = (topic: Topic, always = topic.told === undefined): Next => {
   if (!mayTell(topic)) return { topic, asks: [] }
   const told = new Map(topic.told)
@@ -214,9 +219,17 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
   // The first complete word replaces what an introduction sent and nobody may have listened to.
   const base = topic.heard ? topic.next : new Map<FeedId, number>()
   const next = heard ? raise(base, topic.heard ? frontier : acknowledged, topic.rewound) : topic.next
-  const spoken: Topic = { ...topic, peerOffered: true, introducing: false, heard, acknowledged, next }
+  const spoken: Topic = {
+    ...topic,
+    peerOffered: true,
+    introducing: false,
+    heard,
+    acknowledged,
+    next,
+    peerUpTo: message.upTo
+  }
   const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
-  const answered = tellHave({ ...spoken, peerUpTo: message.upTo })
+  const answered = topic.told === undefined ? tellHave(spoken) : { topic: spoken, asks: [] }
   const disputed = dispute(answered.topic, frontier)
   const proved = tellForks(disputed.topic)
   const pumped = pump(proved.topic)
@@ -289,10 +302,7 @@ export const miss = (topic: Topic, feed: FeedId, header: Uint8Array | undefined)
 }
 
 /** Asks for those of the feeds turned away that are wanted by now. */
-export const retry = (
-  topic: Topic,
-  isWanted: (feed: FeedId, header: Uint8Array | undefined) => boolean
-): Next => {
+export const retry = (topic: Topic, isWanted: (feed: FeedId, header: Uint8Array | undefined) => boolean): Next => {
   let next = topic
   const asks: Array<Ask> = []
   for (const [feed, header] of topic.missed) {

@@ -85,7 +85,8 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   const book = isNewest ? memo.book : Book.copy(memo.book, memo.count)
   const heads = new Map(memo.present.heads)
   const forks = new Map(authority.forks)
-  let restricting: "nobody" | "some" | "strata" = "nobody"
+  // What arrived: whether an earned restriction stands hangs on its past, on root's, and on which branch cuts name.
+  let news: "grants" | "restrictions" | "strata" = "grants"
   for (const entry of entries) {
     if (book.nodes.has(entry.hash)) continue
     const node = Book.add(book, entry)
@@ -93,18 +94,16 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
     const revokes = entry.facts.some((fact) => fact._tag === "Revoke")
-    // whether an earned restriction stands hangs on its past, on root, and on which branch a cut names: no more
-    if (isFork || (revokes && entry.feed.device === authority.genesis.root)) restricting = "strata"
-    else if (revokes && restricting === "nobody") restricting = "some"
+    if (isFork || (revokes && entry.feed.device === authority.genesis.root)) news = "strata"
+    else if (revokes && news === "grants") news = "restrictions"
   }
-  const former = isNewest ? (memo.final ?? memo.former) : undefined
-  return fromMemo(authority.genesis, restricting === "strata" ? forks : authority.forks, {
+  return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
     book,
     count: book.nodes.size,
     present: Book.intern(book, heads),
-    standing: restricting === "strata" ? new Map() : memo.standing,
-    final: restricting === "nobody" && isNewest ? memo.final : undefined,
-    former
+    standing: news === "strata" || !isNewest ? new Map() : memo.standing,
+    final: news === "grants" && isNewest ? memo.final : undefined,
+    former: isNewest ? (memo.final ?? memo.former) : undefined
   })
 }
 
@@ -286,12 +285,12 @@ const earnedAndRoots = (authority: Authority): Array<Restriction> => {
   for (const restriction of known) {
     if (isRoots(authority, restriction)) standing.set(restriction, isTarget(authority, restriction))
   }
-  const judges = new Map<string, Judge.Judge>()
+  const judgeFor = judgesOfPasts(authority, known)
   for (const restriction of known) {
-    if (!standing.has(restriction))
-      standing.set(restriction, isTarget(authority, restriction) && isEarned(authority, restriction, known, judges))
+    if (standing.has(restriction)) continue
+    standing.set(restriction, isTarget(authority, restriction) && isEarned(restriction, judgeFor(restriction)))
   }
-  return known.filter((restriction) => standing.get(restriction))
+  return known.filter((restriction) => standing.get(restriction) === true)
 }
 
 /** The revocation names an entry of its past that admitted the device. Root is never a target. */
@@ -305,28 +304,39 @@ const isTarget = (authority: Authority, { fact, node }: Restriction): boolean =>
   )
 }
 
-/** Stratum 2: judged by root's restrictions, by those that stand in its past, and by no fork. */
-const isEarned = (
-  authority: Authority,
-  restriction: Restriction,
-  known: ReadonlyArray<Restriction>,
-  judges: Map<string, Judge.Judge>
-): boolean => {
+/** Judges of stratum 2: they know root's restrictions, those that stand in a restriction's past, and no fork. */
+const judgesOfPasts = (authority: Authority, known: ReadonlyArray<Restriction>): ((of: Restriction) => Judge.Judge) => {
   const { book, standing } = authority.memo
-  const { fact, node } = restriction
+  const judges = new Map<string, Judge.Judge>()
+  return ({ node }) => {
+    const numbers: Array<number> = []
+    known.forEach((other, number) => {
+      if (standing.get(other) !== true) return
+      if (isRoots(authority, other) || Book.inView(node.view, other.node)) numbers.push(number)
+    })
+    const key = numbers.join()
+    const judge =
+      judges.get(key) ??
+      Judge.make(
+        book,
+        numbers.map((number) => known[number]!),
+        new Map(),
+        (position) => find(authority, position)
+      )
+    judges.set(key, judge)
+    return judge
+  }
+}
+
+/** Stratum 2. */
+const isEarned = ({ cut, fact, node }: Restriction, judge: Judge.Judge): boolean => {
   const author = node.feed.device
-  const above = known.filter(
-    (other) => standing.get(other) === true && (isRoots(authority, other) || Book.inView(node.view, other.node))
-  )
-  const key = above.map((other) => known.indexOf(other)).join()
-  const judge = judges.get(key) ?? Judge.make(book, above, new Map(), (at) => find(authority, at))
-  judges.set(key, judge)
   if (Judge.restrictionOn(judge, node) !== undefined || !Judge.isMember(judge, node.view, author)) return false
   const held = Judge.holding(judge, node.view, author)
   const may = (action: string): boolean =>
     Holding.covering(held, capability(`${action}/${fact.device}`), node.time) !== undefined
   const takesBack = [...node.view.heads.values()].some((heads) =>
-    heads.some((head) => head.feed.device === fact.device && !Judge.isInside(restriction, head, judge.find))
+    heads.some((head) => head.feed.device === fact.device && !Judge.isInside(cut, head, judge.find))
   )
   return (author === fact.device || may("device:revoke")) && (!takesBack || may("device:rollback"))
 }

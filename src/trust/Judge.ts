@@ -40,7 +40,9 @@ export const make = (
   const restrictionsByDevice = new Map<DeviceId, Array<Book.Restriction>>()
   for (const restriction of restrictions) {
     const device = restriction.fact.device
-    restrictionsByDevice.set(device, [...(restrictionsByDevice.get(device) ?? []), restriction])
+    const known = restrictionsByDevice.get(device)
+    if (known === undefined) restrictionsByDevice.set(device, [restriction])
+    else known.push(restriction)
   }
   return {
     book,
@@ -56,14 +58,14 @@ export const make = (
 
 /** The restriction that leaves out an entry of its author. */
 export const restrictionOn = (judge: Judge, node: Book.Node): Book.Restriction | undefined =>
-  judge.restrictionsByDevice.get(node.feed.device)?.find((restriction) => !isInside(restriction, node, judge.find))
+  judge.restrictionsByDevice.get(node.feed.device)?.find((restriction) => !isInside(restriction.cut, node, judge.find))
 
 /**
  * Whether a cut leaves an entry alone: it is the one named for its feed, or before it on the same chain. While the named
  * one is not here the numbers decide, and they are right unless the feed forked.
  */
-export const isInside = (restriction: Book.Restriction, node: Book.Node, find: Judge["find"]): boolean => {
-  const last = restriction.cut.get(node.feed.id)
+export const isInside = (cut: Book.Restriction["cut"], node: Book.Node, find: Judge["find"]): boolean => {
+  const last = cut.get(node.feed.id)
   if (last === undefined || last.seq < node.seq) return false
   const named = find(last)
   return named === undefined || Book.isBehind(named, node)

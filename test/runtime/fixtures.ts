@@ -31,13 +31,15 @@ import * as Definition from "../../src/trust/Definition.ts"
 import * as Fact from "../../src/trust/Fact.ts"
 import { keysOf, verifier } from "./signing.ts"
 
+export { keysOf }
+
 /** A map that anyone with `kv:write` sets, a counter that shows what was joined twice, a list for `kv:admin` alone. */
 export const definition = Result.getOrThrow(
   Definition.make({
     app: "kv",
     version: 1,
     fields: {
-      entries: { kind: "LWWMap", value: { kind: "string", maxLength: 100_000 } },
+      entries: { kind: "LWWMap", value: { kind: "string", maxLength: 16_000 } },
       count: { kind: "PNCounter" },
       names: { kind: "ORSet", value: { kind: "string", maxLength: 100 } }
     },

@@ -1,8 +1,222 @@
 /**
  * Random histories of a space, as several devices might have written them, honest and not: admissions, grants,
  * definitions, data valid and invalid, revocations with cuts, root's too, closings, forks, repeated idempotency keys,
- * times far ahead. One seed is one history; names and keys come from pools of three, so that things collide.
+ * times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
  */
+import * as Result from "effect/Result"
 import type { Keys } from "../../src/effects/Keys.ts"
-import { definitionId, entryHash, type EntryHash, type FeedId, type SpaceId } from "../../src/identity/Id.ts"
-import type { Entry } from "../../src/conformance/Law.ts"
+import { definitionId, entryHash, feedId, type EntryHash, type FeedId, type SpaceId } from "../../src/identity/Id.ts"
+import * as Clock from "../../src/journal/Clock.ts"
+import type { Fact as EntryFact } from "../../src/journal/Entry.ts"
+import type { Position } from "../../src/journal/Feed.ts"
+import * as Definition from "../../src/trust/Definition.ts"
+import * as Fixtures from "./fixtures.ts"
+
+export interface History {
+  readonly space: SpaceId
+  /** Every branch of every feed; a forked feed has two. */
+  readonly scripts: ReadonlyArray<Fixtures.Script>
+}
+
+/** Chance from a seed; the same on every machine. */
+export interface Dice {
+  /** An integer from 0 up to, not including, `sides`. */
+  readonly roll: (sides: number) => number
+  readonly pick: <A>(from: ReadonlyArray<A>) => A
+  readonly shuffled: <A>(items: ReadonlyArray<A>) => Array<A>
+}
+
+export const dice = (seed: number): Dice => {
+  let state = (seed * 2_654_435_761 + 1) >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+  const roll = (sides: number): number => Math.floor(next() * sides)
+  return {
+    roll,
+    pick: (from) => from[roll(from.length)]!,
+    shuffled: (items) => {
+      const result = [...items]
+      for (let i = result.length - 1; i > 0; i--) {
+        const j = roll(i + 1)
+        ;[result[i], result[j]] = [result[j]!, result[i]!]
+      }
+      return result
+    }
+  }
+}
+
+/** A second version that some device may define: without it nobody may use it. */
+const nextVersion = Result.getOrThrow(
+  Definition.make({
+    app: "kv",
+    version: 2,
+    fields: { entries: { kind: "LWWMap", value: { kind: "string", maxLength: 16_000 } } },
+    operations: { "kv.set": { writes: ["entries/{key}:set"], capabilities: [], resource: undefined } }
+  })
+)
+
+/** One device with its feeds and what it has seen of others' authority feeds. */
+interface Person {
+  readonly keys: Keys["Service"]
+  readonly authority: Fixtures.Script
+  readonly data: Array<Fixtures.Script>
+  readonly seen: Map<FeedId, Position>
+  /** What of `seen` each of its feeds has named already. */
+  readonly named: Map<Fixtures.Script, Map<FeedId, number>>
+}
+
+const cast = [Fixtures.alice, Fixtures.bob, Fixtures.carol, Fixtures.mallory]
+const capabilities = ["*", "kv:write", "kv:admin", "device:admit", "device:revoke", "device:rollback", "app:define"]
+const keyPool = ["x", "y", "z"]
+
+/** A history of so many steps; a shorter one of the same seed is its beginning. */
+export const history = (seed: number, steps: number): History => {
+  const { roll, pick } = dice(seed)
+  const devices = 2 + roll(3)
+  const { authority, space } = Fixtures.founded([[Fixtures.bob, Fixtures.right("*", 1)]], seed % 250)
+  const people = cast.slice(0, devices).map((keys, i): Person => {
+    const own = i === 0 ? authority : Fixtures.script(space, keys, "authority")
+    return { keys, authority: own, data: [Fixtures.script(space, keys, "data")], seen: new Map(), named: new Map() }
+  })
+  const root: Person = {
+    keys: Fixtures.root,
+    authority: Fixtures.script(space, Fixtures.root, "authority"),
+    data: [],
+    seen: new Map(),
+    named: new Map()
+  }
+  const forks: Array<Fixtures.Script> = []
+  const admissions = new Map<string, Array<Position>>([
+    [Fixtures.alice.device, [Fixtures.head(authority, 0)]],
+    [Fixtures.bob.device, [Fixtures.head(authority, 1)]]
+  ])
+  const timeBySeen = new Map<EntryHash, number>()
+  const remember = (of: Fixtures.Script): void => {
+    for (const { hash, time } of of.entries) timeBySeen.set(entryHash(hash), time)
+  }
+  remember(authority)
+
+  const look = (who: Person): void => {
+    for (const other of [...people, root]) {
+      if (other === who || other.authority.entries.length === 0 || roll(3) === 0) continue
+      const known = who.seen.get(other.authority.feed.id)?.seq ?? -1
+      const seq = roll(2) === 0 ? other.authority.entries.length - 1 : roll(other.authority.entries.length)
+      if (seq > known) who.seen.set(other.authority.feed.id, Fixtures.head(other.authority, seq))
+    }
+  }
+
+  const say = (who: Person, to: Fixtures.Script, facts: ReadonlyArray<EntryFact>, more: Partial<Fixtures.Said> = {}): Position => {
+    const named = who.named.get(to) ?? new Map<FeedId, number>()
+    who.named.set(to, named)
+    const seen: Array<Position> = []
+    const all = to.feed.kind === "data" && who.authority.entries.length > 0 ? [Fixtures.head(who.authority)] : []
+    for (const position of [...who.seen.values(), ...all]) {
+      if ((named.get(position.feed) ?? -1) >= position.seq) continue
+      if (roll(12) === 0) continue
+      seen.push(position)
+      named.set(position.feed, position.seq)
+    }
+    const above = Math.max(to.entries.at(-1)?.time ?? to.feed.time, ...seen.map((position) => timeBySeen.get(position.hash) ?? 0))
+    // now and then not above what it has seen; two in three times a time that others may choose too
+    const own = to.entries.at(-1)?.time ?? to.feed.time
+    const time = roll(25) === 0 ? own + 1 : above + 1 + (roll(3) === 0 ? 0 : (4 - ((above + 1) % 4)) % 4)
+    const position = Fixtures.say(to, { facts, seen, time, ...more })
+    remember(to)
+    return position
+  }
+
+  const cutOf = (target: Person): ReadonlyArray<Position> =>
+    [target.authority, ...target.data].flatMap((script) => {
+      if (script.entries.length === 0 || roll(5) === 0) return []
+      const seq = roll(2) === 0 ? script.entries.length - 1 : roll(script.entries.length)
+      return [Fixtures.head(script, seq)]
+    })
+
+  const govern = (who: Person): void => {
+    const target = pick(people)
+    const rights = [Fixtures.right(pick(capabilities), roll(3)), Fixtures.right(pick(capabilities), roll(2))]
+    switch (roll(6)) {
+      case 0:
+      case 1: {
+        const admission = say(who, who.authority, Fixtures.admit(target.keys, ...rights))
+        admissions.set(target.keys.device, [...(admissions.get(target.keys.device) ?? []), admission])
+        return
+      }
+      case 2:
+        say(who, who.authority, [Fixtures.fact({ _tag: "Grant", device: target.keys.device, rights })])
+        return
+      case 3:
+        say(who, who.authority, [
+          Fixtures.fact({ _tag: "Define", definition: pick([Fixtures.definition, nextVersion]) }),
+          ...(roll(2) === 0 ? [{ type: "aura.later.thing", payload: 1 }, { type: "aura.device.admit", payload: {} }] : [])
+        ])
+        return
+      default: {
+        const admission = admissions.get(target.keys.device)
+        if (admission === undefined) return
+        say(who, who.authority, [Fixtures.revoke(target.keys.device, pick(admission), cutOf(target))])
+      }
+    }
+  }
+
+  const speak = (who: Person): void => {
+    const to = pick(who.data)
+    const key = pick(keyPool)
+    const value = `${who.keys.device.slice(0, 2)}${to.entries.length}`
+    const farAhead = (to.entries.at(-1)?.time ?? to.feed.time) + Clock.ticksPerMilli * 3_600_000
+    switch (roll(20)) {
+      case 0:
+        return void Fixtures.sayBytes(to, Uint8Array.of(1, 2, 3))
+      case 1:
+        return void say(who, to, [{ type: "kv.unknown", payload: [] }])
+      case 2:
+        return void say(who, to, [{ type: "kv.set", payload: pick([7, [["set", "nothing", "x", "y"]], [["add", "count", 1]]]) }])
+      case 3:
+        return void say(who, to, [Fixtures.set(key, value)], { definition: pick([nextVersion.id, undefined, definitionId(new Uint8Array(32))]) })
+      case 4:
+        return void (roll(3) === 0 && say(who, to, [Fixtures.add(100)], { time: farAhead }))
+      case 5:
+        return void (
+          roll(4) === 0 &&
+          say(who, to, [Fixtures.add(1000)], { seen: [{ feed: feedId(new Uint8Array(32)), seq: 0, hash: entryHash(new Uint8Array(32)) }] })
+        )
+      case 6:
+        return void say(who, to, [{ type: "kv.name", payload: [["add", "names", key]] }])
+      case 7:
+        return void say(who, to, [Fixtures.add(10)], { request: { requester: pick(people).keys.device, key } })
+      case 8:
+      case 9:
+      case 10:
+        return void say(who, to, [Fixtures.add(10)], { request: { requester: who.keys.device, key } })
+      case 11:
+      case 12:
+        return void say(who, to, [Fixtures.add(1), Fixtures.set(key, value)])
+      default:
+        return void say(who, to, [Fixtures.set(key, value)])
+    }
+  }
+
+  for (let step = 0; step < steps; step++) {
+    const who = roll(12) === 0 ? root : pick(people)
+    if (roll(3) === 0) look(who)
+    const kind = roll(20)
+    if (who === root || kind < 4) govern(who)
+    else if (kind === 4) {
+      const old = pick(who.data)
+      const closes = old.entries.length > 0 && roll(2) === 0 ? Fixtures.head(old, roll(old.entries.length)) : undefined
+      who.data.push(Fixtures.script(space, who.keys, "data", { nonce: 1 + who.data.length, ...(closes === undefined ? {} : { closes }) }))
+    } else if (kind === 5 && roll(3) === 0 && forks.length < 2) {
+      const old = pick(who.data)
+      const other = Fixtures.branch(old, roll(old.entries.length + 1))
+      who.named.set(other, new Map(who.named.get(old)))
+      for (let i = 0; i < 1 + roll(3); i++) say(who, other, [Fixtures.add(10_000), Fixtures.set(pick(keyPool), "fork")])
+      forks.push(other)
+    } else speak(who)
+  }
+  const scripts = [root.authority, ...people.flatMap((person) => [person.authority, ...person.data]), ...forks]
+  return { space, scripts: scripts.filter((script) => script.entries.length > 0) }
+}

@@ -223,6 +223,7 @@ const join = (first: Insertion, second: Insertion): Insertion | undefined => {
 /** Whether `second` was inserted right behind the last character of `first`, before the same right neighbour. */
 export const follows = (first: Insertion, second: Insertion): boolean =>
   second.left !== null &&
+  second.client === first.client &&
   second.left.client === first.client &&
   second.left.clock === second.clock - 1 &&
   second.clock === first.clock + lengthOf(first.content) &&

@@ -1,0 +1,110 @@
+/**
+ * The law of the books: the same set of entries gives the same state, authority, waiting and quarantine, in whatever
+ * order and portions it came, whatever came twice, and when the process ended in between.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Run from "../../src/journal/Run.ts"
+import * as Replica from "../../src/runtime/Replica.ts"
+import { account, during, installation, keysOf, runOf, type Script } from "./fixtures.ts"
+import { dice, history, type Dice, type History } from "./histories.ts"
+
+/** Some entries of one branch, as a peer may hold them. */
+interface Portion {
+  readonly of: Script
+  readonly first: number
+  readonly last: number
+}
+
+/** All entries in random portions, some of them twice, in random order. */
+const portions = ({ scripts }: History, { roll, shuffled }: Dice): Array<Portion> => {
+  const result: Array<Portion> = []
+  const longest = 1 + roll(8)
+  for (const of of scripts) {
+    for (let first = 0; first < of.entries.length; ) {
+      const last = Math.min(of.entries.length - 1, first + roll(longest))
+      result.push({ of, first, last })
+      if (roll(4) === 0) result.push({ of, first: roll(first + 1), last })
+      first = last + 1
+    }
+  }
+  return shuffled(result)
+}
+
+/** Brings the portions to a replica, again and again as sync would, until a whole round brings nothing new. */
+const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll }: Dice) =>
+  Effect.gen(function* () {
+    let left = [...pool]
+    for (let isNews = true; isNews; ) {
+      isNews = false
+      const next: Array<Portion> = []
+      while (left.length > 0) {
+        const batch = left.splice(0, 1 + roll(4))
+        const outcomes = yield* replica.receive(batch.map(({ first, last, of }) => runOf(of, first, last)))
+        for (let i = 0; i < batch.length; i++) {
+          const outcome = outcomes[i]!
+          const portion = batch[i]!
+          if (outcome._tag === "Refused") assert.fail(`refused: ${outcome.why}`)
+          if (outcome._tag === "Stored" || outcome._tag === "Forked") isNews = true
+          if (outcome._tag === "Unwanted") next.push(portion)
+          if (outcome._tag === "Detached") {
+            const first = Math.min(portion.first, outcome.from)
+            if (first < portion.first) left.unshift({ ...portion, first })
+            else next.push(portion)
+          }
+        }
+      }
+      left = next
+    }
+  })
+
+/** What a stranger's replica makes of a history in one random order; half of them are opened anew on the way. */
+const told = (of: History, seed: number) =>
+  Effect.gen(function* () {
+    const chance = dice(seed)
+    const on = installation(keysOf(77))
+    const all = portions(of, chance)
+    if (chance.roll(2) === 0) {
+      const some = all.slice(0, chance.roll(all.length + 1))
+      yield* during(on, Effect.flatMap(Replica.open(of.space), (replica) => deliver(replica, some, chance)))
+    }
+    const live = yield* during(
+      on,
+      Effect.gen(function* () {
+        const replica = yield* Replica.open(of.space)
+        yield* deliver(replica, all, chance)
+        assert.deepStrictEqual(replica.damage(), [])
+        return account(replica.ledger())
+      })
+    )
+    const reopened = yield* during(on, Effect.map(Replica.open(of.space), (replica) => account(replica.ledger())))
+    assert.deepStrictEqual(reopened, live, "reopened")
+    on.clock.millis += 3 * 3_600_000
+    const later = yield* during(
+      on,
+      Effect.gen(function* () {
+        const replica = yield* Replica.open(of.space)
+        yield* deliver(replica, all, chance)
+        return account(replica.ledger())
+      })
+    )
+    return { live, later }
+  })
+
+describe("the books of a replica", () => {
+  it("are the same whatever the order, the portions, the repetitions and the interruptions", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 60 }), async (seed, steps) => {
+        const of = history(seed, steps)
+        const first = await Effect.runPromise(told(of, seed + 1))
+        for (let order = 2; order < 5; order++) {
+          const other = await Effect.runPromise(told(of, seed + order))
+          assert.deepStrictEqual(other, first, `order ${order}`)
+        }
+      }),
+      { numRuns: Number(process.env["RUNS"] ?? 300), seed: 7, ...(process.env["PATHX"] ? { path: process.env["PATHX"] } : {}) }
+    )
+  })
+})

@@ -1,0 +1,141 @@
+/**
+ * A space on paper: entries with fake but unique hashes, no keys, no signatures, no bytes.
+ *
+ * By default an entry follows its author's last one in the author's first feed and has seen everything written before
+ * it; its time is one more than that of any entry before it.
+ */
+import { deviceId, entryHash, feedId, spaceId, type DeviceId, type EntryHash } from "../../src/identity/Id.ts"
+import type { Feed, Position } from "../../src/journal/Feed.ts"
+import * as Genesis from "../../src/journal/Genesis.ts"
+import type { AuthorityEntry } from "../../src/trust/Authority.ts"
+import { capability } from "../../src/trust/Capability.ts"
+import type * as Fact from "../../src/trust/Fact.ts"
+
+const device = (letter: string): DeviceId => deviceId(new Uint8Array(32).fill(letter.charCodeAt(0)))
+
+export const root = device("R")
+export const alice = device("A")
+export const bob = device("B")
+export const carol = device("C")
+export const mallory = device("M")
+
+/** Alice founds it; root is nobody's device. */
+export const genesis: Genesis.Genesis = { root, creator: alice, app: "paper", nonce: new Uint8Array(16), time: 0 }
+
+/** 32 bytes that no other number gets, in no particular order. */
+const bytesOf = (number: number): Uint8Array => {
+  const bytes = new Uint8Array(32)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, Math.imul(number + 1, 0x9e3779b1) >>> 0)
+  view.setUint32(28, number)
+  return bytes
+}
+
+export const hashOf = (number: number): EntryHash => entryHash(bytesOf(number))
+
+/** The `incarnation`-th authority feed of a device. */
+export const feedOf = (author: DeviceId, incarnation = 0): Feed => {
+  const number = Number.parseInt(author.slice(0, 2), 16) * 1000 + incarnation
+  return {
+    id: feedId(bytesOf(number + 1_000_000)),
+    bytes: new Uint8Array(0),
+    space: spaceId(new Uint8Array(32)),
+    device: author,
+    kind: "authority",
+    nonce: new Uint8Array(16),
+    time: 0,
+    closes: undefined,
+    key: undefined
+  }
+}
+
+export const at = ({ feed, hash, seq }: AuthorityEntry): Position => ({ feed: feed.id, seq, hash })
+
+export const create: Fact.Create = { _tag: "Create", genesis: Genesis.encode(genesis).bytes }
+
+export const admit = (admitted: DeviceId, name = "somebody"): Fact.Admit => ({
+  _tag: "Admit",
+  device: admitted,
+  box: new Uint8Array(32),
+  name
+})
+
+/** A right in short: any time, to be used only, unless it says otherwise. */
+export const right = (text: string, limits: Partial<Fact.Right> = {}): Fact.Right => ({
+  capability: capability(text),
+  depth: 0,
+  from: undefined,
+  until: undefined,
+  ...limits
+})
+
+export const grant = (grantee: DeviceId, ...rights: ReadonlyArray<Fact.Right>): Fact.Grant => ({
+  _tag: "Grant",
+  device: grantee,
+  rights
+})
+
+/** Ends a device that `admission` admitted, after the last entries that are left alone. */
+export const revoke = (
+  ended: DeviceId,
+  admission: AuthorityEntry,
+  ...cut: ReadonlyArray<AuthorityEntry | Position>
+): Fact.Revoke => ({
+  _tag: "Revoke",
+  device: ended,
+  admission: admission.hash,
+  cut: cut.map((last) => ("facts" in last ? at(last) : last)),
+  reason: ""
+})
+
+export interface Options {
+  readonly incarnation?: number
+  /** The entry to follow, when it is not the last one of the feed: this forks the feed. */
+  readonly after?: AuthorityEntry | "nothing"
+  readonly seen?: ReadonlyArray<AuthorityEntry>
+  readonly time?: number
+}
+
+export interface Paper {
+  readonly entries: Array<AuthorityEntry>
+  readonly write: (author: DeviceId, facts: ReadonlyArray<Fact.DecodedFact>, options?: Options) => AuthorityEntry
+}
+
+/** An empty sheet. */
+export const paper = (): Paper => {
+  const entries: Array<AuthorityEntry> = []
+  const lastOf = (feed: Feed): AuthorityEntry | undefined => entries.findLast((entry) => entry.feed.id === feed.id)
+  return {
+    entries,
+    write: (author, facts, { after, incarnation = 0, seen, time } = {}) => {
+      const feed = feedOf(author, incarnation)
+      const previous = after === "nothing" ? undefined : (after ?? lastOf(feed))
+      const entry: AuthorityEntry = {
+        feed: previous?.feed ?? feed,
+        seq: previous === undefined ? 0 : previous.seq + 1,
+        hash: hashOf(entries.length),
+        previousHash: previous?.hash ?? entryHash(bytesOf(entries.length + 500_000)),
+        time: time ?? Math.max(0, ...entries.map((one) => one.time)) + 1,
+        seen: (seen ?? entries).map(at),
+        facts
+      }
+      entries.push(entry)
+      return entry
+    }
+  }
+}
+
+/** A sheet on which Alice has founded the space and admitted Bob, Carol and Mallory with the rights given here. */
+export const household = (rights: Partial<Record<"bob" | "carol" | "mallory", ReadonlyArray<Fact.Right>>>) => {
+  const sheet = paper()
+  const founding = sheet.write(alice, [create])
+  const bring = (guest: DeviceId, name: string, given: ReadonlyArray<Fact.Right>): AuthorityEntry =>
+    sheet.write(alice, [admit(guest, name), ...(given.length === 0 ? [] : [grant(guest, ...given)])])
+  return {
+    ...sheet,
+    founding,
+    bob: bring(bob, "Bob", rights.bob ?? []),
+    carol: bring(carol, "Carol", rights.carol ?? []),
+    mallory: bring(mallory, "Mallory", rights.mallory ?? [])
+  }
+}
