@@ -1,6 +1,6 @@
 /** `aura status`: this device, its space, who else is in it, and what is not applied, with the reason to look further. */
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import { short } from "../identity/Id.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
@@ -36,20 +36,56 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
   })
 })
 
-interface Shown {
-  readonly device: string
-  readonly data: string
-  readonly serving: boolean
-  readonly addresses: ReadonlyArray<string>
-  readonly recoveryWordsConfirmed: boolean
-  readonly peers: ReadonlyArray<{ readonly device: string; readonly address: string; readonly connected: boolean }>
-  readonly connections: number
-  readonly spaces: ReadonlyArray<
-    Omit<Survey.Survey, "heldUntilMillis" | "latestMillis"> & {
-      readonly space: string
-      readonly app: string | null
-      readonly heldUntilMillis: number | null
-      readonly latestMillis: number | null
+const Status = Schema.Struct({
+  device: Schema.String,
+  data: Schema.String,
+  serving: Schema.Boolean,
+  addresses: Schema.Array(Schema.String),
+  recoveryWordsConfirmed: Schema.Boolean,
+  peers: Schema.Array(Schema.Struct({ device: Schema.String, address: Schema.String, connected: Schema.Boolean })),
+  connections: Schema.Finite,
+  spaces: Schema.Array(
+    Schema.Struct({
+      space: Schema.String,
+      app: Schema.NullOr(Schema.String),
+      entries: Schema.Finite,
+      members: Schema.Finite,
+      revoked: Schema.Finite,
+      quarantined: Schema.Finite,
+      waiting: Schema.Finite,
+      held: Schema.Finite,
+      damaged: Schema.Finite,
+      heldUntilMillis: Schema.NullOr(Schema.Finite),
+      latestMillis: Schema.NullOr(Schema.Finite)
+    })
+  )
+})
+
+export const render = (data: Data): string => {
+  const status = Schema.decodeUnknownSync(Status)(data)
+  const lines: Array<ReadonlyArray<string>> = [
+    ["device", status.device],
+    ["data", status.data],
+    ["server", status.serving ? status.addresses.join(" ") : "not running"]
+  ]
+  for (const space of status.spaces) {
+    lines.push(
+      ["space", `${space.space} (${printable(space.app ?? "application unknown")})`],
+      ["members", space.revoked === 0 ? `${space.members}` : `${space.members}, ${space.revoked} revoked`],
+      ["entries", space.latestMillis === null ? "0" : `${space.entries}, the latest of ${time(space.latestMillis)}`]
+    )
+    const aside = [
+      [space.quarantined, "quarantined"],
+      [space.waiting, "waiting"],
+      [space.held, "held"],
+      [space.damaged, "damaged"]
+    ] as const
+    for (const [amount, what] of aside) {
+      const until = what === "held" && space.heldUntilMillis !== null ? ` until ${time(space.heldUntilMillis)}` : ""
+      if (amount > 0) lines.push([what, `${count(amount, "entry", "entries")}${until}: see aura journal log`])
     }
-  >
+  }
+  for (const peer of status.peers) lines.push(["peer", `${peer.device.slice(0, 10)} at ${peer.address}${peer.connected ? ", connected" : ""}`])
+  if (!status.recoveryWordsConfirmed) lines.push(["warning", "the recovery words are not confirmed: aura space confirm"])
+  return table(lines)
 }

@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { JournalStore, JournalStoreError, StoredFeed } from "../effects/JournalStore.ts"
+import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../effects/JournalStore.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Feed from "../journal/Feed.ts"
@@ -37,25 +37,36 @@ export const fold = Effect.fnUntraced(function* (
   space: SpaceId,
   nowMillis: number
 ): Effect.fn.Return<Folded, JournalStoreError> {
-  const ledger = Ledger.make(space)
   const damage: Array<Damage> = []
+  const headless: Array<FeedId> = []
   const feeds: Array<readonly [Feed.Feed, StoredFeed]> = []
   for (const stored of yield* store.feeds(space)) {
     const feed = Feed.decode(stored.header)
     if (Result.isFailure(feed) || feed.success.id !== stored.feed || feed.success.space !== space) {
       damage.push({ feed: stored.feed, seq: 0, what: Result.isFailure(feed) ? feed.failure.what : "another feed's header" })
+      headless.push(stored.feed)
     } else feeds.push([feed.success, stored])
   }
-  for (const proof of yield* forks(store, space)) {
-    Ledger.noteFork(ledger, proof.feed, proof.at, Fork.hashBefore(proof))
-  }
-  for (const kind of ["authority", "data"] as const) {
-    for (const [feed, stored] of feeds) {
-      if (feed.kind === kind) yield* foldFeed(store, ledger, feed, stored, damage, nowMillis)
-    }
+  const proofs = yield* forks(store, space)
+  let ledger = Ledger.make(space)
+  for (let attempt = 0; ; attempt++) {
+    const found: Array<Damage> = []
+    for (const feed of headless) ledger.damaged.add(feed)
+    for (const proof of proofs) Ledger.noteFork(ledger, proof.feed, proof.at, Fork.hashBefore(proof))
+    // all headers first: a feed may close another that is read before it
+    for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
+    for (const [feed, stored] of feeds) if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
     Ledger.advance(ledger, nowMillis)
+    let overturned = false
+    for (const [feed, stored] of feeds) {
+      if (feed.kind === "data" && (yield* foldFeed(store, ledger, feed, stored, found, nowMillis))) overturned = true
+    }
+    if (!overturned || attempt > 0) return { ledger, damage: [...damage, ...found] }
+    // of entries with one idempotency key a later one was read first: who counts is known now, so once more is enough
+    const requests = ledger.requests
+    ledger = Ledger.make(space)
+    for (const [key, counts] of requests) ledger.requests.set(key, counts)
   }
-  return { ledger, damage }
 })
 
 /** The proofs of forks that this replica keeps, lowest position per feed. */
@@ -81,31 +92,35 @@ const foldFeed = Effect.fnUntraced(function* (
   feed: Feed.Feed,
   stored: StoredFeed,
   damage: Array<Damage>,
-  nowMillis: number
-): Effect.fn.Return<void, JournalStoreError> {
+  nowMillis?: number
+): Effect.fn.Return<boolean, JournalStoreError> {
   const line = Ledger.lineOf(ledger, feed)
+  let overturned = false
   while (line.taken < stored.entries) {
     const runs = yield* store.read(ledger.space, feed.id, line.taken, loadBytes)
-    if (runs.length === 0) {
-      damage.push({ feed: feed.id, seq: line.taken, what: `ends here, ${stored.entries} entries were stored` })
-      return
-    }
+    let wrong = runs.length === 0 ? `ends here, ${stored.entries} entries were stored` : undefined
     for (const one of runs) {
       const run = Run.decode(one.bytes)
-      const wrong = Result.isFailure(run) ? run.failure.what : misplaced(run.success, feed.id, line)
-      if (wrong !== undefined) {
-        damage.push({ feed: feed.id, seq: line.taken, what: wrong })
-        return
-      }
+      wrong = Result.isFailure(run) ? run.failure.what : misplaced(run.success, one, line)
+      if (wrong !== undefined) break
       Ledger.take(ledger, line, Result.getOrThrow(run))
     }
-    if (feed.kind === "data") Ledger.advance(ledger, nowMillis)
+    // entries are judged as they come, so that a long feed does not lie in memory whole
+    if (nowMillis !== undefined) overturned = Ledger.advance(ledger, nowMillis).overturned || overturned
+    if (wrong === undefined) continue
+    damage.push({ feed: feed.id, seq: line.taken, what: wrong })
+    ledger.damaged.add(feed.id)
+    return overturned
   }
+  return overturned
 })
 
-const misplaced = (run: Run.Run, feed: FeedId, line: Ledger.Line): string | undefined => {
-  if (run.feed !== feed) return "a run of another feed"
+/** The run's own bytes against the feed so far and against the row they were stored under. */
+const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string | undefined => {
+  if (run.feed !== line.feed.id) return "a run of another feed"
   if (run.first !== line.taken) return `a run that begins at ${run.first} where ${line.taken} was due`
   if (run.previous !== line.hash) return "a run that does not continue the chain"
+  if (!Ledger.rises(line, run)) return "a run whose time is not above that of the entry before it"
+  if (Run.lastSeq(run) !== stored.last || Run.lastHash(run) !== stored.hash) return "a run that is not the one that was stored"
   return undefined
 }

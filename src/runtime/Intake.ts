@@ -61,6 +61,7 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   const line = ledger.lines.get(feed.id)
   const why = line === undefined && ahead === undefined ? unwantedFeed(ledger, feed, run) : undefined
   if (why !== undefined) return { _tag: "Unwanted", feed: feed.id, why }
+  if (ledger.damaged.has(feed.id)) return { _tag: "Unwanted", feed: feed.id, why: "its stored entries are damaged here" }
   if (run.first > Ledger.limitOf(ledger, feed).seq) return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
@@ -70,6 +71,8 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
   if (theirs !== ours) return { _tag: "Contradicts", at: taken - 1 }
   if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: ours.slice(0, 32) }
+  if (run.first === taken && taken > 0 && run.times[0]! <= (ahead === undefined ? line!.time : ahead.times[ahead.times.length - 1]!))
+    return { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
   return { _tag: "Continues", run: run.first === taken ? run : tail(run, taken, ours) }
 }
 

@@ -88,10 +88,12 @@ export interface Ledger {
   readonly quarantine: Map<string, Quarantined>
   /** Of the entries with one (requester, key) the one that counts. */
   readonly requests: Map<string, { readonly time: number; readonly feed: FeedId; readonly seq: number }>
-  /** Feeds that a later feed of the same device closes: the last position that counts. */
-  readonly closings: Map<FeedId, { readonly seq: number; readonly hash: EntryHash }>
+  /** For each feed that headers close: the feeds that say so. Whether they count follows from the authority. */
+  readonly closers: Map<FeedId, Array<Feed>>
   /** Feeds proved forked: the last position before the fork. */
   readonly forks: Map<FeedId, { readonly seq: number; readonly hash: EntryHash }>
+  /** Feeds whose stored entries can't be read to the end: nothing is put behind them. */
+  readonly damaged: Set<FeedId>
   /** Something judged before no longer counts, or the reverse; `advance` reports it. */
   overturned: boolean
   applied: number
@@ -115,8 +117,9 @@ export const make = (space: SpaceId): Ledger => ({
   state: State.empty(),
   quarantine: new Map(),
   requests: new Map(),
-  closings: new Map(),
+  closers: new Map(),
   forks: new Map(),
+  damaged: new Set(),
   overturned: false,
   applied: 0,
   latest: 0
@@ -140,9 +143,12 @@ export const lineOf = (ledger: Ledger, feed: Feed): Line => {
     rules: undefined
   }
   ledger.lines.set(feed.id, line)
-  if (feed.closes !== undefined && sameDevice(ledger, feed)) noteClosing(ledger, feed.closes)
+  if (feed.closes !== undefined) noteClosing(ledger, feed, feed.closes)
   return line
 }
+
+/** Whether a run that continues the line keeps time: above the entry before it, as within a run. */
+export const rises = (line: Line, run: Run.Run): boolean => line.taken === 0 || run.times[0]! > line.time
 
 /** Takes the entries of a verified run that are not here yet. The run continues or overlaps what is here. */
 export const take = (ledger: Ledger, line: Line, run: Run.Run): void => {
@@ -189,18 +195,32 @@ export const noteFork = (ledger: Ledger, feed: Feed, at: number, before: EntryHa
  * Where a feed ends as things stand: the last position that belongs to the journal. `seq` −1 = nothing of it does,
  * Infinity = all of it. `hash` is known wherever the end is a position.
  */
-export const limitOf = (ledger: Ledger, feed: Feed): { readonly seq: number; readonly hash: EntryHash | undefined } => {
+export const limitOf = (ledger: Ledger, feed: Feed): End => {
   const authority = ledger.authority
   if (authority === undefined) return feed.kind === "authority" ? unlimited : nothing
   if (feed.kind === "authority") return Authority.isNamed(authority, feed.device) ? unlimited : nothing
+  let end = endByOthers(ledger, authority, feed)
+  for (const closer of ledger.closers.get(feed.id) ?? []) {
+    // a feed that is itself outside the journal closes nothing: a thief's can't undo what came before the cut
+    const counts = closer.device === feed.device && closer.kind === feed.kind && endByOthers(ledger, authority, closer).seq >= 0
+    if (counts && closer.closes!.seq < end.seq) end = closer.closes!
+  }
+  return end
+}
+
+interface End {
+  readonly seq: number
+  readonly hash: EntryHash | undefined
+}
+
+/** Where membership, a cut or a fork ends a data feed, whatever its own device says of it. */
+const endByOthers = (ledger: Ledger, authority: Authority.Authority, feed: Feed): End => {
   if (!Authority.isAdmitted(authority, Authority.present(authority), feed.device)) return nothing
   const cut = Authority.cutOf(authority, feed.device, feed.id)
   if (cut === "start") return nothing
-  let end: { readonly seq: number; readonly hash: EntryHash | undefined } = cut ?? unlimited
-  for (const other of [ledger.closings.get(feed.id), ledger.forks.get(feed.id)]) {
-    if (other !== undefined && other.seq < end.seq) end = other
-  }
-  return end
+  const end: End = cut ?? unlimited
+  const fork = ledger.forks.get(feed.id)
+  return fork !== undefined && fork.seq < end.seq ? fork : end
 }
 
 /** Where a feed ends, if something ends it. */
@@ -219,9 +239,16 @@ export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
     const limit = limitOf(ledger, line.feed)
     if (line.taken === 0 || limit.seq < 0) continue
     if (limit.seq >= line.taken - 1) heads.set(line.feed.id, { seq: line.taken - 1, mark: Frontier.mark(line.hash) })
-    else if (limit.hash !== undefined) heads.set(line.feed.id, { seq: limit.seq, mark: Frontier.mark(limit.hash) })
+    else heads.set(line.feed.id, { seq: limit.seq, mark: Frontier.mark(hashAt(line, limit.seq) ?? limit.hash!) })
   }
   return heads
+}
+
+/** Our own hash at a position not yet passed or just passed: where we hold another branch, the mark says so. */
+const hashAt = (line: Line, seq: number): EntryHash | undefined => {
+  if (seq === line.judged - 1) return line.judgedHash
+  const pending = line.pending[seq - line.judged]
+  return pending === undefined ? undefined : entryHash(pending.hash)
 }
 
 /** What an application with these fields sees: immutable, the same object until something changes. */
@@ -269,7 +296,6 @@ const advanceAuthority = (ledger: Ledger, progress: Progress): boolean => {
     progress.grown.push(...batch)
   }
   if (progress.grown.length === count) return false
-  for (const line of ledger.lines.values()) if (line.feed.closes !== undefined && sameDevice(ledger, line.feed)) noteClosing(ledger, line.feed.closes)
   if (isOverturned(ledger, standing)) progress.overturned = true
   return true
 }
@@ -311,7 +337,11 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   let moved = 0
   while (moved < line.pending.length) {
     const pending = line.pending[moved]!
-    if (pending.seq > limit.seq || hold(line, pending, progress.nowMillis)) break
+    if (pending.seq > limit.seq) {
+      line.blocked = undefined
+      break
+    }
+    if (hold(line, pending, progress.nowMillis)) break
     const body = Entry.decode(pending.body)
     if (Result.isFailure(body)) {
       quarantine(ledger, line, pending, { _tag: "Malformed", what: body.failure.what })
@@ -394,8 +424,9 @@ const refuse = (
   progress: Progress
 ): void => {
   quarantine(ledger, line, pending, because)
-  if (line.rules === undefined || Result.isFailure(line.rules.definition)) return
-  const definition = line.rules.definition.success
+  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition)
+  if (rules === undefined || Result.isFailure(rules)) return
+  const definition = rules.success
   let index = 0
   for (const fact of body.facts) {
     if (!Array.isArray(fact.payload)) continue
@@ -463,13 +494,10 @@ const isOverturned = (ledger: Ledger, before: ReadonlyArray<Authority.Restrictio
   )
 }
 
-const sameDevice = (ledger: Ledger, feed: Feed): boolean =>
-  ledger.lines.get(feed.closes!.feed)?.feed.device === feed.device
-
-const noteClosing = (ledger: Ledger, closes: Position): void => {
-  const known = ledger.closings.get(closes.feed)
-  if (known !== undefined && known.seq <= closes.seq) return
-  ledger.closings.set(closes.feed, closes)
+const noteClosing = (ledger: Ledger, closer: Feed, closes: Position): void => {
+  const known = ledger.closers.get(closes.feed)
+  if (known === undefined) ledger.closers.set(closes.feed, [closer])
+  else known.push(closer)
   if ((ledger.lines.get(closes.feed)?.judged ?? 0) - 1 > closes.seq) ledger.overturned = true
 }
 

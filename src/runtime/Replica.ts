@@ -23,7 +23,7 @@ import { JournalStore, type Commit, type JournalStoreError } from "../effects/Jo
 import { Keys, type KeysError } from "../effects/Keys.ts"
 import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
-import { Verifier, type Claim } from "../effects/Verifier.ts"
+import { Verifier } from "../effects/Verifier.ts"
 import { entryHash, type DefinitionId, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
@@ -31,14 +31,16 @@ import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import type * as Frontier from "../journal/Frontier.ts"
-import { completeSeenEvery, entryBytesMax } from "../journal/limits.ts"
+import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
 import type { Local, Loaded } from "../sync/Session.ts"
 import { fold, forks, forksRow, type Damage } from "./Fold.ts"
 import { freshId } from "./FreshId.ts"
+import { gather, type Delivery } from "./Arrivals.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import { runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import { pack } from "./Packing.ts"
 import { isRestored, openToken } from "./Token.ts"
 
 /** What a write is given when its turn has come. */
@@ -99,12 +101,6 @@ export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy"
 export interface Written<A> {
   readonly answer: A
   readonly position: Feed.Position
-}
-
-/** A run as a peer brought it. */
-export interface Delivery {
-  readonly header: Uint8Array | undefined
-  readonly run: Uint8Array
 }
 
 /** Something happened that readers may want to know; given after the books moved. */
@@ -272,6 +268,8 @@ export const open = Effect.fn("Replica.open")(function* (
       const { write } = item
       if (write.kind !== kind || write.as !== as) break
       const seq = first + bodies.length
+      // a kept signature stands before every multiple of 1 024, where reading may start
+      if (bodies.length > 0 && seq % completeSeenEvery === 0) break
       const at = Clock.next(after, time.now().millis)
       const origin = { device: author.device, feed: feed.id, seq, request: write.request }
       const turn: Turn = { ledger, time: at, feed: feed.id, seq, newId: (index) => freshId(origin, index) }
@@ -338,6 +336,8 @@ export const open = Effect.fn("Replica.open")(function* (
       const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
       item.done(Exit.succeed({ answer: prepared.answer, position }))
     }
+    const end = first + bodies.length
+    if (end % runEntriesMax === 0) yield* pack(store, space, feed.id, end - runEntriesMax)
     return handled
   })
 
@@ -355,25 +355,9 @@ export const open = Effect.fn("Replica.open")(function* (
   // — runs of peers ——————————————————————————————————————————————————————————————————————————————————————
 
   const receiveAll = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
-    // the header comes with a feed's first run only, which may be in this very delivery
-    const introduced = new Map<FeedId, Feed.Feed>()
-    const decoded = deliveries.map(({ header, run }) => {
-      const result = Run.decode(run)
-      if (Result.isFailure(result)) return refused(result.failure.what)
-      const known = introduced.get(result.success.feed)
-      const feed = known === undefined ? Intake.feedOf(folded.ledger, header, result.success) : Result.succeed(known)
-      if (Result.isFailure(feed)) return feed.failure
-      introduced.set(feed.success.id, feed.success)
-      return { _tag: "Decoded" as const, run: result.success, feed: feed.success }
-    })
-    const claims: Array<Claim> = []
-    for (const one of decoded) {
-      if (one._tag !== "Decoded") continue
-      claims.push(Run.claim(one.run, Feed.signer(one.feed)))
-      claims.push(one.feed.key === undefined ? claims[claims.length - 1]! : Feed.keyClaim(one.feed, one.feed.key))
-    }
-    const verdicts = claims.length === 0 ? [] : yield* verifier.verify(claims)
-    const outcomes: Array<Intake.Outcome> = []
+    const { arrivals, settled } = yield* gather(verifier, folded.ledger, deliveries)
+    const outcomes: Array<Intake.Outcome> = new Array(deliveries.length)
+    for (const [delivery, outcome] of settled) outcomes[delivery] = outcome
     const proofs: Array<Uint8Array> = []
     const staged = new Map<FeedId, Array<Run.Run>>()
     const stagedFeeds = new Map<FeedId, Feed.Feed>()
@@ -391,17 +375,9 @@ export const open = Effect.fn("Replica.open")(function* (
       yield* settle([])
     })
 
-    let verdict = 0
-    for (const one of decoded) {
-      if (one._tag !== "Decoded") {
-        outcomes.push(one)
-        continue
-      }
-      const isGenuine = verdicts[verdict]! && verdicts[verdict + 1]!
-      verdict += 2
-      if (!isGenuine) {
-        outcomes.push(refused("a run that its feed's device did not sign"))
-        continue
+    for (const one of arrivals) {
+      const answer = (outcome: Intake.Outcome): void => {
+        for (const delivery of one.deliveries) outcomes[delivery] = outcome
       }
       // what was staged decides how this one fits: the same feed's end, and the authority that admits its device
       const pendingOfFeed = staged.get(one.run.feed)
@@ -414,13 +390,13 @@ export const open = Effect.fn("Replica.open")(function* (
         stagedFeeds.set(one.feed.id, one.feed)
         staged.set(one.feed.id, [...(ahead ?? []), fit.run])
         if (one.feed.device === keys.device) abandoned.add(one.feed.id)
-        outcomes.push({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
+        answer({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
       } else if (fit._tag === "Contradicts") {
         yield* flush()
         const outcome = yield* compare(one.feed, one.run)
         if (outcome._tag === "Forked") proofs.push(outcome.proof)
-        outcomes.push(outcome)
-      } else outcomes.push(fit)
+        answer(outcome)
+      } else answer(fit)
     }
     yield* flush()
     if (proofs.length > 0) yield* settle(proofs)
@@ -558,8 +534,6 @@ export const open = Effect.fn("Replica.open")(function* (
 
 const everyField: ReadonlySet<string> = new Set(["*"])
 const noPositions: ReadonlyArray<Feed.Position> = []
-
-const refused = (why: string): Intake.Outcome => ({ _tag: "Refused", why })
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i])
 

@@ -97,3 +97,5 @@ export const capabilityOf = (type: string): string | undefined => {
   const name = type.startsWith(`${app.name}.`) ? type.slice(app.name.length + 1) : ""
   return Object.hasOwn(app.operations, name) ? (name === "set" || name === "unset" ? "setting:write" : "note:write") : undefined
 }
+
+export type Name = App.OperationName<typeof app>

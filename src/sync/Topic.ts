@@ -14,7 +14,7 @@ import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type { FeedKind } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
-import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes } from "./limits.ts"
+import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
 
 /** Where one feed stands, as far as this side serves it. */
@@ -86,8 +86,9 @@ export interface Topic {
   readonly next: ReadonlyMap<FeedId, number>
   /** Feeds the peer wants again: what it says it has of them does not move `next`. */
   readonly rewound: ReadonlySet<FeedId>
-  /** Bytes sent and not yet credited. */
+  /** Bytes sent and not yet credited, and the sizes of the runs that they are. */
   readonly inFlight: number
+  readonly runsInFlight: ReadonlyArray<number>
   readonly loading: { readonly feed: FeedId; readonly from: number } | undefined
   /** Feeds of which the store had nothing to give, with the bound up to which it was asked. */
   readonly exhausted: ReadonlyMap<FeedId, number>
@@ -136,6 +137,7 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   next: new Map(),
   rewound: new Set(),
   inFlight: 0,
+  runsInFlight: [],
   loading: undefined,
   exhausted: new Map(),
   wants: 0,
@@ -251,10 +253,15 @@ export const dealt = (topic: Topic, bytes: number): Next => {
 }
 
 /** The peer has dealt with so many bytes of our runs. */
-export const credited = (topic: Topic, bytes: number): Next | Breach =>
-  bytes > topic.inFlight
-    ? { breach: `credit for ${bytes} bytes, ${topic.inFlight} are in flight` }
-    : pump({ ...topic, inFlight: topic.inFlight - bytes, credited: topic.credited + bytes })
+export const credited = (topic: Topic, bytes: number): Next | Breach => {
+  if (bytes > topic.inFlight) return { breach: `credit for ${bytes} bytes, ${topic.inFlight} are in flight` }
+  let done = 0
+  let rest = bytes
+  while (done < topic.runsInFlight.length && topic.runsInFlight[done]! <= rest) rest -= topic.runsInFlight[done++]!
+  const runsInFlight = topic.runsInFlight.slice(done)
+  if (rest > 0) runsInFlight[0] = runsInFlight[0]! - rest
+  return pump({ ...topic, inFlight: topic.inFlight - bytes, runsInFlight, credited: topic.credited + bytes })
+}
 
 /** The peer wants a feed again. */
 export const want = (topic: Topic, feed: FeedId, from: number): Next | Breach => {
@@ -329,35 +336,43 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
   if (local === undefined || !mayServe(topic, local) || (topic.next.get(feed) ?? 0) !== from) return pump(idle)
   const bound = boundOf(topic, feed, local)
   const asks: Array<Ask> = []
+  const runsInFlight = [...topic.runsInFlight]
   let { inFlight } = topic
   let position = from
   for (const run of runs) {
     if (run.last < position) continue
-    if (run.first > position || run.last > bound || inFlight + run.bytes.length > windowBytes) break
+    // A run may reach behind our head, when a cut ends the feed inside it; never behind the bound the peer has set.
+    if (run.first > position || run.first > bound || run.last > lastOf(topic, feed, local)) break
+    if (inFlight + run.bytes.length > windowBytes || runsInFlight.length >= windowRuns) break
     // A feed that the peer does not know begins at 0; anywhere else a header tells it nothing.
     const header = run.first === 0 ? run.header : undefined
     asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
     inFlight += run.bytes.length
+    runsInFlight.push(run.bytes.length)
     position = run.last + 1
   }
   const pumped = pump(
     position === from
       ? { ...idle, exhausted: new Map(topic.exhausted).set(feed, bound) }
-      : { ...idle, inFlight, ...passed(topic, feed, position, local.head.seq) }
+      : { ...idle, inFlight, runsInFlight, ...passed(topic, feed, position, local.head.seq) }
   )
   return { topic: pumped.topic, asks: [...asks, ...pumped.asks] }
 }
 
-/** How far the peer wants a feed of ours: as far as we have it, data not beyond its own bound. */
+/** How far the peer is served with a feed: as far as we have it, not beyond its own bound. */
 export const boundOf = (topic: Topic, feed: FeedId, local: Local): number =>
+  Math.min(local.head.seq, lastOf(topic, feed, local))
+
+/** The peer's own bound: it holds for data. */
+const lastOf = (topic: Topic, feed: FeedId, local: Local): number =>
   local.kind === "authority" || topic.peerUpTo === undefined
-    ? local.head.seq
-    : Math.min(local.head.seq, topic.peerUpTo.get(feed)?.seq ?? -1)
+    ? Number.POSITIVE_INFINITY
+    : (topic.peerUpTo.get(feed)?.seq ?? -1)
 
 /** Asks the store for the next feed that the peer lacks, authority first, when the window has room for a run. */
 const pump = (topic: Topic): Next => {
   const room = windowBytes - topic.inFlight - runBytesMax
-  if (topic.loading !== undefined || room < 0) return { topic, asks: [] }
+  if (topic.loading !== undefined || room < 0 || topic.runsInFlight.length >= windowRuns) return { topic, asks: [] }
   let found: FeedId | undefined
   for (const [feed, local] of topic.share.feeds) {
     if (found !== undefined && local.kind === "data") continue

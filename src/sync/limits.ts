@@ -6,6 +6,9 @@ export const messageBytesMax = 500 * 1024
 /** Runs sent and not yet credited, in bytes per space and direction. An introduction has to do with one window. */
 export const windowBytes = 4 * 1024 * 1024
 
+/** Such runs by number, so that many small ones do not fill queues that count messages. */
+export const windowRuns = 512
+
 /** Spaces in one hello or offer; more of them go in several offers. */
 export const helloSpacesMax = 1024
 

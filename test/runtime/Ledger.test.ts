@@ -104,7 +104,7 @@ describe("the books of a replica", () => {
           assert.deepStrictEqual(other, first, `order ${order}`)
         }
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 300), seed: 7, ...(process.env["PATHX"] ? { path: process.env["PATHX"] } : {}) }
+      { numRuns: Number(process.env["RUNS"] ?? 300), seed: Number(process.env["SEED"] ?? 7), ...(process.env["PATHX"] ? { path: process.env["PATHX"] } : {}) }
     )
   })
 })

@@ -4,7 +4,7 @@ import fc from "fast-check"
 import * as Authority from "../../src/trust/Authority.ts"
 import { capability, implies } from "../../src/trust/Capability.ts"
 import { oracle } from "./oracle.ts"
-import { devices, randomSpace, reordered, wanted, type RandomSpace } from "./randomSpace.ts"
+import { definitions, devices, randomSpace, reordered, wanted, type RandomSpace } from "./randomSpace.ts"
 import { at, genesis } from "./space.ts"
 
 const judged = ({ entries, proofs }: RandomSpace): Authority.Authority => {
@@ -27,6 +27,7 @@ const verdicts = (authority: Authority.Authority, { entries }: RandomSpace) => {
     forks: [...authority.forks].sort(),
     members: Authority.members(authority),
     admissions: devices.map((device) => Authority.admissionOf(authority, device)?.hash),
+    definitions: Authority.definitions(authority).map(({ version }) => version),
     named: devices.map((device) => Authority.isNamed(authority, device)),
     views: views.map((view) =>
       devices.map((device) => [
@@ -49,6 +50,15 @@ describe("the engine", () => {
         restrictions.map(nameOf).sort(),
         slow.restrictions.map(({ entry, revoke }) => `${entry.hash} ${revoke.device} ${revoke.cut.length}`).sort()
       )
+      for (const { definition } of definitions) {
+        const valid = space.entries.filter((entry) =>
+          entry.facts.some((fact) => fact._tag === "Define" && fact.definition.id === definition.id)
+        )
+        assert.strictEqual(
+          Authority.definition(authority, Authority.present(authority), definition.id)?.version,
+          valid.some((entry) => slow.mayAt(entry, "app:define")) ? definition.version : undefined
+        )
+      }
       let number = probe
       for (const entry of space.entries) {
         const view = Authority.look(authority, Authority.emptyView(authority), [at(entry)])

@@ -8,7 +8,22 @@ import type { FeedId } from "../../src/identity/Id.ts"
 import type { Position } from "../../src/journal/Feed.ts"
 import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
-import { admit, alice, at, bob, carol, create, grant, hashOf, mallory, paper, revoke, right, root } from "./space.ts"
+import {
+  admit,
+  alice,
+  at,
+  bob,
+  carol,
+  create,
+  define,
+  grant,
+  hashOf,
+  mallory,
+  paper,
+  revoke,
+  right,
+  root
+} from "./space.ts"
 
 export const devices = [alice, bob, carol, mallory, root]
 
@@ -22,7 +37,10 @@ export const wanted = [
   "*"
 ]
 
+export const definitions = [define(1), define(2)]
+
 const capabilities = [
+  "app:define",
   "*",
   "device:admit",
   "device:revoke",
@@ -70,7 +88,9 @@ const randomCut = (read: Reader, entries: ReadonlyArray<AuthorityEntry>, ended: 
 
 const randomFact = (read: Reader, entries: ReadonlyArray<AuthorityEntry>): Fact.AuthorityFact => {
   const device = read.pick(devices)
-  switch (read.below(5)) {
+  switch (read.below(6)) {
+    case 5:
+      return read.pick(definitions)
     case 0:
       return admit(device)
     case 1:

@@ -4,11 +4,13 @@
  * By default an entry follows its author's last one in the author's first feed and has seen everything written before
  * it; its time is one more than that of any entry before it.
  */
+import * as Result from "effect/Result"
 import { deviceId, entryHash, feedId, spaceId, type DeviceId, type EntryHash } from "../../src/identity/Id.ts"
 import type { Feed, Position } from "../../src/journal/Feed.ts"
 import * as Genesis from "../../src/journal/Genesis.ts"
 import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import { capability } from "../../src/trust/Capability.ts"
+import * as Definition from "../../src/trust/Definition.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
 
 const device = (letter: string): DeviceId => deviceId(new Uint8Array(32).fill(letter.charCodeAt(0)))
@@ -73,6 +75,12 @@ export const grant = (grantee: DeviceId, ...rights: ReadonlyArray<Fact.Right>): 
   _tag: "Grant",
   device: grantee,
   rights
+})
+
+/** A definition without fields, told from others by its version. */
+export const define = (version: number): Fact.Define => ({
+  _tag: "Define",
+  definition: Result.getOrThrow(Definition.make({ app: "paper", version, fields: {}, operations: {} }))
 })
 
 /** Ends a device that `admission` admitted, after the last entries that are left alone. */

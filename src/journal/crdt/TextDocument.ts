@@ -7,6 +7,11 @@
  * editors that exchange Yjs positions understand each other. A number names an author on this device only: should two
  * ids begin alike (which takes their maker a minute to find), the document is numbered anew, in the order of the ids.
  *
+ * Yjs converges for neighbours that really were neighbours to somebody; made-up ones split it (measured). So for each
+ * insertion is kept what its author must have seen: his own earlier insertions, the neighbours he named, and what their
+ * authors had seen. If any of that stands between the two neighbours, he lies, on every device alike, and the insertion
+ * is void. What remains could all have been typed by honest people.
+ *
  * Kept behind Text.ts: nobody else imports yjs.
  */
 import * as Y from "yjs"
@@ -37,15 +42,25 @@ export interface Range extends Place {
 export interface TextDocument {
   readonly doc: Y.Doc
   readonly text: Y.Text
+  readonly knowledge: Map<number, Knowledge>
   /** An item and the number of visible characters before it: where the last search ended. */
   marker: { readonly item: Y.Item; readonly index: number } | undefined
 }
+
+/** What an author had seen of others, from which of his clocks on. */
+interface Knowledge {
+  readonly from: Array<number>
+  readonly seen: Array<Seen>
+}
+
+/** By author, how many of his insertions. */
+type Seen = ReadonlyMap<number, number>
 
 export const make = (): TextDocument => {
   const doc = new Y.Doc({ guid: "text" })
   // Yjs draws a random number; nothing is ever inserted under it.
   doc.clientID = 0
-  return { doc, text: doc.getText("text"), marker: undefined }
+  return { doc, text: doc.getText("text"), knowledge: new Map(), marker: undefined }
 }
 
 export const lengthOf = (content: Content): number => (content._tag === "Text" ? content.text.length : content.length)
@@ -70,23 +85,67 @@ const insert = (document: TextDocument, transaction: Y.Transaction, edit: Insert
   const length = lengthOf(edit.content)
   if (edit.content._tag === "Void") return new Y.GC(id, length).integrate(transaction, 0)
   const content = edit.content._tag === "Text" ? new Y.ContentString(edit.content.text) : new Y.ContentDeleted(length)
+  // The right neighbour is cut free first: Yjs would cut it out of the left one if a liar names them the wrong way round.
+  if (edit.right !== null) Y.getItemCleanStart(transaction, Y.createID(edit.right.client, edit.right.clock))
   const item = new Y.Item(id, null, idOf(edit.left), null, idOf(edit.right), document.text, null, content)
   if (item.getMissing(transaction, document.doc.store) !== null) throw new Error("an edit came before what it names")
-  if (!isBetween(document, item)) return new Y.GC(id, length).integrate(transaction, 0)
+  const seen = seenBy(document, edit)
+  if (!isPossible(document, item, seen)) return new Y.GC(id, length).integrate(transaction, 0)
+  keep(document, edit, seen)
   item.integrate(transaction, 0)
   keepMarker(document, item)
 }
 
 /**
- * Whether the left neighbour really comes before the right one. An honest author names neighbours, so this takes as
- * many steps as insertions happened between them since; only a liar's takes more, and it is made void on every device,
- * for order between two characters never changes.
+ * Whether nothing that its author had seen stands between the neighbours, and the left one comes first. Takes as many
+ * steps as insertions happened in between unseen; only a liar can make it take more.
  */
-const isBetween = ({ text }: TextDocument, item: Y.Item): boolean => {
-  if (item.parent === null || item.right === null) return true
+const isPossible = ({ text }: TextDocument, item: Y.Item, seen: Seen): boolean => {
+  if (item.parent === null) return false
+  const { client } = item.id
   let next = item.left === null ? text._start : item.left.right
-  while (next !== null && next !== item.right) next = next.right
-  return next !== null
+  while (next !== item.right) {
+    if (next === null || next.id.client === client || next.id.clock < (seen.get(next.id.client) ?? 0)) return false
+    next = next.right
+  }
+  return true
+}
+
+const seenBy = ({ knowledge }: TextDocument, { client, left, right }: Insertion): Seen => {
+  let seen = knowledge.get(client)?.seen.at(-1) ?? nothing
+  for (const place of [left, right]) {
+    if (place === null || place.client === client || (seen.get(place.client) ?? 0) > place.clock) continue
+    const joined = new Map(seen)
+    for (const [author, count] of seenAt(knowledge.get(place.client), place.clock)) {
+      if ((joined.get(author) ?? 0) < count) joined.set(author, count)
+    }
+    seen = joined.set(place.client, place.clock + 1)
+  }
+  return seen
+}
+
+const nothing: Seen = new Map()
+
+/** What the author had seen when he inserted the character at `clock`. */
+const seenAt = (knowledge: Knowledge | undefined, clock: number): Seen => {
+  if (knowledge === undefined) return nothing
+  let low = 0
+  let high = knowledge.from.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (knowledge.from[middle]! <= clock) low = middle + 1
+    else high = middle
+  }
+  return knowledge.seen[low - 1] ?? nothing
+}
+
+const keep = ({ knowledge }: TextDocument, { client, clock }: Insertion, seen: Seen): void => {
+  const known = knowledge.get(client)
+  if (known === undefined) knowledge.set(client, { from: [clock], seen: [seen] })
+  else if (known.seen.at(-1) !== seen) {
+    known.from.push(clock)
+    known.seen.push(seen)
+  }
 }
 
 const remove = (document: TextDocument, transaction: Y.Transaction, range: Range): void => {

@@ -1,0 +1,27 @@
+/** Bringing a space level with one peer: connect, exchange until neither lacks anything, and say how it went. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type { Link } from "../runtime/Link.ts"
+import type { Replica } from "../runtime/Replica.ts"
+import * as Ledger from "../runtime/Ledger.ts"
+
+/** How often a link is asked whether it is done. */
+const pollMillis = 15
+
+/** Waits until both sides have what the other claims to have; none when the time is over. */
+export const level = (link: Link, replica: Replica, timeoutSeconds: number): Effect.Effect<Option.Option<void>> =>
+  Effect.suspend(() =>
+    link.isCaughtUp(replica.space) && link.isServed(replica.space) ? Effect.void : Effect.fail("not yet" as const)
+  ).pipe(
+    Effect.retry({ schedule: Schedule.spaced(pollMillis) }),
+    Effect.ignore,
+    Effect.timeoutOption(timeoutSeconds * 1000)
+  )
+
+/** Entries here, judged or not. */
+export const entriesOf = (replica: Replica): number => {
+  let entries = 0
+  for (const { seq } of Ledger.frontier(replica.ledger()).values()) entries += seq + 1
+  return entries
+}

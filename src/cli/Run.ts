@@ -1,0 +1,114 @@
+/**
+ * Runs one command: reads the settings, finds out who does the errand, prints what comes back, says how it ended.
+ *
+ * The owner of the data directory does the errand if there is one; otherwise this process opens the directory and does
+ * it itself. Between two short commands the directory may be owned by one that is about to end: then it is tried
+ * again, briefly.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Control from "./Control.ts"
+import * as Errand from "./Errand.ts"
+import type { Data, Output } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import * as Settings from "./Settings.ts"
+import * as Stop from "./Stop.ts"
+
+/** How often, and how long at most, a directory is tried that somebody has open without answering. */
+const retryMillis = 50
+const retriesMax = 100
+
+/** Does an errand and prints its data. */
+export const errand = Effect.fnUntraced(function* (
+  flags: Settings.Flags,
+  output: Output,
+  wanted: Errand.Errand,
+  around: (data: Data) => Effect.Effect<void> = () => Effect.void
+) {
+  const { rendererOf } = yield* Effect.promise(() => import("./Errands.ts"))
+  const render = yield* Effect.promise(() => rendererOf(wanted._tag))
+  yield* pieces(flags, wanted, {
+    data: (data) =>
+      Effect.andThen(
+        Effect.sync(() => output.data(data, render(data))),
+        around(data)
+      ),
+    note: (text) => Effect.sync(() => output.note(text))
+  })
+})
+
+/** Does an errand and hands out its data as it comes. */
+export const pieces = Effect.fnUntraced(function* (flags: Settings.Flags, wanted: Errand.Errand, voice: Control.Voice) {
+  const settings = yield* settingsOf(flags)
+  const { layer } = yield* Effect.promise(() => import("./Log.ts"))
+  const work = Effect.scoped(oneOf(settings, wanted, voice)).pipe(Effect.provide(layer(settings.log)))
+  yield* Effect.raceFirst(work, Effect.andThen(Stop.requested, wanted._tag === "Sync" && wanted.watch ? Effect.void : interrupted))
+})
+
+/** The first piece of data of an errand that has just one. */
+export const one = Effect.fnUntraced(function* (flags: Settings.Flags, output: Output, wanted: Errand.Errand) {
+  let found: Data = {}
+  yield* pieces(flags, wanted, {
+    data: (data) =>
+      Effect.sync(() => {
+        found = data
+      }),
+    note: (text) => Effect.sync(() => output.note(text))
+  })
+  return found
+})
+
+const interrupted = Effect.suspend(() =>
+  Problem.make("Interrupted", { what: "stopped before it was done", do: "run the command again" })
+)
+
+export const settingsOf = (flags: Settings.Flags): Effect.Effect<Settings.Settings, Problem.Problem> =>
+  Settings.load(flags, process.env, process.cwd())
+
+const oneOf = Effect.fnUntraced(function* (settings: Settings.Settings, wanted: Errand.Errand, voice: Control.Voice) {
+  for (let tries = 0; ; tries++) {
+    const office = yield* Effect.result(opened(settings, wanted))
+    if (office._tag === "Success") {
+      if (Errand.needsServer(wanted)) return yield* serverNeeded
+      const { answer } = yield* Effect.promise(() => import("./Errands.ts"))
+      return yield* answer(office.success)(wanted, voice)
+    }
+    const reason = office.failure._tag === "DataDirectoryError" ? office.failure.reason : undefined
+    if (reason?._tag !== "DataDirectoryInUse") return yield* Effect.fail(office.failure)
+    if (Option.isSome(reason.controlSocket)) {
+      const asked = yield* Effect.exit(asking(reason.controlSocket.value, wanted, voice))
+      if (Exit.isSuccess(asked)) return
+      const problem = Problem.fromError(Cause.squash(asked.cause))
+      if (problem.code !== Control.ownerSilent || tries >= retriesMax) return yield* problem
+    }
+    if (tries >= retriesMax) return yield* Effect.fail(office.failure)
+    yield* Effect.sleep(retryMillis)
+  }
+})
+
+const opened = Effect.fnUntraced(function* (settings: Settings.Settings, wanted: Errand.Errand) {
+  const Office = yield* Effect.promise(() => import("./Office.ts"))
+  const { answer } = yield* Effect.promise(() => import("./Errands.ts"))
+  return yield* Office.open(settings, { mayCreate: Errand.mayCreate(wanted), answer })
+})
+
+/** What the owner says is handed on in order: the next piece waits until the last one was taken. */
+const asking = Effect.fnUntraced(function* (socket: string, wanted: Errand.Errand, voice: Control.Voice) {
+  yield* Control.ask(socket, wanted, {
+    data: (data) => Effect.runSync(voice.data(data)),
+    note: (text) => Effect.runSync(voice.note(text))
+  })
+})
+
+const serverNeeded = Effect.suspend(() =>
+  Problem.make("ServerNeeded", {
+    what: "no server is running on this data directory, and a code is redeemed at the server that made it",
+    do: 'start it in another terminal with "aura serve", then run this again'
+  })
+)
+
+/** A secret that was typed, or read from stdin. */
+export const secretOf = (text: string, label: string): Redacted.Redacted<string> => Redacted.make(text, { label })

@@ -1,0 +1,83 @@
+/**
+ * `aura pair`: a code by which one more device joins the space, shown as text and as a QR code.
+ *
+ * The code is a secret for the ten minutes it lives: it is shown, never logged. It is redeemed at the running server, so
+ * the server makes it. Where several addresses lead here, the code names the first that other machines can reach.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { codeMinutes } from "../runtime/PairingDesk.ts"
+import * as PairingCode from "../sync/PairingCode.ts"
+import { isCapability } from "../trust/Capability.ts"
+import { grantDepthMax } from "../trust/limits.ts"
+import type { Voice } from "./Control.ts"
+import type { ErrandOf } from "./Errand.ts"
+import type { Office } from "./Office.ts"
+import type { Data } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import { time } from "./Text.ts"
+
+export const answer = Effect.fnUntraced(function* (office: Office, errand: ErrandOf<"Pair">, voice: Voice) {
+  const { can, depth } = errand
+  const capabilities = can.filter(isCapability)
+  if (capabilities.length < can.length || can.length === 0) {
+    return yield* Problem.make("CapabilityInvalid", {
+      what: `no capability: ${can.filter((one) => !isCapability(one)).join(", ")}`,
+      allowed: '"*", an action such as "task:write", or an action on a resource such as "task:write/tasks/*"',
+      isUsage: true
+    })
+  }
+  if (depth < 0 || depth > grantDepthMax) {
+    return yield* Problem.make("DepthInvalid", {
+      what: `a depth of ${depth}`,
+      allowed: `0 (may not pass rights on) to ${grantDepthMax}`,
+      isUsage: true
+    })
+  }
+  const agent = yield* office.agent
+  const replica = yield* office.replica
+  const address = errand.address ?? reachable(agent.addresses())
+  if (address === undefined) {
+    return yield* Problem.make("NoAddress", {
+      what: "this server has no address that another device could call",
+      do: "name one: aura pair --address HOST:PORT"
+    })
+  }
+  const rights = capabilities.map((capability) => ({ capability, depth, from: undefined, until: undefined }))
+  const code = yield* agent.pair(replica.space, rights, address)
+  yield* voice.data({
+    code: Redacted.value(PairingCode.encode(code)),
+    expiresMillis: office.time.now().millis + codeMinutes * 60_000,
+    address,
+    space: replica.space,
+    can: [...capabilities],
+    depth,
+    for: errand.name
+  })
+})
+
+/** TLS before plain, an address with numbers before a name that may not resolve elsewhere. */
+const reachable = (addresses: ReadonlyArray<string>): string | undefined => {
+  const secure = addresses.filter((address) => address.startsWith("aura://"))
+  return secure.find((address) => /^aura:\/\/[\d[]/u.test(address)) ?? secure[0] ?? addresses[0]
+}
+
+const Paired = Schema.Struct({ code: Schema.String, expiresMillis: Schema.Finite })
+
+export const render = (data: Data): string => Schema.decodeUnknownSync(Paired)(data).code
+
+/** What people need around the code; `joinLine` is the command for the other device. */
+export const renderAround = async (data: Data, joinLine: (code: string) => string): Promise<string> => {
+  const { code, expiresMillis } = Schema.decodeUnknownSync(Paired)(data)
+  const { renderUnicodeCompact } = await import("uqr")
+  return [
+    renderUnicodeCompact(code, { border: 1 }),
+    "",
+    "Scan it, or run this on the other device:",
+    "",
+    `  ${joinLine(code)}`,
+    "",
+    `It is good for one device, until ${time(expiresMillis)}. Show it to nobody else.`
+  ].join("\n")
+}

@@ -1,0 +1,193 @@
+/**
+ * `aura serve`: runs this device for others: listens, syncs with known peers, does errands of other commands.
+ *
+ * The first start in an empty directory makes a device, founds a space for the application and shows the recovery words
+ * once, on a terminal or when asked to; they never go to a log or to stdout. It runs until Ctrl-C or SIGTERM.
+ */
+import * as Effect from "effect/Effect"
+import * as RecoveryWords from "../identity/RecoveryWords.ts"
+import type { AnyApp } from "../runtime/App.ts"
+import * as Operations from "../runtime/Operations.ts"
+import type { Replica } from "../runtime/Replica.ts"
+import * as Errands from "./Errands.ts"
+import * as Log from "./Log.ts"
+import * as Office from "./Office.ts"
+import type { Output } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import * as RootSeed from "./RootSeed.ts"
+import * as Run from "./Run.ts"
+import type { Flags } from "./Settings.ts"
+import * as Stop from "./Stop.ts"
+import { count, strong, table } from "./Text.ts"
+
+export interface Options {
+  /** Shows the recovery words even when stderr is no terminal. */
+  readonly showWords: boolean
+  /** How this command is called from here, for lines to copy. */
+  readonly command: (words: ReadonlyArray<string>) => string
+}
+
+export const serve = Effect.fnUntraced(function* (flags: Flags, output: Output, options: Options) {
+  const settings = yield* Run.settingsOf(flags)
+  yield* Effect.scoped(running(settings, output, options)).pipe(Effect.provide(Log.layer(settings.log)))
+})
+
+const running = Effect.fnUntraced(function* (settings: Office.Office["settings"], output: Output, options: Options) {
+  if (settings.app === undefined) return yield* applicationMissing
+  const { load } = yield* Effect.promise(() => import("./Application.ts"))
+  const app = yield* load(settings.app)
+  if (settings.production && settings.passphrase === undefined) return yield* passphraseMissing
+  const office = yield* Office.open(settings, {
+    mayCreate: true,
+    answer: Errands.answer,
+    network: {
+      listen: { host: settings.host, port: settings.port },
+      ...(settings.production ? {} : { plain: { port: settings.http } }),
+      ...(settings.advertise.length === 0 ? {} : { advertise: settings.advertise })
+    }
+  }).pipe(Effect.mapError((error) => inUse(Problem.fromError(error))))
+  const agent = yield* office.agent.pipe(Effect.mapError(portTaken))
+  const isFirst = agent.replicas().length === 0
+  const replica = isFirst ? yield* found(office, app) : yield* office.replica
+  yield* office.remember({ app: settings.app, space: replica.space })
+  yield* checkApplication(replica, app, agent.device)
+  for (const { address, device } of settings.peers) yield* agent.stayConnected(address, device)
+  yield* recoveryWords(office, output, isFirst, options)
+  const addresses = agent.addresses()
+  output.data(
+    {
+      device: agent.device,
+      space: replica.space,
+      app: app.name,
+      data: office.home.path,
+      addresses,
+      pages: addresses.map(pageOf),
+      pid: process.pid
+    },
+    banner(office, app, replica, addresses, options)
+  )
+  yield* Stop.requested
+  output.note("stopping")
+})
+
+/** Durable before anything else happens; the seed of the root key first. */
+const found = Effect.fnUntraced(function* (office: Office.Office, app: AnyApp) {
+  const agent = yield* office.agent
+  const seed = yield* RootSeed.draw(office)
+  return yield* agent.createSpace(RecoveryWords.rootOf(seed), app.definition)
+})
+
+const checkApplication = Effect.fnUntraced(function* (replica: Replica, app: AnyApp, device: Office.Office["keys"]["device"]) {
+  const { genesis } = replica.ledger()
+  if (genesis !== undefined && genesis.app !== app.name) {
+    return yield* Problem.make("ApplicationForeign", {
+      what: `the space in this directory belongs to the application "${genesis.app}", not to "${app.name}"`,
+      do: "give this application a directory of its own: --data DIRECTORY"
+    })
+  }
+  const isDefined = yield* Operations.define(replica, device, app)
+  if (!isDefined) {
+    yield* Effect.logWarning(
+      "this version of the application is not in the space yet, and this device may not add it: its operations are refused until a device with app:define runs it"
+    )
+  }
+})
+
+const recoveryWords = Effect.fnUntraced(function* (
+  office: Office.Office,
+  output: Output,
+  isFirst: boolean,
+  { command, showWords }: Options
+) {
+  if (office.keys.level === "Low") yield* Effect.logWarning("the device key lies on the disk without a passphrase: see keys.passphrase_file")
+  const seed = yield* RootSeed.read(office)
+  if (seed === undefined) return
+  if ((isFirst && process.stderr.isTTY === true) || showWords) process.stderr.write(wordSheet(RootSeed.wordsOf(seed), command))
+  else output.note(`The recovery words are not written down yet: ${command(["space", "words"])} shows them.`)
+})
+
+const columns = 4
+
+const wordSheet = (words: ReadonlyArray<string>, command: Options["command"]): string => {
+  const rows = Array.from({ length: words.length / columns }, (_, row) =>
+    words.slice(row * columns, (row + 1) * columns).map((word, column) => `${String(row * columns + column + 1).padStart(2)} ${word}`)
+  )
+  return [
+    "",
+    strong(`${words.length} recovery words: write them on paper, now.`),
+    "They undo the theft of any device, and whoever has them can do so: keep them away from devices.",
+    "",
+    table(rows),
+    "",
+    `Afterwards: ${command(["space", "confirm"])}`,
+    "",
+    ""
+  ].join("\n")
+}
+
+/** What a browser opens. */
+const pageOf = (address: string): string =>
+  address.replace(/^ws:/u, "http:").replace(/^aura:/u, "https:").replace(/\?.*$/u, "")
+
+const banner = (
+  office: Office.Office,
+  app: AnyApp,
+  replica: Replica,
+  addresses: ReadonlyArray<string>,
+  { command }: Options
+): string => {
+  const pages = addresses.map(pageOf).toSorted()
+  const { peers } = office.settings
+  return [
+    strong(`Aura serves "${app.name}"`),
+    "",
+    table([
+      ...pages.map((page) => ["open", page]),
+      ["device", office.keys.device],
+      ["space", replica.space],
+      ["data", office.home.path],
+      ...(peers.length === 0 ? [] : [["peers", count(peers.length, "known device")]])
+    ]),
+    "",
+    "Add a second device; in another terminal:",
+    "",
+    `  ${command(["pair"])}`,
+    "",
+    "Ctrl-C stops it."
+  ].join("\n")
+}
+
+const applicationMissing = Effect.suspend(() =>
+  Problem.make("ApplicationMissing", {
+    what: "no application is named",
+    allowed: "a TypeScript or JavaScript file that exports `app`",
+    do: 'run "aura serve path/to/app.ts", put app = "path/to/app.ts" in aura.toml, or set AURA_APP; a device without the code syncs with "aura sync --watch"',
+    isUsage: true
+  })
+)
+
+const passphraseMissing = Effect.suspend(() =>
+  Problem.make("PassphraseMissing", {
+    what: "production wants the device key protected by a passphrase",
+    do: "set keys.passphrase_file in aura.toml or AURA_KEYS__PASSPHRASE_FILE, or drop production = true",
+    isUsage: true
+  })
+)
+
+const inUse = (problem: Problem.Problem): Problem.Problem =>
+  problem.code === "DataDirectoryInUse"
+    ? Problem.make(problem.code, {
+        what: problem.what,
+        where: problem.where,
+        do: "a server runs there already: use it, stop it, or give this one a directory of its own (--data DIRECTORY)"
+      })
+    : problem
+
+const portTaken = (problem: Problem.Problem): Problem.Problem =>
+  problem.what.includes("EADDRINUSE")
+    ? Problem.make("PortTaken", {
+        what: problem.what,
+        where: problem.where,
+        do: "stop the other program, or take other ports: --port 0 --http 0 takes free ones"
+      })
+    : problem

@@ -1,0 +1,191 @@
+/**
+ * Carries out an operation that came over HTTP: `{ operation, payload, key? }`, JSON, for whoever was proved to ask.
+ *
+ * This device may ask as it likes, by its own rights. Another device's request is judged twice in the turn that writes
+ * it, as the asking device and as this one: both must be allowed. The entry is this device's own fact, so the journal
+ * shows this device as its author: entries that carry the requester's own signature, and are judged at the meet of both
+ * by everyone, come with the step that brings remote execution. Until then who asked stands in the log alone.
+ *
+ * An idempotency key belongs to who asks: two devices may use the same one. A key of another device goes into the entry
+ * as the hash of that device and its key. Texts for another device name no third party.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import { JournalStoreError } from "../../effects/JournalStore.ts"
+import { domain, hash } from "../../identity/Hash.ts"
+import { toBytes, type DeviceId } from "../../identity/Id.ts"
+import { requestKeyCharactersMax } from "../../journal/Entry.ts"
+import * as Metrics from "../../observability/Metrics.ts"
+import type * as App from "../../runtime/App.ts"
+import * as Operations from "../../runtime/Operations.ts"
+import type { Done, Prepared, Replica, Turn, Write } from "../../runtime/Replica.ts"
+import * as Authority from "../../trust/Authority.ts"
+import * as Decision from "../../trust/Decision.ts"
+import * as Reply from "./Reply.ts"
+import type { Site } from "./Site.ts"
+
+export const operationCharactersMax = 128
+
+const Wanted = Schema.fromJsonString(
+  Schema.Struct({
+    operation: Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(operationCharactersMax))),
+    payload: Schema.Json,
+    key: Schema.optionalKey(
+      Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(requestKeyCharactersMax)))
+    )
+  })
+)
+
+/** `asker` was proved; whether it may is found out here. */
+export const answer = Effect.fn("OperationRequest.answer")(function* (site: Site, asker: DeviceId, body: Uint8Array) {
+  const stranger = strangenessOf(site.replica, asker)
+  if (stranger !== undefined) {
+    yield* Metrics.refused("http_authority")
+    yield* security("an operation was refused", { device: asker, because: stranger._tag })
+    return Reply.problem({ status: 403, code: "Denied", detail: Decision.refusal(Decision.denied(stranger)) })
+  }
+  if (site.app === undefined) {
+    const detail = "this device has no code of the application: it relays and verifies, and performs nothing"
+    return Reply.problem({ status: 503, code: "ApplicationAbsent", detail })
+  }
+  const wanted = decode(body)
+  if (Result.isFailure(wanted)) return Reply.problem({ status: 400, code: "RequestInvalid", detail: wanted.failure })
+  return yield* perform(site, site.app, asker, wanted.success)
+})
+
+/** Lines that who watches for attacks looks for. */
+export const security = (what: string, details: Readonly<Record<string, unknown>>): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(`security event: ${what}`), { event: "security", ...details })
+
+const strangenessOf = (replica: Replica, device: DeviceId): Decision.Refusal | undefined => {
+  const { authority } = replica.ledger()
+  if (authority === undefined || !Authority.isAdmitted(authority, Authority.present(authority), device))
+    return { _tag: "NotAdmitted", device }
+  const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === device)
+  return restriction === undefined ? undefined : Decision.revokedBy(restriction)
+}
+
+const decode = (body: Uint8Array): Result.Result<typeof Wanted.Type, string> =>
+  Result.try({ try: () => new TextDecoder("utf-8", { fatal: true }).decode(body), catch: () => "the body is no UTF-8" }).pipe(
+    Result.flatMap((text) =>
+      Result.mapError(
+        Schema.decodeUnknownResult(Wanted)(text, { onExcessProperty: "error" }),
+        (error) => `the body is {"operation", "payload", "key"?} as JSON: ${String(error.message)}`
+      )
+    )
+  )
+
+const perform = Effect.fnUntraced(function* (site: Site, app: App.AnyApp, asker: DeviceId, wanted: typeof Wanted.Type) {
+  const device = site.agent.device
+  const isOwn = asker === device
+  const operation = wanted.operation.startsWith(`${app.name}.`) ? wanted.operation.slice(app.name.length + 1) : wanted.operation
+  const host = { device, store: site.store, replica: isOwn ? site.replica : judgedTwice(site.replica, app, operation, asker) }
+  const key = wanted.key === undefined || isOwn ? wanted.key : keyOf(asker, wanted.key)
+  const performer = yield* Operations.performer(host, app)
+  const performed = yield* Effect.result(performer.performJson(operation, wanted.payload, { key }))
+  if (Result.isFailure(performed)) {
+    const error = performed.failure
+    if (error instanceof Operations.OperationDenied) {
+      yield* Metrics.refused("http_operation")
+      if (!isOwn) yield* security("an operation was refused", { device: asker, operation, because: error.what })
+    } else if (error instanceof JournalStoreError) yield* Effect.logError("an operation was not written", error.message)
+    return Reply.problem(problemOf(error, isOwn))
+  }
+  if (!isOwn) yield* Effect.logInfo("an operation was performed for a device", { device: asker, operation })
+  const { position, result } = performed.success
+  return Reply.json({
+    ok: true,
+    result: Operations.toJson(result),
+    entry: position === undefined ? null : { feed: position.feed, seq: position.seq },
+    repeated: position === undefined
+  })
+})
+
+/** The same replica, except that what is to be written must also be what `asker` may write. */
+const judgedTwice = (replica: Replica, app: App.AnyApp, operation: string, asker: DeviceId): Replica => ({
+  ...replica,
+  submit: <A, E>(write: Write<A, E>, done: Done<A, E>) =>
+    replica.submit<A, E | Operations.OperationDenied>(
+      {
+        ...write,
+        prepare: (turn) => {
+          const issued: Array<string> = []
+          const newId = (index: number): string => {
+            const id = turn.newId(index)
+            issued.push(id)
+            return id
+          }
+          const prepared = write.prepare({ ...turn, newId })
+          if (Result.isFailure(prepared)) return prepared
+          const refusal = refusalOf(turn, app, asker, prepared.success, issued)
+          if (refusal === undefined) return prepared
+          const denied = Decision.denied(refusal)
+          const error = { operation, what: Decision.explain(denied), refusal: Decision.refusal(denied) }
+          return Result.fail(new Operations.OperationDenied(error))
+        }
+      },
+      // a performer hands every refusal through, whatever its type; that one more may come, Write can't say
+      done as Done<A, E | Operations.OperationDenied>
+    )
+})
+
+const refusalOf = (
+  turn: Turn,
+  app: App.AnyApp,
+  asker: DeviceId,
+  prepared: Prepared<unknown>,
+  issued: ReadonlyArray<string>
+): Decision.Refusal | undefined => {
+  const { authority } = turn.ledger
+  if (authority === undefined) return { _tag: "NotAdmitted", device: asker }
+  const view = Authority.present(authority)
+  if (!Authority.isAdmitted(authority, view, asker)) return { _tag: "NotAdmitted", device: asker }
+  const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === asker)
+  if (restriction !== undefined) return Decision.revokedBy(restriction)
+  for (const { payload, type } of prepared.facts) {
+    const request = { device: asker, time: turn.time, definition: app.definition, type, changes: payload }
+    const decision = Decision.decide(authority, view, { ...request, fresh: (id) => issued.includes(id) })
+    if (decision._tag === "Denied") return decision.because
+  }
+  return undefined
+}
+
+const keyDomain = domain("aura/http/key/v1")
+
+const keyOf = (asker: DeviceId, key: string): string =>
+  Buffer.from(hash(keyDomain, toBytes(asker), Buffer.from(key, "utf8"))).toString("hex")
+
+type Failure = Operations.PerformError | { readonly refused: unknown }
+
+/** For ourselves in the operator's words, for another device in the peer's. */
+const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
+  if ("refused" in error) return { status: 422, code: tagOf(error.refused), detail: messageOf(error.refused) }
+  switch (error._tag) {
+    case "OperationUnknown":
+      return { status: 404, code: error._tag, detail: error.message }
+    case "PayloadInvalid":
+      return { status: 422, code: error._tag, detail: error.message }
+    case "OperationDenied":
+      return { status: 403, code: error._tag, detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}` }
+    case "RequestConflict":
+      return { status: 409, code: error._tag, detail: `idempotency key: ${error.what}` }
+    case "EntryTooLarge":
+      return { status: 413, code: error._tag, detail: error.message }
+    case "ReplicaBusy":
+      return { status: 503, code: error._tag, detail: "too many writes wait here; try again", headers: { "retry-after": "1" } }
+    case "JournalStoreError":
+      return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "the journal can't be written now" }
+    case "KeysError":
+      return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "this device can't sign now" }
+  }
+}
+
+/** An application's own refusal. */
+const tagOf = (refused: unknown): string =>
+  typeof refused === "object" && refused !== null && "_tag" in refused ? String(refused._tag) : "Refused"
+
+const messageOf = (refused: unknown): string =>
+  refused instanceof Error && refused.message !== "" ? refused.message : JSON.stringify(Operations.toJson(refused)).slice(0, 1000)
+

@@ -1,0 +1,89 @@
+/**
+ * Operations that people perform in a simulated world, and what they were told: the promises that checkers hold against.
+ *
+ * Every operation has an idempotency key and is repeated with it until the answer is definite, however often the
+ * device crashes meanwhile; impatient people send it twice at once. An answer is definite when the operation was
+ * performed, or refused by the application or by authority. A refusal after an attempt whose outcome nobody knows says
+ * nothing about that attempt.
+ */
+import * as Effect from "effect/Effect"
+import type { SpaceId } from "../identity/Id.ts"
+import * as Operations from "../runtime/Operations.ts"
+import type { Agent } from "./Agents.ts"
+import type { Chance } from "./Chance.ts"
+import type { Device, DeviceError } from "./Devices.ts"
+import * as Notebook from "./Notebook.ts"
+
+/** One operation and what its author was told. */
+export interface Deed {
+  readonly who: string
+  readonly key: string
+  readonly name: Notebook.Name
+  readonly payload: unknown
+  outcome: "Open" | "Performed" | "Refused"
+  result: unknown
+  /** Some attempt ended without an answer. */
+  isUnsure: boolean
+}
+
+/** What somebody would like to do, from what they see. */
+export const wish = (chance: Chance, noteIds: ReadonlyArray<string>): readonly [Notebook.Name, unknown] => {
+  const text = chance.pick(["a", "b", "c"])
+  const amount = chance.pick([1, 2, -1])
+  if (noteIds.length === 0 || chance.happens(0.2)) return ["add", { title: text }]
+  const id = chance.pick(noteIds)
+  return chance.pick<readonly [Notebook.Name, unknown]>([
+    ["rename", { id, title: text }],
+    ["vote", { id, amount }],
+    ["vote", { id, amount }],
+    ["remove", { id }],
+    ["count", { amount }],
+    ["tag", { tag: text }],
+    ["untag", { tag: text }],
+    ["set", { key: text, value: chance.pick(["x", "y"]) }],
+    ["unset", { key: text }]
+  ])
+}
+
+/** Asks once. Fails when there was no definite answer. */
+export const attempt = (
+  agent: Agent<Device, DeviceError>,
+  space: SpaceId,
+  deed: Deed
+): Effect.Effect<void, "NoAnswer"> =>
+  agent
+    .use(({ agent: running, store }) =>
+      Effect.suspend(() => {
+        const replica = running.replica(space)
+        if (replica === undefined) return Effect.fail("NoSpace" as const)
+        const host = { replica, device: running.device, store }
+        return Operations.performJson(host, Notebook.app, deed.name, deed.payload, { key: deed.key })
+      })
+    )
+    .pipe(
+      Effect.match({
+        onSuccess: ({ result }): boolean => tell(deed, "Performed", result),
+        onFailure: (error): boolean => {
+          if (typeof error === "object" && ("refused" in error || isVerdict(error._tag)))
+            return tell(deed, "Refused", undefined)
+          deed.isUnsure = true
+          return false
+        }
+      }),
+      Effect.flatMap((isDefinite) => (isDefinite ? Effect.void : Effect.fail("NoAnswer" as const)))
+    )
+
+const isVerdict = (tag: string): boolean => tag === "OperationDenied" || tag === "EntryTooLarge"
+
+const tell = (deed: Deed, outcome: Deed["outcome"], result: unknown): true => {
+  // a repeat may only say what was said before
+  if (deed.outcome === "Performed" && outcome === "Performed" && !isSame(deed.result, result))
+    deed.result = new Error(`"${deed.key}" answered first ${String(deed.result)}, then ${String(result)}`)
+  if (deed.outcome === "Performed") return true
+  deed.outcome = outcome
+  deed.result = result
+  return true
+}
+
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one ?? null) === JSON.stringify(other ?? null)
+
