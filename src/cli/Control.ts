@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
 import * as FiberSet from "effect/FiberSet"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
@@ -145,31 +146,37 @@ const firstLine = (connection: Socket): Effect.Effect<string> =>
     })
   })
 
-/** Lets the owner do an errand. Interrupting hangs up, which stops the errand there. */
-export const ask = (
-  socket: string,
-  errand: Errand,
-  hear: { readonly data: (data: Data) => void; readonly note: (text: string) => void }
-): Effect.Effect<void, Problem.Problem> =>
-  Effect.callback((resume) => {
-    const connection = createConnection(socket)
-    const lines = createInterface({ input: connection, crlfDelay: Number.POSITIVE_INFINITY })
-    connection.on("connect", () => {
-      connection.write(`${Schema.encodeSync(Request)({ version: 1, errand })}\n`)
-    })
-    const silent = (what: string): void =>
-      resume(Effect.fail(Problem.make(ownerSilent, { what, where: socket, do: "run the command again" })))
-    connection.on("error", (error) => silent(`the owner of the directory does not answer: ${error.message}`))
-    connection.on("close", () => silent("the owner of the directory hung up"))
-    lines.on("error", () => undefined)
-    lines.on("line", (line) => {
-      const reply = Schema.decodeUnknownSync(Reply)(line)
-      if ("data" in reply) hear.data(reply.data)
-      else if ("note" in reply) hear.note(reply.note)
-      else resume("done" in reply ? Effect.void : Effect.fail(reply.problem))
-    })
-    return Effect.sync(() => connection.destroy())
+/** Lets the owner do an errand; what comes back is handed on in order. Interrupting hangs up, which stops it there. */
+export const ask = Effect.fnUntraced(function* (socket: string, errand: Errand, voice: Voice) {
+  const replies = yield* Queue.bounded<typeof Reply.Type>(repliesMax)
+  const connection = yield* Effect.acquireRelease(
+    Effect.sync(() => createConnection(socket)),
+    (connection) => Effect.sync(() => connection.destroy())
+  )
+  const lines = createInterface({ input: connection, crlfDelay: Number.POSITIVE_INFINITY })
+  const silent = (what: string): void => {
+    Queue.offerUnsafe(replies, { problem: Problem.make(ownerSilent, { what, where: socket, do: "run the command again" }) })
+  }
+  connection.on("connect", () => {
+    connection.write(`${Schema.encodeSync(Request)({ version: 1, errand })}\n`)
   })
+  connection.on("error", (error) => silent(`the owner of the directory does not answer: ${error.message}`))
+  connection.on("close", () => silent("the owner of the directory hung up"))
+  lines.on("error", () => undefined)
+  lines.on("line", (line) => {
+    if (!Queue.offerUnsafe(replies, Schema.decodeUnknownSync(Reply)(line))) connection.destroy()
+  })
+  for (;;) {
+    const reply = yield* Queue.take(replies)
+    if ("data" in reply) yield* voice.data(reply.data)
+    else if ("note" in reply) yield* voice.note(reply.note)
+    else if ("problem" in reply) return yield* reply.problem
+    else return
+  }
+}, Effect.scoped)
+
+/** Pieces of data that may wait to be printed: printing is quick, the longest answers have ten thousand. */
+const repliesMax = 65_536
 
 /** Code of the problem that a next try may not have. */
 export const ownerSilent = "OwnerSilent"

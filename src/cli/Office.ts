@@ -1,10 +1,10 @@
 /**
- * An open data directory with everything that works in it: what errands are done with.
+ * Everything that works in a data directory that is ours (Home.ts): what errands are done with.
  *
- * Opening it takes the lock, opens keys and journal, and answers the errands of other commands at the control socket, for
- * as long as the scope lives. The agent (with its network) and the application's code come up at their first use, so a
- * command that only reads the journal starts neither. When the scope ends: no more errands, then the agent with its
- * connections, then the stores, then the lock.
+ * Opening it opens keys and journal, and answers the errands of other commands at the control socket, for as long as the
+ * scope lives. The agent (with its network) and the application's code come up at their first use, so a command that
+ * only reads the journal starts neither. When the scope ends: no more errands, then the agent with its connections, then
+ * the stores.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,20 +18,21 @@ import { Keys } from "../effects/Keys.ts"
 import { SecretStore } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
 import { Verifier } from "../effects/Verifier.ts"
-import * as DataDirectory from "../handlers/node/DataDirectory.ts"
+import type { DataDirectory } from "../handlers/node/DataDirectory.ts"
 import * as NodeEffects from "../handlers/node/NodeEffects.ts"
 import { short } from "../identity/Id.ts"
 import { Agent, layer as agentLayer } from "../runtime/Agent.ts"
 import type { AnyApp } from "../runtime/App.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Control from "./Control.ts"
+import type { Home } from "./Home.ts"
 import * as Memory from "./Memory.ts"
 import * as Problem from "./Problem.ts"
 import type { Settings } from "./Settings.ts"
 
 export interface Office {
   readonly settings: Settings
-  readonly home: DataDirectory.DataDirectory
+  readonly home: DataDirectory
   readonly keys: Keys["Service"]
   readonly store: JournalStore["Service"]
   readonly secrets: SecretStore["Service"]
@@ -50,8 +51,6 @@ export interface Office {
 }
 
 export interface Options {
-  /** Also for a directory that is not there yet. */
-  readonly mayCreate: boolean
   /** Listens on the network when given. */
   readonly network?: NodeEffects.NetworkOptions
   /** Does an errand in this office; `Errands.answer`, handed in because errands know the office. */
@@ -60,11 +59,9 @@ export interface Options {
 
 export const open = Effect.fnUntraced(function* (
   settings: Settings,
-  { answer, mayCreate, network }: Options
-): Effect.fn.Return<Office, Problem.Problem | DataDirectory.DataDirectoryError, Scope.Scope> {
-  if (!mayCreate) yield* expectDirectory(settings.data)
-  const socket = yield* Control.place(settings.data)
-  const home = yield* DataDirectory.open(settings.data, { controlSocket: socket })
+  { directory: home, socket }: Home,
+  { answer, network }: Options
+): Effect.fn.Return<Office, Problem.Problem, Scope.Scope> {
   yield* expectDeviceKey(settings)
   const passphrase = settings.passphrase
   const stores = yield* Layer.build(NodeEffects.stores(home, passphrase === undefined ? {} : { passphrase })).pipe(
@@ -101,17 +98,6 @@ export const open = Effect.fnUntraced(function* (
   }
   yield* Control.serve(socket, answer(office))
   return office
-})
-
-/** A mistyped --data must not make a new device. */
-const expectDirectory = Effect.fnUntraced(function* (directory: string) {
-  const format = yield* Effect.promise(() => stat(path.join(directory, "format")).catch(() => undefined))
-  if (format !== undefined) return
-  return yield* Problem.make("NoDataDirectory", {
-    what: `there is no data directory at ${directory}`,
-    where: directory,
-    do: 'start one with "aura serve" or "aura join CODE", or name another with --data'
-  })
 })
 
 const deviceKeyFile = "secret-device-key.bin"

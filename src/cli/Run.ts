@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Control from "./Control.ts"
 import * as Errand from "./Errand.ts"
+import * as Home from "./Home.ts"
 import type { Data, Output } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import * as Settings from "./Settings.ts"
@@ -70,37 +71,32 @@ export const settingsOf = (flags: Settings.Flags): Effect.Effect<Settings.Settin
 
 const oneOf = Effect.fnUntraced(function* (settings: Settings.Settings, wanted: Errand.Errand, voice: Control.Voice) {
   for (let tries = 0; ; tries++) {
-    const office = yield* Effect.result(opened(settings, wanted))
-    if (office._tag === "Success") {
-      if (Errand.needsServer(wanted)) return yield* serverNeeded
-      const { answer } = yield* Effect.promise(() => import("./Errands.ts"))
-      return yield* answer(office.success)(wanted, voice)
-    }
-    const reason = office.failure._tag === "DataDirectoryError" ? office.failure.reason : undefined
-    if (reason?._tag !== "DataDirectoryInUse") return yield* Effect.fail(office.failure)
+    const home = yield* Effect.result(Home.open(settings.data, Errand.mayCreate(wanted)))
+    if (home._tag === "Success") return yield* byOurselves(settings, home.success, wanted, voice)
+    const reason = home.failure._tag === "DataDirectoryError" ? home.failure.reason : undefined
+    if (reason?._tag !== "DataDirectoryInUse") return yield* Effect.fail(home.failure)
     if (Option.isSome(reason.controlSocket)) {
-      const asked = yield* Effect.exit(asking(reason.controlSocket.value, wanted, voice))
+      const asked = yield* Effect.exit(Control.ask(reason.controlSocket.value, wanted, voice))
       if (Exit.isSuccess(asked)) return
       const problem = Problem.fromError(Cause.squash(asked.cause))
       if (problem.code !== Control.ownerSilent || tries >= retriesMax) return yield* problem
     }
-    if (tries >= retriesMax) return yield* Effect.fail(office.failure)
+    if (tries >= retriesMax) return yield* Effect.fail(home.failure)
     yield* Effect.sleep(retryMillis)
   }
 })
 
-const opened = Effect.fnUntraced(function* (settings: Settings.Settings, wanted: Errand.Errand) {
+const byOurselves = Effect.fnUntraced(function* (
+  settings: Settings.Settings,
+  home: Home.Home,
+  wanted: Errand.Errand,
+  voice: Control.Voice
+) {
+  if (Errand.needsServer(wanted)) return yield* serverNeeded
   const Office = yield* Effect.promise(() => import("./Office.ts"))
   const { answer } = yield* Effect.promise(() => import("./Errands.ts"))
-  return yield* Office.open(settings, { mayCreate: Errand.mayCreate(wanted), answer })
-})
-
-/** What the owner says is handed on in order: the next piece waits until the last one was taken. */
-const asking = Effect.fnUntraced(function* (socket: string, wanted: Errand.Errand, voice: Control.Voice) {
-  yield* Control.ask(socket, wanted, {
-    data: (data) => Effect.runSync(voice.data(data)),
-    note: (text) => Effect.runSync(voice.note(text))
-  })
+  const office = yield* Office.open(settings, home, { answer })
+  yield* answer(office)(wanted, voice)
 })
 
 const serverNeeded = Effect.suspend(() =>

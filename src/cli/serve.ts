@@ -10,6 +10,7 @@ import type { AnyApp } from "../runtime/App.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Errands from "./Errands.ts"
+import * as Home from "./Home.ts"
 import * as Log from "./Log.ts"
 import * as Office from "./Office.ts"
 import type { Output } from "./Output.ts"
@@ -17,6 +18,7 @@ import * as Problem from "./Problem.ts"
 import * as RootSeed from "./RootSeed.ts"
 import * as Run from "./Run.ts"
 import type { Flags } from "./Settings.ts"
+import { sheet } from "./space.ts"
 import * as Stop from "./Stop.ts"
 import { count, strong, table } from "./Text.ts"
 
@@ -37,15 +39,15 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   const { load } = yield* Effect.promise(() => import("./Application.ts"))
   const app = yield* load(settings.app)
   if (settings.production && settings.passphrase === undefined) return yield* passphraseMissing
-  const office = yield* Office.open(settings, {
-    mayCreate: true,
+  const home = yield* Effect.mapError(Home.open(settings.data, true), (error) => inUse(Problem.fromError(error)))
+  const office = yield* Office.open(settings, home, {
     answer: Errands.answer,
     network: {
       listen: { host: settings.host, port: settings.port },
       ...(settings.production ? {} : { plain: { port: settings.http } }),
       ...(settings.advertise.length === 0 ? {} : { advertise: settings.advertise })
     }
-  }).pipe(Effect.mapError((error) => inUse(Problem.fromError(error))))
+  })
   const agent = yield* office.agent.pipe(Effect.mapError(portTaken))
   const isFirst = agent.replicas().length === 0
   const replica = isFirst ? yield* found(office, app) : yield* office.replica
@@ -106,24 +108,18 @@ const recoveryWords = Effect.fnUntraced(function* (
   else output.note(`The recovery words are not written down yet: ${command(["space", "words"])} shows them.`)
 })
 
-const columns = 4
-
-const wordSheet = (words: ReadonlyArray<string>, command: Options["command"]): string => {
-  const rows = Array.from({ length: words.length / columns }, (_, row) =>
-    words.slice(row * columns, (row + 1) * columns).map((word, column) => `${String(row * columns + column + 1).padStart(2)} ${word}`)
-  )
-  return [
+const wordSheet = (words: ReadonlyArray<string>, command: Options["command"]): string =>
+  [
     "",
     strong(`${words.length} recovery words: write them on paper, now.`),
     "They undo the theft of any device, and whoever has them can do so: keep them away from devices.",
     "",
-    table(rows),
+    sheet(words),
     "",
     `Afterwards: ${command(["space", "confirm"])}`,
     "",
     ""
   ].join("\n")
-}
 
 /** What a browser opens. */
 const pageOf = (address: string): string =>

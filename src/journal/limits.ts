@@ -33,8 +33,8 @@ export const runBytesMax = 240 * 1024
 /** At sequence numbers divisible by this an entry states all that its author has seen, so reading can start there. */
 export const completeSeenEvery = 1024
 
-/** Sequence numbers stay below this: a dot packs into a safe integer with room to spare. */
-export const seqMax = 2 ** 40
+/** Sequence numbers stay below this: (seq, index of a change) packs into a safe integer. */
+export const seqMax = 2 ** 36
 
 /** Live feeds of one device in one space; further ones are not fetched. */
 export const deviceFeedsMax = 64

@@ -14,6 +14,7 @@ import * as Cbor from "../journal/Cbor.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
+import * as Checkpoint from "./Checkpoint.ts"
 import * as Ledger from "./Ledger.ts"
 import { loadBytes } from "./limits.ts"
 
@@ -35,7 +36,8 @@ export const forksRow = "forks"
 export const fold = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId,
-  nowMillis: number
+  nowMillis: number,
+  how: "from checkpoint" | "whole"
 ): Effect.fn.Return<Folded, JournalStoreError> {
   const damage: Array<Damage> = []
   const headless: Array<FeedId> = []
@@ -48,15 +50,19 @@ export const fold = Effect.fnUntraced(function* (
     } else feeds.push([feed.success, stored])
   }
   const proofs = yield* forks(store, space)
+  const row = how === "whole" ? Option.none() : yield* store.local(space, Checkpoint.checkpointRow)
+  const checkpoint = Option.getOrUndefined(row)
+  const ends = new Map(feeds.map(([feed, { entries, hash }]) => [feed.id, { entries, hash }]))
   let ledger = Ledger.make(space)
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
-    for (const proof of proofs) Ledger.noteFork(ledger, proof.feed, proof.at, Fork.hashBefore(proof))
+    for (const proof of proofs) Ledger.noteFork(ledger, proof)
     // all headers first: a feed may close another that is read before it
     for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
     for (const [feed, stored] of feeds) if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
     Ledger.advance(ledger, nowMillis)
+    if (attempt === 0 && checkpoint !== undefined) Checkpoint.restore(ledger, checkpoint, ends)
     let overturned = false
     for (const [feed, stored] of feeds) {
       if (feed.kind === "data" && (yield* foldFeed(store, ledger, feed, stored, found, nowMillis))) overturned = true
@@ -118,8 +124,11 @@ const foldFeed = Effect.fnUntraced(function* (
 /** The run's own bytes against the feed so far and against the row they were stored under. */
 const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string | undefined => {
   if (run.feed !== line.feed.id) return "a run of another feed"
-  if (run.first !== line.taken) return `a run that begins at ${run.first} where ${line.taken} was due`
-  if (run.previous !== line.hash) return "a run that does not continue the chain"
+  const isFresh = run.first === line.taken
+  // behind a checkpoint the first run may begin before it: then the hash there has to be in the run
+  const isAround = line.taken > run.first && line.judged === line.taken && line.taken <= Run.lastSeq(run) + 1
+  if (!isFresh && !isAround) return `a run that begins at ${run.first} where ${line.taken} was due`
+  if (Run.hashBefore(run, line.taken) !== line.hash) return "a run that does not continue the chain"
   if (!Ledger.rises(line, run)) return "a run whose time is not above that of the entry before it"
   if (Run.lastSeq(run) !== stored.last || Run.lastHash(run) !== stored.hash) return "a run that is not the one that was stored"
   return undefined

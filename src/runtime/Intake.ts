@@ -76,6 +76,15 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   return { _tag: "Continues", run: run.first === taken ? run : tail(run, taken, ours) }
 }
 
+/** Whether more of a feed that was turned away would be taken now; the header tells of one that is not here at all. */
+export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array | undefined): boolean => {
+  if (ledger.damaged.has(id)) return false
+  const line = ledger.lines.get(id)
+  if (line !== undefined) return line.taken <= Ledger.limitOf(ledger, line.feed).seq
+  const feed = header === undefined ? undefined : Feed.decode(header)
+  return feed !== undefined && Result.isSuccess(feed) && Ledger.limitOf(ledger, feed.success).seq >= 0
+}
+
 /** A run as it goes to the store. */
 export const stored = (run: Run.Run): StoredRun => ({
   feed: run.feed,

@@ -23,6 +23,7 @@ import type { Change } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
+import * as Fork from "../journal/Fork.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import { completeSeenEvery } from "../journal/limits.ts"
@@ -59,6 +60,8 @@ export interface Line {
   blocked: Blocked | undefined
   /** Hash of the last entry that passed: what the next one chains to. */
   judgedHash: EntryHash
+  /** Time of the last entry that passed. */
+  judgedTime: number
   /** Everything this device had named as seen in this feed, so that only news is named. */
   readonly named: Map<FeedId, number>
   rules: Rules | undefined
@@ -90,8 +93,8 @@ export interface Ledger {
   readonly requests: Map<string, { readonly time: number; readonly feed: FeedId; readonly seq: number }>
   /** For each feed that headers close: the feeds that say so. Whether they count follows from the authority. */
   readonly closers: Map<FeedId, Array<Feed>>
-  /** Feeds proved forked: the last position before the fork. */
-  readonly forks: Map<FeedId, { readonly seq: number; readonly hash: EntryHash }>
+  /** Feeds proved forked: the last position before the fork, and the proof. */
+  readonly forks: Map<FeedId, { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array }>
   /** Feeds whose stored entries can't be read to the end: nothing is put behind them. */
   readonly damaged: Set<FeedId>
   /** Something judged before no longer counts, or the reverse; `advance` reports it. */
@@ -139,6 +142,7 @@ export const lineOf = (ledger: Ledger, feed: Feed): Line => {
     pending: [],
     blocked: undefined,
     judgedHash: feed.id as string as EntryHash,
+    judgedTime: feed.time,
     named: new Map(),
     rules: undefined
   }
@@ -181,11 +185,12 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
   }
 }
 
-/** Notes a proved fork: from `at` on the feed is frozen; `before` is the hash there. True when this is news. */
-export const noteFork = (ledger: Ledger, feed: Feed, at: number, before: EntryHash): boolean => {
+/** Notes a proved fork: from there on the feed is frozen. True when this is news. */
+export const noteFork = (ledger: Ledger, fork: Fork.Fork): boolean => {
+  const { at, feed } = fork
   const known = ledger.forks.get(feed.id)
   if (known !== undefined && known.seq < at) return false
-  ledger.forks.set(feed.id, { seq: at - 1, hash: before })
+  ledger.forks.set(feed.id, { seq: at - 1, hash: Fork.hashBefore(fork), proof: fork.bytes })
   if (ledger.authority !== undefined) ledger.authority = Authority.fork(ledger.authority, feed.id, at)
   if (feed.kind === "authority" || (ledger.lines.get(feed.id)?.judged ?? 0) > at) ledger.overturned = true
   return true
@@ -363,11 +368,12 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
 /** Judges a data entry, or blocks its line (undefined). */
 const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): Decision.Decision | undefined => {
   const authority = ledger.authority!
-  if (body.seen.length > 0) {
+  const isComplete = pending.seq % completeSeenEvery === 0
+  if (body.seen.length > 0 || isComplete) {
     for (const position of body.seen) {
       if (!Authority.knows(authority, position)) return wait(line, pending, position, "an entry it has seen is not here")
     }
-    const base = pending.seq % completeSeenEvery === 0 ? Authority.emptyView(authority) : line.view
+    const base = isComplete ? Authority.emptyView(authority) : line.view
     line.view = Authority.look(authority, base, body.seen)
     const above = timeAboveSeen(ledger, pending.time, body.seen)
     if (above !== undefined) return Decision.denied({ _tag: "TimeNotAbove", seen: above })
@@ -439,9 +445,14 @@ const refuse = (
   }
 }
 
+/** Whether an entry that counts carries this request already. */
+export const isRequested = (ledger: Ledger, request: Entry.Request): boolean => ledger.requests.has(requestName(request))
+
+const requestName = (request: Entry.Request): string => `${request.requester} ${request.key}`
+
 /** Of two entries with one (requester, key) the lower (time, FeedId) counts. */
 const claimRequest = (ledger: Ledger, line: Line, pending: Pending, request: Entry.Request, progress: Progress): boolean => {
-  const key = `${request.requester} ${request.key}`
+  const key = requestName(request)
   const known = ledger.requests.get(key)
   const isSame = known !== undefined && known.feed === line.feed.id && known.seq === pending.seq
   if (known === undefined || isSame) {
@@ -526,6 +537,7 @@ const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArra
   line.blocked = undefined
   line.judged = pending.seq + 1
   line.judgedHash = entryHash(pending.hash)
+  line.judgedTime = pending.time
   for (const position of seen) line.named.set(position.feed, position.seq)
 }
 

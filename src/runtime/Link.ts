@@ -19,6 +19,7 @@ import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Session from "../sync/Session.ts"
 import * as Guard from "./Guard.ts"
+import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
 import { mailboxMax, outboxMax } from "./limits.ts"
@@ -97,6 +98,7 @@ export const run = Effect.fnUntraced(function* (
     space: replica.space,
     mayRead: Guard.mayRead(replica.ledger(), connection.peer, host.now()),
     feeds: replica.feeds(),
+    forks: replica.forks(),
     upTo: options.upTo?.get(replica.space)
   })
   const greet = (): Session.Step => {
@@ -194,6 +196,13 @@ export const run = Effect.fnUntraced(function* (
     }
   }
 
+  /** After the books moved: what the peer may have of them, and what of it was turned away and is wanted by now. */
+  const renew = Effect.fnUntraced(function* (replica: Replica) {
+    yield* step(Session.shared(session, shareOf(replica)))
+    const ledger = replica.ledger()
+    yield* step(Session.retry(session, replica.space, (feed, header) => Intake.isWanted(ledger, feed, header)))
+  })
+
   const settleTaken = Effect.fnUntraced(function* () {
     for (const [space, asks] of [...taking]) {
       taking.delete(space)
@@ -217,13 +226,15 @@ export const run = Effect.fnUntraced(function* (
             yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
             session = Session.close(outcome.why)
             return
-          case "Forked":
           case "Unwanted":
+            session = Session.missed(session, space, outcome.feed, asks[i]!.header)
+            break
+          case "Forked":
             break
         }
       }
       yield* step(Session.dealt(session, space, bytes))
-      yield* step(Session.shared(session, shareOf(replica)))
+      yield* renew(replica)
       yield* step(Session.acknowledge(session, space))
     }
   })
@@ -248,7 +259,7 @@ export const run = Effect.fnUntraced(function* (
           break
         case "Changed":
           changed.delete(event.replica.space)
-          if (greeted) yield* step(Session.shared(session, shareOf(event.replica)))
+          if (greeted) yield* renew(event.replica)
           break
         case "Proof":
           if (greeted) yield* step(Session.proof(session, event.space, event.proof))

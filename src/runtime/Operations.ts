@@ -28,7 +28,15 @@ import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
 import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
-import { EntryTooLarge, ReplicaBusy, type Prepared, type Replica, type Turn, type Write, type WriteError } from "./Replica.ts"
+import {
+  EntryTooLarge,
+  ReplicaBusy,
+  type Prepared,
+  type Replica,
+  type Turn,
+  type Write,
+  type WriteError
+} from "./Replica.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
@@ -162,6 +170,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       kind: "data",
       request,
       prepare: (turn) => {
+        if (request !== undefined && Ledger.isRequested(turn.ledger, request)) return Result.fail(repeated)
         const prepared = prepare(turn, host.device, app, ready, payload)
         if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
         const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
@@ -169,7 +178,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       }
     }
     host.replica.submit(write, (exit) => {
-      ready.record(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - began) / 1000)
+      if (!isRepeated(exit)) ready.record(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - began) / 1000)
       done(Exit.map(exit, ({ answer, position }) => ({ result: answer, position })))
     })
   }
@@ -185,19 +194,40 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     const decoded = ready[form](payload)
     if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
     const request = yield* requestOf(options.key, host.device)
-    if (request !== undefined) {
-      const before = yield* host.store.result(host.replica.space, host.device, request.key)
-      if (Option.isSome(before)) {
-        if (!sameBytes(before.value.payload, digestOf(ready, decoded.success)))
-          return yield* new RequestConflict({ key: request.key, what: "was used for another request" })
-        return { result: fromAnswer(before.value.result), position: undefined }
-      }
-    }
-    return yield* Effect.callback<Performed<unknown>, unknown>((resume) => run(ready, decoded.success, request, resume))
+    const once = Effect.callback<Performed<unknown>, unknown>((resume) => run(ready, decoded.success, request, resume))
+    if (request === undefined) return yield* once
+    const before = yield* answered(ready, decoded.success, request)
+    if (Option.isSome(before)) return before.value
+    // a repeat may have been written between the question and our turn; then its answer is durable by now
+    return yield* Effect.catchIf(
+      once,
+      (error) => error === repeated,
+      () =>
+        Effect.flatMap(
+          answered(ready, decoded.success, request),
+          Option.match({
+            onSome: (performed) => Effect.succeed(performed),
+            onNone: () =>
+              Effect.fail(
+                new RequestConflict({ key: request.key, what: "was used before, and its answer is no longer kept" })
+              )
+          })
+        )
+    )
+  })
+
+  /** What the same request was answered before. */
+  const answered = Effect.fnUntraced(function* (ready: Ready, payload: unknown, request: Request) {
+    const before = yield* host.store.result(host.replica.space, host.device, request.key)
+    if (Option.isNone(before)) return Option.none<Performed<unknown>>()
+    if (!sameBytes(before.value.payload, digestOf(ready, payload)))
+      return yield* new RequestConflict({ key: request.key, what: "was used for another request" })
+    return Option.some<Performed<unknown>>({ result: fromAnswer(before.value.result), position: undefined })
   })
 
   return {
-    perform: (name, payload, options = {}) => perform(name, payload, "fromValue", options) as Effect.Effect<never, never>,
+    perform: (name, payload, options = {}) =>
+      perform(name, payload, "fromValue", options) as Effect.Effect<never, never>,
     performJson: (name, payload, options = {}) =>
       Effect.mapError(perform(name, payload, "fromJson", options), (error) =>
         isPerformError(error) ? error : { refused: error }
@@ -212,6 +242,12 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     }
   }
 })
+
+/** In its turn a request is found in the journal already. Never leaves this file. */
+const repeated: unique symbol = Symbol("repeated")
+
+const isRepeated = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === repeated)
 
 /** Plans, then judges what was planned exactly as others will. */
 const prepare = (
@@ -290,7 +326,10 @@ export const watch = <Of extends App.AnyApp, Picked>(
 export const define = Effect.fn("Operations.define")(function* (replica: Replica, device: DeviceId, app: App.AnyApp) {
   const isDefined = (): boolean => {
     const authority = replica.ledger().authority
-    return authority !== undefined && Authority.definition(authority, Authority.present(authority), app.definition.id) !== undefined
+    return (
+      authority !== undefined &&
+      Authority.definition(authority, Authority.present(authority), app.definition.id) !== undefined
+    )
   }
   if (isDefined()) return true
   const authority = replica.ledger().authority
@@ -301,7 +340,8 @@ export const define = Effect.fn("Operations.define")(function* (replica: Replica
 
 /** State as JSON-like data, by any definition, with or without the application's code: maps as objects, sets as lists. */
 export const toJson = (value: unknown): unknown => {
-  if (value instanceof Uint8Array) return { bytes: value.length, hex: Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("") }
+  if (value instanceof Uint8Array)
+    return { bytes: value.length, hex: Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("") }
   if (typeof value === "bigint") return value.toString()
   if (typeof value !== "object" || value === null) return value ?? null
   if (Array.isArray(value)) return value.map(toJson)
@@ -317,7 +357,9 @@ const requestOf = (key: string | undefined, requester: DeviceId) =>
   key === undefined
     ? Effect.succeed(undefined)
     : key.length === 0 || key.length > requestKeyCharactersMax || !key.isWellFormed()
-      ? Effect.fail(new RequestConflict({ key: key.slice(0, 40), what: `a key has 1 to ${requestKeyCharactersMax} characters` }))
+      ? Effect.fail(
+          new RequestConflict({ key: key.slice(0, 40), what: `a key has 1 to ${requestKeyCharactersMax} characters` })
+        )
       : Effect.succeed({ requester, key })
 
 const payloadDomain = domain("aura/payload/v1")
@@ -334,7 +376,9 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
 
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
   if (Exit.isSuccess(exit)) return "performed"
-  const isDenied = exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied)
+  const isDenied = exit.cause.reasons.some(
+    (reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied
+  )
   return isDenied ? "denied" : "failed"
 }
 
@@ -351,4 +395,5 @@ const performErrors = Schema.Union([
   KeysError
 ])
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])

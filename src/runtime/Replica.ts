@@ -11,6 +11,7 @@
  *
  * What a write means is decided by its `prepare`, in its turn, against the state as it then is (runtime/Operations.ts).
  */
+import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -33,15 +34,16 @@ import * as Fork from "../journal/Fork.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
-import type { Local, Loaded } from "../sync/Session.ts"
+import type { ForkKnown, Local, Loaded } from "../sync/Topic.ts"
+import * as Checkpoint from "./Checkpoint.ts"
 import { fold, forks, forksRow, type Damage } from "./Fold.ts"
 import { freshId } from "./FreshId.ts"
 import { gather, type Delivery } from "./Arrivals.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
 import { pack } from "./Packing.ts"
-import { isRestored, openToken } from "./Token.ts"
+import { abandonedFeeds, abandonedLocal, isRestored, openToken } from "./Token.ts"
 
 /** What a write is given when its turn has come. */
 export interface Turn {
@@ -139,6 +141,8 @@ export interface Replica {
   ) => Effect.Effect<ReadonlyArray<Loaded>, JournalStoreError>
   /** Feeds as durably here, for a session to serve. */
   readonly feeds: () => ReadonlyMap<FeedId, Local>
+  /** Feeds proved forked, for a session to tell of. */
+  readonly forks: () => ReadonlyMap<FeedId, ForkKnown>
   /** Judges what time or new knowledge has released; harmless at any time. */
   readonly refresh: Effect.Effect<void, JournalStoreError>
   /** Holds a peer's frontier against our own feeds: one that reaches further, or differs, is not continued. */
@@ -157,6 +161,7 @@ export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void
 interface Waiting {
   readonly write: Write<unknown, unknown>
   readonly done: Done<unknown, unknown>
+  isAnswered: boolean
 }
 
 /** Something for the writer. */
@@ -169,6 +174,8 @@ type Item =
     }
   | { readonly _tag: "Prove"; readonly proof: Uint8Array; readonly done: Deferred.Deferred<boolean, JournalStoreError> }
   | { readonly _tag: "Refresh"; readonly done: Deferred.Deferred<void, JournalStoreError> }
+  /** Keeps durably which own feeds are not continued. */
+  | { readonly _tag: "Abandon" }
 
 /** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
 export const open = Effect.fn("Replica.open")(function* (
@@ -186,27 +193,53 @@ export const open = Effect.fn("Replica.open")(function* (
   const secrets = yield* SecretStore
 
   const restored = yield* isRestored(store, secrets, space)
-  let folded = yield* fold(store, space, time.now().millis)
-  yield* openToken(store, secrets, random, space)
+  let folded = yield* fold(store, space, time.now().millis, "from checkpoint")
 
   /** Own feeds that must not be continued: the store may have lost some of them, or a peer knows more. */
-  const abandoned = new Set<FeedId>()
+  const abandoned = yield* abandonedFeeds(store, space)
   if (restored) for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
+  yield* openToken(store, secrets, random, space, abandoned)
+  /** Own feeds that this process began: nobody can know more of them. */
+  const begun = new Set<FeedId>()
 
   const listeners = new Set<(notice: Notice) => void>()
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
 
-  const tell = (notice: Notice): void => {
-    for (const listener of listeners) listener(notice)
-  }
+  const tell = Effect.fnUntraced(function* (notice: Notice) {
+    for (const listener of listeners) {
+      const told = Result.try(() => listener(notice))
+      if (Result.isFailure(told)) yield* Effect.logError("a listener of a replica threw", told.failure)
+    }
+  })
 
-  /** Moves the books on and tells everyone; folds anew when a verdict was overturned. */
-  const settle = Effect.fnUntraced(function* (proofs: ReadonlyArray<Uint8Array>) {
+  /** The store may hold something else than the books say; nothing is done before it was read again. */
+  let isStale = false
+  const readBack = Effect.suspend(() =>
+    isStale
+      ? Effect.map(fold(store, space, time.now().millis, "whole"), (anew) => {
+          folded = anew
+          isStale = false
+        })
+      : Effect.void
+  )
+  /** As `readBack`, for a turn that begins: what it finds is news to readers. */
+  const recover = Effect.suspend(() =>
+    isStale
+      ? Effect.andThen(readBack, tell({ fields: everyField, authorityGrew: true, overturned: false, proofs: [] }))
+      : Effect.void
+  )
+
+  /**
+   * Moves the books on and tells everyone; folds anew when a verdict was overturned. Never fails: what led here is durable,
+   * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
+   */
+  const settle = Effect.fnUntraced(function* (took: boolean, proofs: ReadonlyArray<Uint8Array> = []) {
     const advance = Ledger.advance(folded.ledger, time.now().millis)
-    if (advance.overturned) folded = yield* fold(store, space, time.now().millis)
-    if (advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
+    if (advance.overturned) isStale = true
+    yield* Effect.catch(readBack, (error) => Effect.logWarning("the journal store can't be read back yet", error.message))
+    if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
       const fields = advance.overturned ? everyField : advance.fields
-      tell({ fields, authorityGrew: advance.authorityGrew, overturned: advance.overturned, proofs })
+      yield* tell({ fields, authorityGrew: advance.authorityGrew, overturned: advance.overturned, proofs })
     }
   })
 
@@ -222,9 +255,11 @@ export const open = Effect.fn("Replica.open")(function* (
 
   const ownLine = (kind: Feed.FeedKind): Ledger.Line | undefined => {
     let newest: Ledger.Line | undefined
-    for (const line of folded.ledger.lines.values()) {
+    const { damaged, forks: forked, lines } = folded.ledger
+    for (const line of lines.values()) {
       if (line.feed.device !== keys.device || line.feed.kind !== kind || abandoned.has(line.feed.id)) continue
       if (Ledger.endOf(folded.ledger, line.feed) !== undefined) continue
+      if (damaged.has(line.feed.id) || forked.has(line.feed.id)) continue
       if (newest === undefined || newest.feed.time < line.feed.time) newest = line
     }
     return newest
@@ -236,8 +271,8 @@ export const open = Effect.fn("Replica.open")(function* (
   let isClosed = false
 
   const submit = (one: Waiting): void => {
-    if (isClosed) return one.done(Exit.interrupt())
-    if (waiting.length >= writesWaitingMax) return one.done(Exit.fail(new ReplicaBusy({ allowed: writesWaitingMax })))
+    if (isClosed) return answer(one, Exit.interrupt())
+    if (waiting.length >= writesWaitingMax) return answer(one, Exit.fail(new ReplicaBusy({ allowed: writesWaitingMax })))
     waiting.push(one)
     if (!isAnnounced) isAnnounced = Queue.offerUnsafe(items, { _tag: "Writes" })
   }
@@ -246,7 +281,15 @@ export const open = Effect.fn("Replica.open")(function* (
     isAnnounced = false
     const writes = waiting
     waiting = []
-    for (let at = 0; at < writes.length; ) at += yield* writeRun(at === 0 ? writes : writes.slice(at))
+    for (let at = 0; at < writes.length; ) {
+      const rest = at === 0 ? writes : writes.slice(at)
+      const exit = yield* Effect.exit(Effect.andThen(recover, writeRun(rest)))
+      if (Exit.isSuccess(exit)) at += exit.value
+      else {
+        for (const one of rest) answer(one, Exit.failCause(exit.cause))
+        at = writes.length
+      }
+    }
   })
 
   /** One run of as many of these writes as fit; returns how many were dealt with. */
@@ -267,6 +310,8 @@ export const open = Effect.fn("Replica.open")(function* (
     for (const item of writes) {
       const { write } = item
       if (write.kind !== kind || write.as !== as) break
+      // the first of two with one key has to be in the books before the second can see that it is a repeat
+      if (write.request !== undefined && accepted.some(({ item }) => isSameRequest(item.write.request, write.request))) break
       const seq = first + bodies.length
       // a kept signature stands before every multiple of 1 024, where reading may start
       if (bodies.length > 0 && seq % completeSeenEvery === 0) break
@@ -275,13 +320,13 @@ export const open = Effect.fn("Replica.open")(function* (
       const turn: Turn = { ledger, time: at, feed: feed.id, seq, newId: (index) => freshId(origin, index) }
       const attempt = Result.try(() => write.prepare(turn))
       if (Result.isFailure(attempt)) {
-        item.done(Exit.die(attempt.failure))
+        answer(item, Exit.die(attempt.failure))
         handled++
         continue
       }
       const prepared = attempt.success
       if (Result.isFailure(prepared)) {
-        item.done(Exit.fail(prepared.failure))
+        answer(item, Exit.fail(prepared.failure))
         handled++
         continue
       }
@@ -290,7 +335,7 @@ export const open = Effect.fn("Replica.open")(function* (
       const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
       const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
       if (body.length > entryBytesMax) {
-        item.done(Exit.fail(new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax })))
+        answer(item, Exit.fail(new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax })))
         handled++
         continue
       }
@@ -305,7 +350,7 @@ export const open = Effect.fn("Replica.open")(function* (
     }
     if (bodies.length === 0) return handled
     const failAll = (exit: Exit.Exit<never, JournalStoreError | KeysError>): void => {
-      for (const { item } of accepted) item.done(exit)
+      for (const { item } of accepted) answer(item, exit)
     }
 
     const unsigned: Run.Unsigned = { feed: feed.id, first, previous, times, bodies }
@@ -321,36 +366,30 @@ export const open = Effect.fn("Replica.open")(function* (
       prepared.result === undefined ? [] : [{ requester: keys.device, atMillis: time.now().millis, ...prepared.result }]
     )
     const durable = yield* Effect.exit(
-      commit({ feeds: line === undefined ? [{ feed: feed.id, header: feed.bytes }] : [], runs: [Intake.stored(run)], results })
+      commit({
+        feeds: line === undefined ? [{ feed: feed.id, header: feed.bytes }] : [],
+        runs: [Intake.stored(run)],
+        results,
+        locals: line === undefined && abandoned.size > 0 ? [abandonedLocal(abandoned)] : []
+      })
     )
     if (Exit.isFailure(durable)) {
-      // whether it is there may be unknown: this feed is not continued before the store was read again
-      if (line === undefined || isUnsure(durable)) folded = yield* refold(durable)
+      isStale = isUnsure(durable.cause)
       failAll(Exit.failCause(durable.cause))
       return handled
     }
+    if (line === undefined) begun.add(feed.id)
     Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
-    yield* settle([])
+    yield* settle(true)
     for (let i = 0; i < accepted.length; i++) {
       const { item, prepared } = accepted[i]!
       const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
-      item.done(Exit.succeed({ answer: prepared.answer, position }))
+      answer(item, Exit.succeed({ answer: prepared.answer, position }))
     }
     const end = first + bodies.length
     if (end % runEntriesMax === 0) yield* pack(store, space, feed.id, end - runEntriesMax)
     return handled
   })
-
-  /** Reads the store again after a commit whose fate is unknown; if even that fails, the books stay and feeds end. */
-  const refold = (failed: Exit.Exit<void, JournalStoreError>) =>
-    fold(store, space, time.now().millis).pipe(
-      Effect.catch(() => {
-        for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
-        return Effect.logWarning("the journal store can't be read back; this device goes on in a new feed", failed).pipe(
-          Effect.as(folded)
-        )
-      })
-    )
 
   // — runs of peers ——————————————————————————————————————————————————————————————————————————————————————
 
@@ -365,18 +404,20 @@ export const open = Effect.fn("Replica.open")(function* (
     const flush = Effect.fnUntraced(function* () {
       if (staged.size === 0) return
       const runs = [...staged.values()].flat()
+      const isOwn = [...stagedFeeds.values()].some((feed) => feed.device === keys.device)
       yield* commit({
         feeds: [...stagedFeeds.values()].map((feed) => ({ feed: feed.id, header: feed.bytes })),
-        runs: runs.map(Intake.stored)
+        runs: runs.map(Intake.stored),
+        locals: isOwn ? [abandonedLocal(abandoned)] : []
       })
       for (const run of runs) Ledger.take(folded.ledger, Ledger.lineOf(folded.ledger, stagedFeeds.get(run.feed)!), run)
       staged.clear()
       stagedFeeds.clear()
-      yield* settle([])
+      yield* settle(true)
     })
 
     for (const one of arrivals) {
-      const answer = (outcome: Intake.Outcome): void => {
+      const tellAll = (outcome: Intake.Outcome): void => {
         for (const delivery of one.deliveries) outcomes[delivery] = outcome
       }
       // what was staged decides how this one fits: the same feed's end, and the authority that admits its device
@@ -390,42 +431,43 @@ export const open = Effect.fn("Replica.open")(function* (
         stagedFeeds.set(one.feed.id, one.feed)
         staged.set(one.feed.id, [...(ahead ?? []), fit.run])
         if (one.feed.device === keys.device) abandoned.add(one.feed.id)
-        answer({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
+        tellAll({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
       } else if (fit._tag === "Contradicts") {
         yield* flush()
         const outcome = yield* compare(one.feed, one.run)
         if (outcome._tag === "Forked") proofs.push(outcome.proof)
-        answer(outcome)
-      } else answer(fit)
+        tellAll(outcome)
+      } else tellAll(fit)
     }
     yield* flush()
-    if (proofs.length > 0) yield* settle(proofs)
+    if (proofs.length > 0) yield* settle(false, proofs)
     return outcomes
   })
 
   /** Holds a run against what the store has of the same stretch: known, two histories, or apart even earlier. */
   const compare = Effect.fnUntraced(function* (feed: Feed.Feed, run: Run.Run) {
-    const ours = yield* store.read(space, feed.id, run.first, Number.MAX_SAFE_INTEGER)
-    for (const one of ours) {
-      const own = Run.decode(one.bytes)
-      if (Result.isFailure(own) || own.success.first > Run.lastSeq(run)) break
-      const fork = Fork.between(feed, own.success, run)
-      if (fork === undefined) continue
-      yield* keepFork(fork)
-      return { _tag: "Forked", feed: feed.id, at: fork.at, proof: fork.bytes } satisfies Intake.Outcome
-    }
     const last = Run.lastSeq(run)
-    const covering = ours.find((one) => one.first <= last && last <= one.last)
-    const own = covering === undefined ? undefined : Run.decode(covering.bytes)
-    if (own !== undefined && Result.isSuccess(own) && sameBytes(own.success.hashes[last - own.success.first]!, run.hashes[run.hashes.length - 1]!))
-      return { _tag: "Known", feed: feed.id, seq: last, mark: Run.lastHash(run).slice(0, 32) } satisfies Intake.Outcome
+    for (let from = run.first; from <= last; ) {
+      const [one] = yield* store.read(space, feed.id, from, 1)
+      const own = one === undefined ? undefined : Run.decode(one.bytes)
+      if (own === undefined || Result.isFailure(own)) break
+      const fork = Fork.between(feed, own.success, run)
+      if (fork !== undefined) {
+        yield* keepFork(fork)
+        return { _tag: "Forked", feed: feed.id, at: fork.at, proof: fork.bytes } satisfies Intake.Outcome
+      }
+      from = Run.lastSeq(own.success) + 1
+      const same = own.success.hashes[last - own.success.first]
+      if (same !== undefined && sameBytes(same, run.hashes[run.hashes.length - 1]!))
+        return { _tag: "Known", feed: feed.id, seq: last, mark: Run.lastHash(run).slice(0, 32) } satisfies Intake.Outcome
+    }
     return { _tag: "Detached", feed: feed.id, from: Math.max(0, run.first - Math.max(1, run.bodies.length)) } satisfies Intake.Outcome
   })
 
   const keepFork = Effect.fnUntraced(function* (fork: Fork.Fork) {
     const others = (yield* forks(store, space)).filter((known) => known.feed.id !== fork.feed.id || known.at < fork.at)
     yield* commit({ locals: [{ name: forksRow, bytes: Cbor.encode([...others, fork].map((known) => known.bytes)) }] })
-    return Ledger.noteFork(folded.ledger, fork.feed, fork.at, Fork.hashBefore(fork))
+    return Ledger.noteFork(folded.ledger, fork)
   })
 
   const proveOne = Effect.fnUntraced(function* (proof: Uint8Array) {
@@ -434,14 +476,40 @@ export const open = Effect.fn("Replica.open")(function* (
     const known = folded.ledger.forks.get(fork.success.feed.id)
     if (known !== undefined && known.seq < fork.success.at) return false
     if (!folded.ledger.lines.has(fork.success.feed.id) && Ledger.limitOf(folded.ledger, fork.success.feed).seq < 0) return false
-    const genuine = yield* verifier.verify(Fork.claims(fork.success))
+    const { feed } = fork.success
+    const keyClaims = feed.key === undefined ? [] : [Feed.keyClaim(feed, feed.key)]
+    const genuine = yield* verifier.verify([...Fork.claims(fork.success), ...keyClaims])
     if (!genuine.every((good) => good)) return false
     const isNews = yield* keepFork(fork.success)
-    yield* settle(isNews ? [proof] : [])
+    yield* settle(false, isNews ? [proof] : [])
     return isNews
   })
 
   // — the writer ———————————————————————————————————————————————————————————————————————————————————————
+
+  /** What touches the store: after books that lag were brought up, and noting when they may lag again. */
+  const attempt = <A>(work: Effect.Effect<A, JournalStoreError>): Effect.Effect<A, JournalStoreError> =>
+    Effect.andThen(recover, work).pipe(
+      Effect.onError((cause) =>
+        Effect.sync(() => {
+          if (isUnsure(cause)) isStale = true
+        })
+      )
+    )
+
+  /** Entries that the last checkpoint row holds. */
+  let kept = folded.ledger.applied
+  /** Writes the checkpoint row if enough was applied since the last one that it pays. */
+  const keepCheckpoint = Effect.fnUntraced(function* (entriesMin: number) {
+    const ledger = folded.ledger
+    if (isStale || Math.abs(ledger.applied - kept) < entriesMin) return
+    const bytes = Checkpoint.encode(ledger)
+    if (bytes === undefined) return
+    kept = ledger.applied
+    yield* Effect.catch(commit({ locals: [{ name: Checkpoint.checkpointRow, bytes }] }), (error) =>
+      Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message)
+    )
+  })
 
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length; ) {
@@ -459,7 +527,7 @@ export const open = Effect.fn("Replica.open")(function* (
             group.push(next)
             count += next.deliveries.length
           }
-          const exit = yield* Effect.exit(receiveAll(group.flatMap((one) => one.deliveries)))
+          const exit = yield* Effect.exit(attempt(receiveAll(group.flatMap((one) => one.deliveries))))
           let from = 0
           for (const one of group) {
             const upTo = from + one.deliveries.length
@@ -469,21 +537,28 @@ export const open = Effect.fn("Replica.open")(function* (
           break
         }
         case "Prove":
-          yield* Deferred.done(item.done, yield* Effect.exit(proveOne(item.proof)))
+          yield* Deferred.done(item.done, yield* Effect.exit(attempt(proveOne(item.proof))))
           at++
           break
         case "Refresh":
-          yield* Deferred.done(item.done, yield* Effect.exit(settle([])))
+          yield* Deferred.done(item.done, yield* Effect.exit(attempt(settle(false))))
+          at++
+          break
+        case "Abandon":
+          // a store that can't take it now takes it with the next run of this device's own
+          yield* Effect.ignore(attempt(commit({ locals: [abandonedLocal(abandoned)] })))
           at++
           break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
+    yield* keepCheckpoint(Math.max(checkpointEveryMin, kept / 2))
   })
   yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
+    Effect.suspend(() => {
       isClosed = true
-      for (const one of waiting.splice(0)) one.done(Exit.interrupt())
+      for (const one of waiting.splice(0)) answer(one, Exit.interrupt())
+      return keepCheckpoint(checkpointAtCloseMin)
     })
   )
   // waiting may be interrupted, a turn may not: who closes the replica waits for it to end
@@ -492,7 +567,9 @@ export const open = Effect.fn("Replica.open")(function* (
   )
 
   const ask = <A, E>(make: (done: Deferred.Deferred<A, E>) => Item): Effect.Effect<A, E> =>
-    Effect.flatMap(Deferred.make<A, E>(), (done) => Effect.andThen(Queue.offer(items, make(done)), Deferred.await(done)))
+    Effect.flatMap(Deferred.make<A, E>(), (done) =>
+      isClosed ? Effect.interrupt : Effect.andThen(Queue.offer(items, make(done)), Deferred.await(done))
+    )
 
   return {
     space,
@@ -500,9 +577,9 @@ export const open = Effect.fn("Replica.open")(function* (
     damage: () => folded.damage,
     write: <A, E>(write: Write<A, E>) =>
       Effect.callback<Written<A>, E | WriteError>((resume) =>
-        submit({ write, done: resume as Done<unknown, unknown> })
+        submit({ write, done: resume as Done<unknown, unknown>, isAnswered: false })
       ),
-    submit: (write, done) => submit({ write, done: done as Done<unknown, unknown> }),
+    submit: (write, done) => submit({ write, done: done as Done<unknown, unknown>, isAnswered: false }),
     receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
     prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),
     refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),
@@ -518,11 +595,14 @@ export const open = Effect.fn("Replica.open")(function* (
       const heads: Frontier.Frontier = Ledger.frontier(folded.ledger)
       return new Map([...heads].map(([id, head]) => [id, { kind: folded.ledger.lines.get(id)!.feed.kind, head }]))
     },
+    forks: () => new Map([...folded.ledger.forks].map(([feed, { proof, seq }]) => [feed, { at: seq + 1, proof }])),
     compare: (frontier) => {
       for (const [feed, head] of frontier) {
         const line = folded.ledger.lines.get(feed)
-        if (line === undefined || line.feed.device !== keys.device) continue
-        if (head.seq >= line.taken || (head.seq === line.taken - 1 && head.mark !== line.hash.slice(0, 32))) abandoned.add(feed)
+        if (line === undefined || line.feed.device !== keys.device || abandoned.has(feed) || begun.has(feed)) continue
+        if (head.seq < line.taken - 1 || (head.seq === line.taken - 1 && head.mark === line.hash.slice(0, 32))) continue
+        abandoned.add(feed)
+        Queue.offerUnsafe(items, { _tag: "Abandon" })
       }
     },
     listen: (listener) => {
@@ -537,9 +617,18 @@ const noPositions: ReadonlyArray<Feed.Position> = []
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i])
 
+/** Once. */
+const answer = (one: Waiting, exit: Exit.Exit<Written<unknown>, unknown>): void => {
+  if (one.isAnswered) return
+  one.isAnswered = true
+  one.done(exit)
+}
+
+const isSameRequest = (a: Entry.Request | undefined, b: Entry.Request | undefined): boolean =>
+  a !== undefined && b !== undefined && a.requester === b.requester && a.key === b.key
+
 /** After these the store may or may not hold what was handed to it. */
-const isUnsure = (exit: Exit.Exit<void, JournalStoreError>): boolean => {
-  if (Exit.isSuccess(exit)) return false
-  const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
+const isUnsure = (cause: Cause.Cause<JournalStoreError>): boolean => {
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
   return failure === undefined || failure.error.reason._tag === "JournalUnavailable" || failure.error.reason._tag === "JournalConflict"
 }

@@ -44,7 +44,9 @@ const right = (text: string, depth: number): Right => ({
 
 const owner = [right("*", 3)]
 const writer = [right("note:write", 0), right("space:read", 0)]
-const administrator = [...writer, right("setting:write", 1), right("device:revoke", 0), right("device:admit", 1)]
+const administrator = ["note:write", "space:read", "setting:write", "device:revoke", "device:admit"].map((text) =>
+  right(text, 1)
+)
 
 export const draw = (seed: number, safetyMillis: number): Story => {
   const chance = Chance.make(seed, "story")
@@ -101,7 +103,7 @@ export const describe = ({ cast, incidents, kinds }: Story): string =>
     ...incidents.map(({ atMillis, incident }) => `  ${atMillis} ms: ${describeIncident(incident)}`)
   ].join("\n")
 
-const describeIncident = (incident: Incident): string => {
+export const describeIncident = (incident: Incident): string => {
   switch (incident._tag) {
     case "Join":
       return `${incident.who} joins by a code of ${incident.via}`

@@ -9,9 +9,11 @@
 import * as Effect from "effect/Effect"
 import type { SpaceId } from "../identity/Id.ts"
 import * as Operations from "../runtime/Operations.ts"
+import type { Replica } from "../runtime/Replica.ts"
 import type { Agent } from "./Agents.ts"
 import type { Chance } from "./Chance.ts"
 import type { Device, DeviceError } from "./Devices.ts"
+import * as Incidents from "./Incidents.ts"
 import * as Notebook from "./Notebook.ts"
 
 /** One operation and what its author was told. */
@@ -53,11 +55,10 @@ export const attempt = (
 ): Effect.Effect<void, "NoAnswer"> =>
   agent
     .use(({ agent: running, store }) =>
-      Effect.suspend(() => {
-        const replica = running.replica(space)
-        if (replica === undefined) return Effect.fail("NoSpace" as const)
-        const host = { replica, device: running.device, store }
-        return Operations.performJson(host, Notebook.app, deed.name, deed.payload, { key: deed.key })
+      Effect.gen(function* () {
+        const replica = yield* Incidents.replicaOf({ agent: running }, space)
+        const { performJson } = yield* performerOf({ replica, device: running.device, store })
+        return yield* performJson(deed.name, deed.payload, { key: deed.key })
       })
     )
     .pipe(
@@ -72,6 +73,16 @@ export const attempt = (
       }),
       Effect.flatMap((isDefinite) => (isDefinite ? Effect.void : Effect.fail("NoAnswer" as const)))
     )
+
+const performers = new WeakMap<Replica, Operations.Performer<typeof Notebook.app>>()
+
+const performerOf = (host: Operations.Host): Effect.Effect<Operations.Performer<typeof Notebook.app>> => {
+  const known = performers.get(host.replica)
+  if (known !== undefined) return Effect.succeed(known)
+  return Effect.tap(Operations.performer(host, Notebook.app), (made) =>
+    Effect.sync(() => performers.set(host.replica, made))
+  )
+}
 
 const isVerdict = (tag: string): boolean => tag === "OperationDenied" || tag === "EntryTooLarge"
 

@@ -55,7 +55,9 @@ interface Memo {
   readonly book: Book.Book
   /** How many entries of the book this value knows. */
   readonly count: number
-  readonly present: View
+  /** The last entries of all, and the view that they are once it is asked for. */
+  readonly heads: Book.Heads
+  present: View | undefined
   /** Verdicts of strata 1 and 2; shared by values that can't differ in them. */
   readonly standing: Map<Restriction, boolean>
   /** The judge of stratum 3, and the last one of the values before this one: often it is the same. */
@@ -68,7 +70,7 @@ const defineCapability = capability("app:define")
 /** The authority of a space of which nothing but the founding record is known. */
 export const make = (genesis: Genesis): Authority => {
   const book = Book.make(genesis)
-  const memo = { book, count: 0, present: Book.intern(book, new Map()), standing: new Map() }
+  const memo = { book, count: 0, heads: new Map(), present: undefined, standing: new Map() }
   return fromMemo(genesis, new Map(), { ...memo, final: undefined, former: undefined })
 }
 
@@ -83,7 +85,7 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   const { memo } = authority
   const isNewest = memo.count === memo.book.nodes.size
   const book = isNewest ? memo.book : Book.copy(memo.book, memo.count)
-  const heads = new Map(memo.present.heads)
+  const heads = new Map(memo.heads)
   const forks = new Map(authority.forks)
   // What arrived: whether an earned restriction stands hangs on its past, on root's, and on which branch cuts name.
   let news: "grants" | "restrictions" | "strata" = "grants"
@@ -100,7 +102,8 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
     book,
     count: book.nodes.size,
-    present: Book.intern(book, heads),
+    heads,
+    present: undefined,
     standing: news === "strata" || !isNewest ? new Map() : memo.standing,
     final: news === "grants" && isNewest ? memo.final : undefined,
     former: isNewest ? (memo.final ?? memo.former) : undefined
@@ -128,7 +131,8 @@ export const look = (authority: Authority, view: View, seen: ReadonlyArray<Posit
 }
 
 /** The newest view there is: all entries of all authority feeds. */
-export const present = (authority: Authority): View => authority.memo.present
+export const present = (authority: Authority): View =>
+  (authority.memo.present ??= Book.intern(authority.memo.book, authority.memo.heads))
 
 /** Restrictions that stand, root's first, then in the order of their entries' times. */
 export const restrictions = (authority: Authority): ReadonlyArray<Restriction> => finalJudge(authority).restrictions
@@ -190,9 +194,9 @@ export const isNamed = (authority: Authority, device: DeviceId): boolean => {
 
 /** The entry that a revocation of this device names: its admission, or the founding entry for the creator. */
 export const admissionOf = (authority: Authority, device: DeviceId): Node | undefined => {
-  const { book, present } = authority.memo
-  if (device !== authority.genesis.creator) return Judge.admissionOf(finalJudge(authority), present, device)?.node
-  const founding = book.founding.filter((node) => Book.inView(present, node))
+  const view = present(authority)
+  if (device !== authority.genesis.creator) return Judge.admissionOf(finalJudge(authority), view, device)?.node
+  const founding = authority.memo.book.founding.filter((node) => Book.inView(view, node))
   return founding.sort((a, b) => Book.byTime({ node: a, fact: undefined }, { node: b, fact: undefined }))[0]
 }
 

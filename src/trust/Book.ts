@@ -36,7 +36,10 @@ export interface Node extends AuthorityEntry {
   readonly jump: Node | undefined
 }
 
-/** What somebody had seen of the authority feeds, closed. Equal views of one Authority are the same object. */
+/**
+ * What somebody had seen of the authority feeds, closed. Equal views that were asked for (`intern`) are the same object;
+ * those of entries are not looked up among them, for hardly two entries have seen the same.
+ */
 export interface View {
   readonly id: number
   readonly heads: Heads
@@ -97,7 +100,7 @@ export const add = (book: Book, entry: AuthorityEntry): Node => {
   const heads = new Map(previous?.view.heads)
   if (previous !== undefined) join(heads, previous)
   for (const position of entry.seen) join(heads, expect(book, position, book.nodes.size))
-  const view = intern(book, heads)
+  const view: View = { id: book.viewCount.next++, heads }
   const node: Node = { ...entry, number: book.nodes.size, view, previous, jump: previous && jumpOver(previous) }
   enter(book, node)
   return node
@@ -133,12 +136,19 @@ export const intern = (book: Book, heads: Heads): View => {
 /** Adds an entry and its past to heads. */
 export const join = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): void => {
   if (!addHead(heads, node)) return
-  for (const branches of node.view.heads.values()) for (const head of branches) addHead(heads, head)
+  for (const [feed, branches] of node.view.heads) {
+    const known = heads.get(feed)
+    if (known === undefined) heads.set(feed, branches)
+    else if (known !== branches) for (const head of branches) addHead(heads, head)
+  }
 }
 
 /** Whether the view has seen the entry. */
-export const inView = (view: View, node: Node): boolean =>
-  view.heads.get(node.feed.id)?.some((head) => isBehind(head, node)) === true
+export const inView = (view: View, node: Node): boolean => {
+  const branches = view.heads.get(node.feed.id)
+  if (branches !== undefined) for (const head of branches) if (isBehind(head, node)) return true
+  return false
+}
 
 /** Whether an entry is `head` or before it on the same chain. */
 export const isBehind = (head: Node, node: Node): boolean => {
@@ -157,7 +167,7 @@ export const byTime = ({ node: a }: Stated<unknown>, { node: b }: Stated<unknown
 /** False when the heads have seen the entry already. */
 const addHead = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): boolean => {
   const branches = heads.get(node.feed.id) ?? []
-  if (branches.some((head) => isBehind(head, node))) return false
+  for (const head of branches) if (isBehind(head, node)) return false
   heads.set(node.feed.id, [...branches.filter((head) => !isBehind(node, head)), node])
   return true
 }

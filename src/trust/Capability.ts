@@ -13,7 +13,8 @@
 import * as Schema from "effect/Schema"
 
 const action = "[a-z][a-z0-9-]*(?::[a-z][a-z0-9-]*)*"
-const segment = "[^/*\\u0000-\\u001f]+"
+// no control characters, and no lone surrogates: they have no UTF-8
+const segment = "[^/*\\u0000-\\u001f\\ud800-\\udfff]+"
 const grammar = new RegExp(`^(?:\\*|${action}(?:/(?:\\*|${segment}(?:/${segment})*(?:/\\*)?))?)$`, "u")
 
 /** Longest capability, in UTF-16 code units. */

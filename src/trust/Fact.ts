@@ -86,7 +86,15 @@ export type DecodedFact = AuthorityFact | Malformed | Unknown
 /** Types of facts that only authority feeds may hold begin with this. */
 export const authorityPrefix = "aura."
 
+/** Dies on what `decode` would refuse, for that is a mistake of ours and would never count. */
 export const encode = (fact: AuthorityFact): Fact => {
+  const encoded = toFact(fact)
+  const decoded = decode(encoded)
+  if (decoded._tag === "Malformed") throw new TypeError(`no ${encoded.type}: ${decoded.what}`)
+  return encoded
+}
+
+const toFact = (fact: AuthorityFact): Fact => {
   switch (fact._tag) {
     case "Create":
       return { type: "aura.space.create", payload: fact.genesis }
@@ -114,8 +122,11 @@ export const encode = (fact: AuthorityFact): Fact => {
 
 export const decode = (fact: Fact): DecodedFact => {
   switch (fact.type) {
-    case "aura.space.create":
-      return fact.payload instanceof Uint8Array ? { _tag: "Create", genesis: fact.payload } : malformed("not bytes")
+    case "aura.space.create": {
+      if (!(fact.payload instanceof Uint8Array)) return malformed("not bytes")
+      const genesis = Genesis.decode(fact.payload)
+      return Result.isSuccess(genesis) ? { _tag: "Create", genesis: fact.payload } : malformed(genesis.failure.what)
+    }
     case "aura.app.define": {
       if (!(fact.payload instanceof Uint8Array)) return malformed("not bytes")
       const definition = Definition.decode(fact.payload)
@@ -157,6 +168,9 @@ export const decode = (fact: Fact): DecodedFact => {
   }
 }
 
+/** UTF-16 code units of what is said about a malformed payload. */
+const whatCharactersMax = 200
+
 const Bytes32 = Schema.Uint8Array.pipe(
   Schema.check(Schema.makeFilter((bytes: Uint8Array) => bytes.length === 32, { expected: "32 bytes" }))
 )
@@ -194,10 +208,13 @@ const rightToCbor = (right: Right): Cbor.Cbor => ({
 const decodeWith = <Payload>(
   schema: Schema.Codec<Payload, unknown>,
   payload: Cbor.Cbor,
-  toFact: (payload: Payload) => DecodedFact
+  meaning: (payload: Payload) => DecodedFact
 ): DecodedFact => {
   const decoded = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })(payload)
-  return Result.isSuccess(decoded) ? toFact(decoded.success) : malformed(String(decoded.failure))
+  return Result.isSuccess(decoded) ? meaning(decoded.success) : malformed(inOneLine(decoded.failure.message))
 }
+
+/** Keys of a payload are its author's words, so what names them is kept short. */
+const inOneLine = (message: string): string => message.replace(/\s+/g, " ").slice(0, whatCharactersMax)
 
 const malformed = (what: string): Malformed => ({ _tag: "Malformed", what })

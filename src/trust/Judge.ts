@@ -118,12 +118,13 @@ const settle = (judge: Judge, view: Book.View, device: DeviceId): void => {
   settledHolding(judge, view, device)
 }
 
-/** The entries of a view that admit a device or grant it something. */
+/** The entries of a view that admit a device or grant it something, by number; one that does both may come twice. */
 const groundsOf = (judge: Judge, view: Book.View, device: DeviceId): ReadonlyArray<Book.Node> => {
-  if (isFounder(judge, device)) return []
-  const stated = [...(judge.book.admissions.get(device) ?? []), ...(judge.book.grants.get(device) ?? [])]
-  const nodes = new Set(stated.map(({ node }) => node).filter((node) => Book.inView(view, node)))
-  return [...nodes].sort((a, b) => a.number - b.number)
+  const nodes: Array<Book.Node> = []
+  if (isFounder(judge, device)) return nodes
+  for (const { node } of judge.book.admissions.get(device) ?? []) if (Book.inView(view, node)) nodes.push(node)
+  for (const { node } of judge.book.grants.get(device) ?? []) if (Book.inView(view, node)) nodes.push(node)
+  return nodes.sort((a, b) => a.number - b.number)
 }
 
 /** Everything below expects that what it asks for is settled. */

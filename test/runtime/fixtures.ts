@@ -8,12 +8,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { JournalStore } from "../../src/effects/JournalStore.ts"
+import { JournalStore, type JournalStoreError } from "../../src/effects/JournalStore.ts"
 import { Keys } from "../../src/effects/Keys.ts"
-import { SecretStore } from "../../src/effects/SecretStore.ts"
+import type { NetworkError } from "../../src/effects/Network.ts"
+import { SecretStore, type SecretStoreError } from "../../src/effects/SecretStore.ts"
 import { Time } from "../../src/effects/Time.ts"
 import type { Verifier } from "../../src/effects/Verifier.ts"
 import * as MemoryJournal from "../../src/handlers/memory/MemoryJournal.ts"
+import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import * as MemorySecretStore from "../../src/handlers/memory/MemorySecretStore.ts"
 import { entryHash, toBytes, type DefinitionId, type DeviceId, type SpaceId } from "../../src/identity/Id.ts"
 import * as Clock from "../../src/journal/Clock.ts"
@@ -23,6 +25,8 @@ import * as Feed from "../../src/journal/Feed.ts"
 import * as Genesis from "../../src/journal/Genesis.ts"
 import * as Run from "../../src/journal/Run.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
+import * as Agent from "../../src/runtime/Agent.ts"
+import * as Open from "../../src/runtime/Replica.ts"
 import type { Replica, Write } from "../../src/runtime/Replica.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Authority from "../../src/trust/Authority.ts"
@@ -289,3 +293,48 @@ export const account = (ledger: Ledger.Ledger) => {
     frontier: [...Ledger.frontier(ledger)].map(([feed, { mark, seq }]) => `${feed.slice(0, 8)} ${seq} ${mark}`).sort()
   }
 }
+
+// — agents —————————————————————————————————————————————————————————————————————————————————————————————————
+
+/** An agent on this installation, reached at `address`, until the scope ends. */
+export const agentOn = (
+  on: Installation,
+  hub: MemoryNetwork.Hub,
+  address: string,
+  wrap?: (store: JournalStore["Service"]) => JournalStore["Service"]
+): Effect.Effect<Agent.Agent["Service"], JournalStoreError | SecretStoreError | NetworkError, Scope.Scope> =>
+  Effect.map(
+    Layer.build(
+      Agent.layer.pipe(
+        Layer.provideMerge(installed(on, wrap)),
+        Layer.provide(MemoryNetwork.layer(hub, { device: on.keys.device, address }))
+      )
+    ),
+    (services) => Context.get(services, Agent.Agent)
+  )
+
+/** Puts runs into an installation's journal as if peers had brought them; every one of them has to be wanted. */
+export const bring = (on: Installation, space: SpaceId, ...deliveries: ReadonlyArray<Delivery>) =>
+  during(
+    on,
+    Effect.gen(function* () {
+      const replica = yield* Open.open(space)
+      const outcomes = yield* replica.receive(deliveries)
+      for (const outcome of outcomes) if (outcome._tag !== "Stored") throw new Error(JSON.stringify(outcome))
+    })
+  )
+
+/** One turn of the event loop: what is ready has run afterwards. */
+export const pass: Effect.Effect<void> = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/** Lets everything run until the condition holds; dies after very many turns. No clock is involved. */
+export const until = (what: string, condition: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let turns = 0; !condition(); turns++) {
+      if (turns > 20_000) throw new Error(`it did not come to pass that ${what}`)
+      yield* pass
+    }
+  })
+
+/** So many turns without anything to wait for: time for what must not happen. */
+export const quiet = Effect.forEach(Array.from({ length: 200 }), () => pass, { discard: true })

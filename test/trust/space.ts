@@ -20,6 +20,7 @@ export const alice = device("A")
 export const bob = device("B")
 export const carol = device("C")
 export const mallory = device("M")
+export const dave = device("D")
 
 /** Alice founds it; root is nobody's device. */
 export const genesis: Genesis.Genesis = { root, creator: alice, app: "paper", nonce: new Uint8Array(16), time: 0 }
@@ -33,11 +34,14 @@ const bytesOf = (number: number): Uint8Array => {
   return bytes
 }
 
+/** Somebody among many. */
+export const nobody = (number: number): DeviceId => deviceId(bytesOf(2_000_000 + number))
+
 export const hashOf = (number: number): EntryHash => entryHash(bytesOf(number))
 
 /** The `incarnation`-th authority feed of a device. */
 export const feedOf = (author: DeviceId, incarnation = 0): Feed => {
-  const number = Number.parseInt(author.slice(0, 2), 16) * 1000 + incarnation
+  const number = Number.parseInt(author.slice(-8), 16) * 4 + incarnation
   return {
     id: feedId(bytesOf(number + 1_000_000)),
     bytes: new Uint8Array(0),
@@ -77,10 +81,12 @@ export const grant = (grantee: DeviceId, ...rights: ReadonlyArray<Fact.Right>): 
   rights
 })
 
-/** A definition without fields, told from others by its version. */
+const fields = { notes: { kind: "LWWMap", value: { kind: "string", maxLength: 10 } } } as const
+
+/** A definition told from others by its version. */
 export const define = (version: number): Fact.Define => ({
   _tag: "Define",
-  definition: Result.getOrThrow(Definition.make({ app: "paper", version, fields: {}, operations: {} }))
+  definition: Result.getOrThrow(Definition.make({ app: "paper", version, fields, operations: {} }))
 })
 
 /** Ends a device that `admission` admitted, after the last entries that are left alone. */

@@ -9,15 +9,18 @@
  */
 import type { IncomingMessage } from "node:http"
 
+/** What is looked at of a request. */
+export type Source = Pick<IncomingMessage, "headers" | "socket">
+
 /** Only our own script sets it; another origin would have to ask first, and nobody answers such questions. */
 export const scriptHeader = "aura-page"
 
 /** Both ends of the plain connection are this machine. */
-export const isHere = ({ socket }: IncomingMessage): boolean =>
+export const isHere = ({ socket }: Source): boolean =>
   !("encrypted" in socket) && isLoopback(socket.remoteAddress) && isLoopback(socket.localAddress)
 
 /** Why this must not be answered with anything of the space; undefined when it may. */
-export const strangeness = ({ headers, socket }: IncomingMessage, kind: "page" | "script" | "action"): string | undefined => {
+export const strangeness = ({ headers, socket }: Source, kind: "page" | "script" | "action"): string | undefined => {
   const hosts = ["127.0.0.1", "localhost", "[::1]"].map((name) => (socket.localPort === 80 ? name : `${name}:${socket.localPort}`))
   const host = headers.host?.toLowerCase() ?? ""
   if (!hosts.includes(host)) return `open this page as http://${hosts[0]}/`

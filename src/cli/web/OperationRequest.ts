@@ -38,14 +38,8 @@ const Wanted = Schema.fromJsonString(
   })
 )
 
-/** `asker` was proved; whether it may is found out here. */
+/** `asker` was proved and is a member; whether it may do this is found out here. */
 export const answer = Effect.fn("OperationRequest.answer")(function* (site: Site, asker: DeviceId, body: Uint8Array) {
-  const stranger = strangenessOf(site.replica, asker)
-  if (stranger !== undefined) {
-    yield* Metrics.refused("http_authority")
-    yield* security("an operation was refused", { device: asker, because: stranger._tag })
-    return Reply.problem({ status: 403, code: "Denied", detail: Decision.refusal(Decision.denied(stranger)) })
-  }
   if (site.app === undefined) {
     const detail = "this device has no code of the application: it relays and verifies, and performs nothing"
     return Reply.problem({ status: 503, code: "ApplicationAbsent", detail })
@@ -55,17 +49,17 @@ export const answer = Effect.fn("OperationRequest.answer")(function* (site: Site
   return yield* perform(site, site.app, asker, wanted.success)
 })
 
-/** Lines that who watches for attacks looks for. */
-export const security = (what: string, details: Readonly<Record<string, unknown>>): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWarning(`security event: ${what}`), { event: "security", ...details })
-
-const strangenessOf = (replica: Replica, device: DeviceId): Decision.Refusal | undefined => {
-  const { authority } = replica.ledger()
+/** Why a device is no member of the space now; undefined when it is one. */
+export const strangenessOf = (authority: Authority.Authority | undefined, device: DeviceId): Decision.Refusal | undefined => {
   if (authority === undefined || !Authority.isAdmitted(authority, Authority.present(authority), device))
     return { _tag: "NotAdmitted", device }
   const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === device)
   return restriction === undefined ? undefined : Decision.revokedBy(restriction)
 }
+
+/** Lines that who watches for attacks looks for. */
+export const security = (what: string, details: Readonly<Record<string, unknown>>): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(`security event: ${what}`), { event: "security", ...details })
 
 const decode = (body: Uint8Array): Result.Result<typeof Wanted.Type, string> =>
   Result.try({ try: () => new TextDecoder("utf-8", { fatal: true }).decode(body), catch: () => "the body is no UTF-8" }).pipe(
@@ -139,11 +133,9 @@ const refusalOf = (
   issued: ReadonlyArray<string>
 ): Decision.Refusal | undefined => {
   const { authority } = turn.ledger
-  if (authority === undefined) return { _tag: "NotAdmitted", device: asker }
+  const strangeness = strangenessOf(authority, asker)
+  if (authority === undefined || strangeness !== undefined) return strangeness
   const view = Authority.present(authority)
-  if (!Authority.isAdmitted(authority, view, asker)) return { _tag: "NotAdmitted", device: asker }
-  const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === asker)
-  if (restriction !== undefined) return Decision.revokedBy(restriction)
   for (const { payload, type } of prepared.facts) {
     const request = { device: asker, time: turn.time, definition: app.definition, type, changes: payload }
     const decision = Decision.decide(authority, view, { ...request, fresh: (id) => issued.includes(id) })

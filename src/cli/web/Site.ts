@@ -32,8 +32,6 @@ export interface Site {
   readonly app: App.AnyApp | undefined
   /** Asked by every probe and by open pages every two seconds: cheap, or remembered for a moment. */
   readonly ready: Effect.Effect<Readiness>
-  /** Where others reach this device, as `Network` tells it. */
-  readonly addresses: () => ReadonlyArray<string>
   /** Makes a pairing code with the rights that `aura pair` would give. Only the page on this machine asks for it. */
   readonly pair: Effect.Effect<Redacted.Redacted<string>, { readonly message: string }>
   /** What else the page on this machine shows of the server: data directory, key protection. */

@@ -1,0 +1,102 @@
+/**
+ * The journal as people read it: entries with time, device, place in their feed, what they say, and what became of them.
+ *
+ * A verdict is one of: applied; quarantined, with the reason; waiting, for what; held, until when; outside (behind the end
+ * of its feed: a cut, a fork, a closing). Entries behind a waiting or held one of the same feed share its verdict.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { JournalStore } from "../effects/JournalStore.ts"
+import { entryHash, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
+import * as Entry from "../journal/Entry.ts"
+import * as Feed from "../journal/Feed.ts"
+import * as Run from "../journal/Run.ts"
+import * as Ledger from "../runtime/Ledger.ts"
+import * as Authority from "../trust/Authority.ts"
+import * as Decision from "../trust/Decision.ts"
+import { time } from "./Text.ts"
+
+export interface Row {
+  readonly timeMillis: number
+  readonly clock: number
+  readonly device: DeviceId
+  readonly feed: FeedId
+  readonly kind: Feed.FeedKind
+  readonly seq: number
+  readonly hash: EntryHash
+  /** None when the body is malformed. */
+  readonly facts: ReadonlyArray<Entry.Fact>
+}
+
+export interface Verdict {
+  readonly verdict: "applied" | "quarantined" | "waiting" | "held" | "outside"
+  readonly why: string
+}
+
+/** Bytes asked of the store at a time. */
+const readBytes = 256 * 1024
+
+/** Every entry of a feed from `from` on; what does not decode is left to `aura journal verify`. */
+export const rowsOf = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  space: SpaceId,
+  feed: Feed.Feed,
+  from: number
+) {
+  const rows: Array<Row> = []
+  for (let next = from; ; ) {
+    const stored = yield* store.read(space, feed.id, next, readBytes)
+    for (const { bytes, first } of stored) {
+      const run = Run.decode(bytes)
+      if (Result.isFailure(run)) return rows
+      for (let index = Math.max(0, next - first); index < run.success.times.length; index++) {
+        rows.push(rowOf(feed, run.success, index))
+      }
+      next = Run.lastSeq(run.success) + 1
+    }
+    if (stored.length === 0) return rows
+  }
+})
+
+const rowOf = (feed: Feed.Feed, run: Run.Run, index: number): Row => {
+  const body = Entry.decode(run.bodies[index]!)
+  const clock = run.times[index]!
+  return {
+    timeMillis: Clock.toMillis(clock),
+    clock,
+    device: feed.device,
+    feed: feed.id,
+    kind: feed.kind,
+    seq: run.first + index,
+    hash: entryHash(run.hashes[index]!),
+    facts: Result.isSuccess(body) ? body.success.facts : []
+  }
+}
+
+export const verdictOf = (ledger: Ledger.Ledger, { feed, seq }: Pick<Row, "feed" | "seq">): Verdict => {
+  const line = ledger.lines.get(feed)
+  if (line === undefined || seq > Ledger.limitOf(ledger, line.feed).seq) {
+    return { verdict: "outside", why: line === undefined ? "its feed is not in the books" : endOf(ledger, line.feed) }
+  }
+  const quarantined = ledger.quarantine.get(`${feed} ${seq}`)
+  if (quarantined !== undefined) return { verdict: "quarantined", why: Decision.explain(Decision.denied(quarantined.because)) }
+  if (seq < line.judged) return { verdict: "applied", why: "" }
+  const behind = line.blocked === undefined || line.blocked.seq === seq ? "" : `behind entry ${line.blocked.seq}: `
+  if (line.blocked?._tag === "Held") return { verdict: "held", why: `${behind}until ${time(line.blocked.untilMillis)}` }
+  return { verdict: "waiting", why: `${behind}${line.blocked?.what ?? "its turn has not come"}` }
+}
+
+const endOf = (ledger: Ledger.Ledger, feed: Feed.Feed): string => {
+  if (ledger.forks.has(feed.id)) return "its device signed two histories from here on"
+  if (ledger.closers.has(feed.id)) return "its device closed the feed before"
+  return "its device was revoked before, or never admitted"
+}
+
+/** What people call a device: the name it was admitted with. */
+export const namesOf = (ledger: Ledger.Ledger): ReadonlyMap<DeviceId, string> => {
+  const names = new Map<DeviceId, string>()
+  if (ledger.authority === undefined) return names
+  for (const { device, name } of Authority.members(ledger.authority)) names.set(device, name)
+  return names.set(ledger.authority.genesis.root, "recovery words")
+}

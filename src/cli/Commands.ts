@@ -1,0 +1,199 @@
+/**
+ * The command tree: names, arguments, flags and help of everything `aura` does. What it does is loaded when it is asked
+ * for, so `aura --help` loads none of it.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Errand } from "./Errand.ts"
+import type { Output } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+
+const text = (name: string, description: string) => Flag.String(name).pipe(Flag.optional, Flag.withDescription(description))
+
+const Data = GlobalFlag.Setting("data")({ flag: text("data", "The data directory (AURA_DATA; default ./.aura)") })
+const Space = GlobalFlag.Setting("space")({ flag: text("space", "The space, when the directory has several (AURA_SPACE)") })
+const App = GlobalFlag.Setting("app")({ flag: text("app", "The application's file (AURA_APP, or app in aura.toml)") })
+const Log = GlobalFlag.Setting("log")({ flag: text("log", "How much to log on stderr: debug, info, warn, error") })
+const Json = GlobalFlag.Setting("json")({
+  flag: Flag.Boolean("json").pipe(
+    Flag.withoutNegation,
+    Flag.withDefault(false),
+    Flag.withDescription('Print data as lines of JSON, {"ok":true,…}, and a failure as {"ok":false,"error":{…}}')
+  )
+})
+
+/** The settings that every command takes. */
+const globals = Effect.gen(function* () {
+  const [data, space, app, log] = [yield* Data, yield* Space, yield* App, yield* Log]
+  return {
+    data: Option.getOrUndefined(data),
+    space: Option.getOrUndefined(space),
+    app: Option.getOrUndefined(app),
+    log: Option.getOrUndefined(log)
+  }
+})
+
+const timeout = (seconds: number) =>
+  Flag.Int("timeout").pipe(Flag.withDefault(seconds), Flag.withDescription(`Seconds to wait at most (default ${seconds})`))
+
+const switchFlag = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false), Flag.withDescription(description))
+
+export const make = (output: Output) => {
+  const run = Effect.promise(() => import("./Run.ts"))
+
+  /** Does an errand with the global settings and prints its data. */
+  const simply = Effect.fnUntraced(function* (errand: Errand) {
+    const flags = yield* globals
+    const { errand: perform } = yield* run
+    yield* perform(flags, output, errand)
+  })
+
+  const serve = Command.make(
+    "serve",
+    {
+      app: Argument.String("app").pipe(Argument.optional, Argument.withDescription("The application's file; default from aura.toml")),
+      host: text("host", "Where to listen (default 127.0.0.1, this machine alone; 0.0.0.0 is everywhere)"),
+      port: text("port", "TLS port (default 8443; 0 takes a free one)"),
+      http: text("http", "Plain port for browsers on this machine (default 8080; 0 takes a free one)"),
+      advertise: text("advertise", "Names or addresses under which others reach this device, joined by commas"),
+      showWords: switchFlag("show-words", "Show the recovery words even when stderr is no terminal")
+    },
+    Effect.fnUntraced(function* ({ advertise, app, host, http, port, showWords }) {
+      const flags = yield* globals
+      const { serve } = yield* Effect.promise(() => import("./serve.ts"))
+      const { line } = yield* Effect.promise(() => import("./CommandLine.ts"))
+      yield* serve(
+        {
+          ...flags,
+          app: Option.getOrUndefined(app) ?? flags.app,
+          "listen.host": Option.getOrUndefined(host),
+          "listen.port": Option.getOrUndefined(port),
+          "listen.http": Option.getOrUndefined(http),
+          "listen.advertise": Option.getOrUndefined(advertise)
+        },
+        output,
+        { showWords, command: (words) => line(words, flags.data) }
+      )
+    })
+  ).pipe(Command.withDescription("Run this device for others: listen, sync, do what other commands ask. Founds a space at first."))
+
+  const pair = Command.make(
+    "pair",
+    {
+      can: Flag.String("can").pipe(
+        Flag.atLeast(0),
+        Flag.withDescription("A capability the new device gets; repeat for several (default *, everything)")
+      ),
+      depth: Flag.Int("depth").pipe(Flag.withDefault(1), Flag.withDescription("How often it may be passed on (default 1)")),
+      name: text("for", "For whom the code is: shown with it"),
+      address: text("address", "The address to put in the code, when others reach this device elsewhere"),
+      qr: switchFlag("qr", "Show the QR code even when stderr is no terminal")
+    },
+    Effect.fnUntraced(function* ({ address, can, depth, name, qr }) {
+      const flags = yield* globals
+      const { errand } = yield* run
+      const { renderAround } = yield* Effect.promise(() => import("./pair.ts"))
+      const { line } = yield* Effect.promise(() => import("./CommandLine.ts"))
+      const wanted: Errand = {
+        _tag: "Pair",
+        can: can.length === 0 ? ["*"] : can,
+        depth,
+        name: Option.getOrNull(name),
+        address: Option.getOrNull(address)
+      }
+      yield* errand(flags, output, wanted, (data) =>
+        process.stderr.isTTY === true || qr
+          ? Effect.map(
+              Effect.promise(() => renderAround(data, (code) => line(["join", code], undefined))),
+              output.note
+            )
+          : Effect.sync(() => output.note(`On the other device: ${line(["join", String(data["code"])], undefined)}`))
+      )
+    })
+  ).pipe(Command.withDescription("Make a code by which one more device joins. Needs a running server (aura serve)."))
+
+  const join = Command.make(
+    "join",
+    {
+      code: Argument.String("code").pipe(
+        Argument.optional,
+        Argument.withDescription('The line that "aura pair" printed; - or nothing reads it from stdin')
+      ),
+      name: text("name", "What others see this device as (default: the host's name)"),
+      timeout: timeout(60)
+    },
+    Effect.fnUntraced(function* ({ code, name, timeout }) {
+      const flags = yield* globals
+      const { errand, secretOf } = yield* run
+      const { check } = yield* Effect.promise(() => import("./join.ts"))
+      const given = Option.getOrElse(code, () => "-")
+      const secret = secretOf(given === "-" ? yield* answer("pairing code: ") : given, "pairing code")
+      const problem = check(secret)
+      if (problem !== undefined) return yield* problem
+      yield* errand(flags, output, { _tag: "Join", code: secret, name: Option.getOrNull(name), timeoutSeconds: timeout })
+    })
+  ).pipe(Command.withDescription("Join a space with a code, fetch it, and remember where it came from."))
+
+  const sync = Command.make(
+    "sync",
+    {
+      from: text("from", "An address to sync with, instead of the known devices"),
+      watch: switchFlag("watch", "Stay connected until stopped"),
+      timeout: timeout(60)
+    },
+    ({ from, timeout, watch }) =>
+      simply({ _tag: "Sync", from: Option.getOrNull(from), watch, timeoutSeconds: timeout })
+  ).pipe(Command.withDescription("Meet the known devices, give and take until neither lacks anything."))
+
+  const status = Command.make("status", {}, () => simply({ _tag: "Status" })).pipe(
+    Command.withDescription("This device, its spaces, who is connected, what is not applied.")
+  )
+
+  const perform = Command.make(
+    "perform",
+    {
+      operation: Argument.String("operation").pipe(Argument.withDescription("Its name in the application, e.g. add")),
+      payload: Argument.String("json").pipe(
+        Argument.withDefault("{}"),
+        Argument.withDescription('What it takes, as JSON (default {}; - reads it from stdin), e.g. \'{"title":"milk"}\'')
+      ),
+      key: text("key", "Idempotency key: the operation runs once however often it is asked for within a day"),
+      wait: Flag.Literals("wait", ["durable", "acknowledged", "everywhere"]).pipe(
+        Flag.withDefault("durable"),
+        Flag.withDescription("Until it is durable here (default), at one other device, at every member")
+      ),
+      timeout: timeout(30)
+    },
+    Effect.fnUntraced(function* ({ key, operation, payload, timeout, wait }) {
+      const { jsonOf } = yield* Effect.promise(() => import("./Input.ts"))
+      const value = yield* jsonOf(payload === "-" ? yield* answer("payload: ") : payload)
+      yield* simply({ _tag: "Perform", operation, payload: value, key: Option.getOrNull(key), wait, timeoutSeconds: timeout })
+    })
+  ).pipe(Command.withDescription("Perform an operation of the application. Works offline."))
+
+  const state = Command.make("state", {}, () => simply({ _tag: "State" })).pipe(
+    Command.withDescription("Print what the application sees, as JSON. Works offline and without the application's code.")
+  )
+
+  return Command.make("aura").pipe(
+    Command.withDescription(
+      "Local-first applications with a signed journal and a web of trust. Commands let a running server (aura serve) do the work when it has the data directory open."
+    ),
+    Command.withSubcommands([serve, pair, join, sync, status, perform, state]),
+    Command.withGlobalFlags([Data, Space, App, Log, Json])
+  )
+}
+
+/** One line from the person or the pipe. */
+const answer = (question: string): Effect.Effect<string, Problem.Problem> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { open } = yield* Effect.promise(() => import("./Ask.ts"))
+      return yield* (yield* open).line(question)
+    })
+  )

@@ -1,0 +1,20 @@
+/** What people type as arguments, decoded: JSON with a hint where it breaks. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Problem from "./Problem.ts"
+
+const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
+
+export const jsonOf = (text: string): Effect.Effect<Schema.Json, Problem.Problem> => {
+  const value = decode(text)
+  if (Result.isSuccess(value)) return Effect.succeed(value.success)
+  return Effect.suspend(() =>
+    Problem.make("JsonInvalid", {
+      what: `the payload is not JSON: ${text.slice(0, 60)}`,
+      allowed: '{"name": "value"}: names and texts in double quotes',
+      do: "put the whole payload in single quotes, or pipe it in: aura perform OPERATION -",
+      isUsage: true
+    })
+  )
+}

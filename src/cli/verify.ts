@@ -1,0 +1,143 @@
+/**
+ * `aura journal verify`: reads every stored run of every space back and checks header, chain and signature again, as if
+ * a stranger had brought it.
+ *
+ * It needs no agent, so it also works where a space no longer opens. It changes nothing. Forks are a peer's misbehaviour and
+ * no damage: they are told as notes. Exit code 1 when something stored is not what was written, with the way on.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { StoredFeed } from "../effects/JournalStore.ts"
+import type { Claim } from "../effects/Verifier.ts"
+import { entryHash, short, type SpaceId } from "../identity/Id.ts"
+import * as Feed from "../journal/Feed.ts"
+import * as Run from "../journal/Run.ts"
+import { forks } from "../runtime/Fold.ts"
+import type { Voice } from "./Control.ts"
+import type { Office } from "./Office.ts"
+import type { Data } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import { count } from "./Text.ts"
+
+const readBytes = 1024 * 1024
+
+/** Progress is told this often, in entries. */
+const progressEntries = 100_000
+
+interface Damage {
+  readonly space: SpaceId
+  readonly feed: string
+  readonly device: string
+  readonly isOwn: boolean
+  /** The first entry that can't be used; those before it are good. */
+  readonly seq: number
+  readonly what: string
+}
+
+interface Tally {
+  feeds: number
+  runs: number
+  entries: number
+  readonly damage: Array<Damage>
+}
+
+export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice) {
+  const tally: Tally = { feeds: 0, runs: 0, entries: 0, damage: [] }
+  const spaces = yield* office.store.spaces
+  let forked = 0
+  for (const space of spaces) {
+    for (const stored of yield* office.store.feeds(space)) yield* checkFeed(office, voice, space, stored, tally)
+    for (const fork of yield* forks(office.store, space)) {
+      forked++
+      yield* voice.note(
+        `device ${short(fork.feed.device)} signed two histories of feed ${short(fork.feed.id)} from entry ${fork.at} on; the feed is frozen there`
+      )
+    }
+  }
+  const { damage, entries, feeds, runs } = tally
+  if (damage.length > 0) return yield* damaged(office, damage, entries)
+  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked })
+})
+
+const checkFeed = Effect.fnUntraced(function* (
+  office: Office,
+  voice: Voice,
+  space: SpaceId,
+  stored: StoredFeed,
+  tally: Tally
+) {
+  tally.feeds++
+  const feed = Feed.decode(stored.header)
+  const note = (seq: number, what: string): void => {
+    const device = Result.isSuccess(feed) ? feed.success.device : ""
+    tally.damage.push({ space, feed: stored.feed, device, isOwn: device === office.keys.device, seq, what })
+  }
+  if (Result.isFailure(feed)) return note(0, feed.failure.what)
+  if (feed.success.id !== stored.feed || feed.success.space !== space) return note(0, "its header is that of another feed")
+  const { key } = feed.success
+  if (key !== undefined && !(yield* holds(office, [Feed.keyClaim(feed.success, key)])))
+    return note(0, "its key is not signed by its device")
+  let next = 0
+  let hash = entryHash(Feed.origin(feed.success))
+  while (next < stored.entries) {
+    const read = yield* Effect.result(office.store.read(space, stored.feed, next, readBytes))
+    if (Result.isFailure(read)) return note(next, read.failure.message)
+    if (read.success.length === 0) return note(next, `ends here, ${stored.entries} entries were stored`)
+    for (const { bytes } of read.success) {
+      const run = Run.decode(bytes)
+      if (Result.isFailure(run)) return note(next, run.failure.what)
+      if (run.success.feed !== stored.feed || run.success.first !== next || run.success.previous !== hash)
+        return note(next, "does not continue what is before it")
+      if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed.success))])))
+        return note(next, "the signature over it is not its device's")
+      const before = Math.floor(tally.entries / progressEntries)
+      tally.runs++
+      tally.entries += run.success.times.length
+      if (Math.floor(tally.entries / progressEntries) > before) yield* voice.note(`${tally.entries} entries are good so far`)
+      next = Run.lastSeq(run.success) + 1
+      hash = Run.lastHash(run.success)
+    }
+  }
+  if (hash !== stored.hash) note(Math.max(0, next - 1), "its end is not the one that was written down")
+})
+
+const holds = (office: Office, claims: ReadonlyArray<Claim>) =>
+  Effect.map(office.verifier.verify(claims), (answers) => answers.every((good) => good))
+
+const damaged = (office: Office, damage: ReadonlyArray<Damage>, entries: number): Problem.Problem => {
+  const peers = office.settings.peers.map(({ address }) => address)
+  const elsewhere =
+    peers.length === 0
+      ? "if another device has the space, move the directory away and join again from there"
+      : `or move the directory away and join again: the entries are still at ${peers.join(", ")}`
+  const own = damage.some(({ isOwn }) => isOwn)
+    ? "; entries of this device that no other device has are only in a backup"
+    : ""
+  return Problem.make("JournalDamaged", {
+    what: `${count(damage.length, "feed")} of the journal can't be read to the end; ${count(entries, "entry is", "entries are")} good`,
+    where: office.home.path,
+    details: damage.map(({ device, feed, isOwn, seq, space, what }) => ({
+      feed,
+      seq,
+      device: isOwn ? `${device} (this device)` : device,
+      space,
+      what
+    })),
+    do: `what lies before the damage, and every other feed, still works. Restore the directory from a backup, ${elsewhere}${own}`
+  })
+}
+
+const Verified = Schema.Struct({
+  spaces: Schema.Finite,
+  feeds: Schema.Finite,
+  runs: Schema.Finite,
+  entries: Schema.Finite,
+  forks: Schema.Finite
+})
+
+export const render = (data: Data): string => {
+  const { entries, feeds, forks, runs } = Schema.decodeUnknownSync(Verified)(data)
+  const clean = `clean: ${count(entries, "entry", "entries")} in ${count(runs, "run")} of ${count(feeds, "feed")}, every chain and signature checked`
+  return forks === 0 ? clean : `${clean}; ${count(forks, "fork")} proved, see above`
+}

@@ -1,0 +1,105 @@
+/** The HTTP API in OpenAPI 3.1, for everyone alike: it names no application, so operations are described by shape. */
+import { lifetimeSecondsMax, required, tag } from "./SignedRequest.ts"
+
+const problem = {
+  description: "A problem (RFC 9457)",
+  content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } }
+}
+
+const answer = (description: string, type: string, schema: object): object => ({
+  description,
+  content: { [type]: { schema } }
+})
+
+const readiness = answer("The checks, each with its reason", "application/json", {
+  $ref: "#/components/schemas/Readiness"
+})
+
+export const openApi = {
+  openapi: "3.1.0",
+  info: { title: "Aura", version: "1" },
+  paths: {
+    "/healthz": {
+      get: { summary: "The process lives", responses: { 200: answer("It does", "application/json", { type: "object" }) } }
+    },
+    "/readyz": {
+      get: { summary: "The server can do its work", responses: { 200: readiness, 503: readiness } }
+    },
+    "/metrics": {
+      get: {
+        summary: "Metrics for Prometheus",
+        responses: { 200: answer("Text format 0.0.4", "text/plain", { type: "string" }) }
+      }
+    },
+    "/api/v1/operations": {
+      post: {
+        summary: "Performs an operation as the device that signed the request",
+        security: [{ device: [] }],
+        requestBody: {
+          required: true,
+          content: { "application/json": { schema: { $ref: "#/components/schemas/Operation" } } }
+        },
+        responses: {
+          200: answer("Done, and durable", "application/json", { $ref: "#/components/schemas/Performed" }),
+          default: problem
+        }
+      }
+    }
+  },
+  components: {
+    securitySchemes: {
+      device: {
+        type: "http",
+        scheme: "Signature",
+        description: `HTTP Message Signature (RFC 9421), Ed25519, tag="${tag}", covering ${required.join(", ")}; expires at most ${lifetimeSecondsMax} seconds after created; each nonce once; keyid is the DeviceId`
+      }
+    },
+    schemas: {
+      Operation: {
+        type: "object",
+        required: ["operation", "payload"],
+        additionalProperties: false,
+        properties: {
+          operation: { type: "string", maxLength: 128 },
+          payload: {},
+          key: { type: "string", maxLength: 128, description: "Idempotency key: the same one is carried out once" }
+        }
+      },
+      Performed: {
+        type: "object",
+        properties: {
+          ok: { const: true },
+          result: {},
+          entry: {
+            type: ["object", "null"],
+            properties: { feed: { type: "string" }, seq: { type: "integer" } }
+          },
+          repeated: { type: "boolean" }
+        }
+      },
+      Readiness: {
+        type: "object",
+        properties: {
+          ok: { type: "boolean" },
+          checks: {
+            type: "array",
+            items: {
+              type: "object",
+              properties: { name: { type: "string" }, ok: { type: "boolean" }, what: { type: "string" } }
+            }
+          }
+        }
+      },
+      Problem: {
+        type: "object",
+        properties: {
+          type: { type: "string" },
+          title: { type: "string" },
+          status: { type: "integer" },
+          code: { type: "string" },
+          detail: { type: "string" }
+        }
+      }
+    }
+  }
+} as const

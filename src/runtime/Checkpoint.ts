@@ -1,0 +1,154 @@
+/**
+ * The books of a replica in one row, so that opening reads the entries written since, not all of them.
+ *
+ * A checkpoint is a cache: it names where each data feed stood, the digest of everything that can overturn verdicts
+ * (standing restrictions, forks, closings), and the state that followed. It is taken up only if authority, folded from
+ * the journal itself, gives the same digest, and each feed still chains to where it stood; otherwise it is thrown away
+ * and the journal folded whole. It never leaves this device. Version 1: the deterministic CBOR of
+ *
+ *     [1, digest (32), [[feed (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
+ *      state, JSON of quarantine, [[requester and key, time, feed (32), seq]…], applied, latest]
+ */
+import * as Result from "effect/Result"
+import { domain, hash } from "../identity/Hash.ts"
+import { entryHash, feedId, toBytes, type EntryHash, type FeedId } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
+import * as State from "../journal/crdt/State.ts"
+import { isPosition, isSeq, positionFromCbor, positionToCbor } from "../journal/Feed.ts"
+import * as Authority from "../trust/Authority.ts"
+import type { Ledger, Line, Quarantined } from "./Ledger.ts"
+
+/** Name of the local row. */
+export const checkpointRow = "checkpoint"
+
+/** Maps and lists inside each other: those of an entry's value and those of the state around it. */
+const depthMax = 32
+
+const version = 1
+const verdictsDomain = domain("aura/checkpoint/v1")
+
+export const encode = (ledger: Ledger): Uint8Array | undefined => {
+  if (ledger.authority === undefined) return undefined
+  const lines: Array<Cbor.Cbor> = []
+  for (const line of ledger.lines.values()) if (line.feed.kind === "data" && line.judged > 0) lines.push(lineToCbor(line))
+  return Cbor.encode(
+    [
+      version,
+      verdictsDigest(ledger),
+      lines,
+      State.toCbor(ledger.state),
+      JSON.stringify([...ledger.quarantine]),
+      [...ledger.requests].map(([key, counts]) => [key, counts.time, toBytes(counts.feed), counts.seq]),
+      ledger.applied,
+      ledger.latest
+    ],
+    { depthMax }
+  )
+}
+
+/**
+ * Puts the books where the checkpoint says they stood. The ledger has its authority feeds judged and all data feeds'
+ * lines open and empty; `ends` = how many entries the store has of each. False, and nothing changed, if it does not fit.
+ */
+export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<FeedId, Stored>): boolean => {
+  const decoded = Cbor.decode(bytes, { depthMax })
+  if (Result.isFailure(decoded) || !Array.isArray(decoded.success) || ledger.authority === undefined) return false
+  const [found, digest, lines, stateData, quarantine, requests, applied, latest] = decoded.success as ReadonlyArray<Cbor.Cbor>
+  if (found !== version || !(digest instanceof Uint8Array) || !sameBytes(digest, verdictsDigest(ledger))) return false
+  if (!Array.isArray(lines) || !Array.isArray(requests) || typeof quarantine !== "string") return false
+  if (typeof applied !== "number" || typeof latest !== "number") return false
+  const state = State.fromCbor(stateData ?? null)
+  if (Result.isFailure(state)) return false
+  const places: Array<Place> = []
+  for (const item of lines as ReadonlyArray<Cbor.Cbor>) {
+    const place = placeOf(ledger, ledger.authority, item, ends)
+    if (place === undefined) return false
+    places.push(place)
+  }
+  for (const place of places) stand(place)
+  for (const [key, slot] of state.success.slots) ledger.state.slots.set(key, slot)
+  for (const [key, one] of JSON.parse(quarantine) as ReadonlyArray<[string, Quarantined]>) ledger.quarantine.set(key, one)
+  for (const item of requests as ReadonlyArray<readonly [string, number, Uint8Array, number]>)
+    ledger.requests.set(item[0], { time: item[1], feed: feedId(item[2]), seq: item[3] })
+  ledger.applied = applied
+  ledger.latest = Math.max(ledger.latest, latest)
+  return true
+}
+
+/** What the store has of a feed. */
+export interface Stored {
+  readonly entries: number
+  readonly hash: EntryHash
+}
+
+/** Everything that can change a verdict that was given, in one digest. */
+const verdictsDigest = (ledger: Ledger): Uint8Array => {
+  const standing = Authority.restrictions(ledger.authority!).map(({ node }) => node.hash as string)
+  const forks = [...ledger.forks].map(([feed, { seq }]) => `${feed} ${seq}`)
+  const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
+  return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort()]))
+}
+
+const lineToCbor = (line: Line): Cbor.Cbor => [
+  toBytes(line.feed.id),
+  line.judged,
+  toBytes(line.judgedHash),
+  line.judgedTime,
+  [...line.view.heads.values()].flat().map((node) => positionToCbor({ feed: node.feed.id, seq: node.seq, hash: node.hash })),
+  [...line.named].map(([feed, seq]) => [toBytes(feed), seq])
+]
+
+interface Place {
+  readonly line: Line
+  readonly judged: number
+  readonly hash: EntryHash
+  readonly time: number
+  readonly view: Authority.View
+  readonly named: ReadonlyArray<readonly [FeedId, number]>
+}
+
+const placeOf = (
+  ledger: Ledger,
+  authority: Authority.Authority,
+  item: Cbor.Cbor,
+  ends: ReadonlyMap<FeedId, Stored>
+): Place | undefined => {
+  if (!Array.isArray(item) || item.length !== 6) return undefined
+  const [feed, judged, hash, time, heads, named] = item as ReadonlyArray<Cbor.Cbor>
+  if (!isBytes32(feed) || !isSeq(judged) || !isBytes32(hash) || typeof time !== "number") return undefined
+  if (!Array.isArray(heads) || !Array.isArray(named)) return undefined
+  const line = ledger.lines.get(feedId(feed))
+  const stored = ends.get(feedId(feed))
+  if (line === undefined || stored === undefined || line.taken > 0 || judged > stored.entries) return undefined
+  if (judged === stored.entries && stored.hash !== entryHash(hash)) return undefined
+  const seen = []
+  for (const head of heads as ReadonlyArray<Cbor.Cbor>) {
+    if (!isPosition(head)) return undefined
+    const position = positionFromCbor(head)
+    if (!Authority.knows(authority, position)) return undefined
+    seen.push(position)
+  }
+  return {
+    line,
+    judged,
+    hash: entryHash(hash),
+    time,
+    view: Authority.look(authority, Authority.emptyView(authority), seen),
+    named: (named as ReadonlyArray<readonly [Uint8Array, number]>).map(([id, seq]) => [feedId(id), seq])
+  }
+}
+
+const stand = ({ hash, judged, line, named, time, view }: Place): void => {
+  line.taken = judged
+  line.hash = hash
+  line.time = time
+  line.judged = judged
+  line.judgedHash = hash
+  line.judgedTime = time
+  line.view = view
+  for (const [feed, seq] of named) line.named.set(feed, seq)
+}
+
+const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array && value.length === 32
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -1,0 +1,221 @@
+/**
+ * What must hold in every simulated world, apart from how the world came about: each checker a question to the evidence.
+ *
+ * Evidence is what lies in the stores, what replicas show, what people were told and what a witness saw leave. Checkers
+ * return what is wrong in sentences; nothing found is an empty list. They judge with the oracle and the model, never
+ * with the books of the replica that they judge.
+ */
+import { short, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
+import { bytesToHex } from "@noble/hashes/utils.js"
+import * as Clock from "../journal/Clock.ts"
+import * as State from "../journal/crdt/State.ts"
+import * as Frontier from "../journal/Frontier.ts"
+import * as Ledger from "../runtime/Ledger.ts"
+import * as Operations from "../runtime/Operations.ts"
+import type { Replica } from "../runtime/Replica.ts"
+import * as Authority from "../trust/Authority.ts"
+import * as Model from "./Model.ts"
+import * as Notebook from "./Notebook.ts"
+import * as Oracle from "./Oracle.ts"
+import type { DataEntry, Records } from "./Records.ts"
+import type { Deed } from "./Workload.ts"
+
+export interface Violation {
+  readonly checker: string
+  readonly what: string
+}
+
+/** One device that is up at the end. */
+export interface Evidence {
+  readonly name: string
+  readonly device: DeviceId
+  /** Unix milliseconds by its own clock. */
+  readonly nowMillis: number
+  readonly replica: Replica
+  readonly records: Records
+}
+
+/** Evidence with what follows from it by the oracle. */
+interface Examined extends Evidence {
+  readonly oracle: Oracle.Oracle
+  readonly counting: ReadonlyArray<DataEntry>
+  readonly requests: ReadonlyMap<string, DataEntry>
+  readonly members: ReadonlySet<DeviceId>
+}
+
+export interface Question {
+  readonly evidence: ReadonlyArray<Evidence>
+  readonly deeds: ReadonlyArray<Deed>
+  readonly deviceOf: (name: string) => DeviceId
+  /** Devices that may contradict themselves: liars, and who has a disk that lies. */
+  readonly mayFork: ReadonlySet<DeviceId>
+}
+
+const examine = (evidence: Evidence): Examined | undefined => {
+  const { nowMillis, records, replica } = evidence
+  if (records.genesis === undefined) return undefined
+  const forks = replica.ledger().forks
+  const forkAt = (feed: FeedId): number => (forks.get(feed)?.seq ?? Infinity) + 1
+  const nowTime = Clock.fromMillis(nowMillis + Clock.driftMaxMillis)
+  const known = records.authority.filter(({ time }) => time <= nowTime)
+  const oracle = Oracle.make(known, records.genesis, forkAt)
+  const counting = Model.counting(records.data, oracle, forkAt, nowTime)
+  return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members: oracle.members() }
+}
+
+/** Everything that is wrong at the end of a world. */
+export const check = (question: Question): ReadonlyArray<Violation> => {
+  const examined = question.evidence.flatMap((evidence) => examine(evidence) ?? [])
+  return [
+    ...examined.flatMap(isModel),
+    ...examined.flatMap(isAuthority),
+    ...alike(examined),
+    ...kept(question, examined),
+    ...neverForked(question)
+  ]
+}
+
+const found = (checker: string, what: string): ReadonlyArray<Violation> => [{ checker, what }]
+
+/** What a replica shows is what its entries amount to. */
+const isModel = ({ counting, name, replica }: Examined): ReadonlyArray<Violation> => {
+  const shown = canonical(Operations.toJson(Operations.state(replica, Notebook.app)))
+  const expected = canonical(Model.stateOf(counting))
+  return shown === expected ? [] : found("model", `${name} shows ${shown} where its entries amount to ${expected}`)
+}
+
+/** The books agree with the oracle about members and ends of feeds. */
+const isAuthority = ({ members, name, oracle, records, replica }: Examined): ReadonlyArray<Violation> => {
+  const ledger = replica.ledger()
+  if (ledger.authority === undefined) return []
+  const books = Authority.members(ledger.authority).flatMap(({ device, revoked }) => (revoked ? [] : [device]))
+  const violations: Array<Violation> = []
+  if (canonical(books.toSorted()) !== canonical([...members].toSorted()))
+    violations.push({ checker: "authority", what: `${name} takes ${names(books)} for members, not ${names(members)}` })
+  for (const { device, id } of new Set(records.data.map(({ feed }) => feed))) {
+    const line = ledger.lines.get(id)
+    const cut = oracle.cutAt(device, id)
+    if (line !== undefined && line.judged > cut)
+      violations.push({ checker: "cut", what: `${name} judged ${line.judged} entries of ${short(id)}, cut at ${cut}` })
+  }
+  return violations
+}
+
+/** Two that take each other for members have the same of everything. */
+const alike = (examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
+  pairs(examined).flatMap(([one, other]) => {
+    if (!one.members.has(other.device) || !other.members.has(one.device)) return []
+    const [ours, theirs] = [summary(one.replica), summary(other.replica)]
+    return Object.keys(ours).flatMap((part) =>
+      ours[part] === theirs[part]
+        ? []
+        : found("convergence", `${one.name} and ${other.name} differ in ${part}: ${ours[part]} and ${theirs[part]}`)
+    )
+  })
+
+/** What two replicas with equal entries have in common, as text. */
+const summary = (replica: Replica): { readonly [part: string]: string | undefined } => {
+  const ledger = replica.ledger()
+  const blocked = [...ledger.lines.values()].flatMap(({ blocked, feed, pending }) =>
+    blocked === undefined || pending.length === 0 ? [] : [`${short(feed.id)} ${blocked._tag} at ${blocked.seq}`]
+  )
+  return {
+    frontier: frontierText(replica),
+    state: bytesToHex(State.digest(ledger.state)),
+    members: ledger.authority === undefined ? "" : canonical(Authority.members(ledger.authority)),
+    quarantine: canonical([...ledger.quarantine.keys()].toSorted()),
+    waiting: blocked.toSorted().join(", "),
+    forks: canonical([...ledger.forks].map(([feed, { seq }]) => `${feed} ${seq}`).toSorted())
+  }
+}
+
+const frontierText = (replica: Replica): string =>
+  [...Ledger.frontier(replica.ledger())]
+    .map(([feed, { mark, seq }]) => `${short(feed)} ${seq} ${mark.slice(0, 8)}`)
+    .toSorted()
+    .join(", ")
+
+/** Whether two replicas have the same, and nothing waits: asked again and again until the world has converged. */
+export const isAlike = (one: Replica, other: Replica): boolean =>
+  canonical([...Ledger.frontier(one.ledger())].toSorted(byFeed)) ===
+    canonical([...Ledger.frontier(other.ledger())].toSorted(byFeed)) && [one, other].every(isSettled)
+
+/** Whether the replica takes this device for a member, by its books. */
+export const takes = (replica: Replica, device: DeviceId): boolean => {
+  const { authority } = replica.ledger()
+  return (
+    authority !== undefined &&
+    Authority.members(authority).some((member) => member.device === device && !member.revoked)
+  )
+}
+
+const byFeed = ([a]: readonly [FeedId, Frontier.Head], [b]: readonly [FeedId, Frontier.Head]): number => (a < b ? -1 : 1)
+
+/** Nothing within the limits of its feed waits or is held. */
+export const isSettled = (replica: Replica): boolean => {
+  const ledger = replica.ledger()
+  return [...ledger.lines.values()].every(
+    (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq
+  )
+}
+
+/** What was acknowledged is there, what was refused is not, and repeats say the same. */
+const kept = ({ deeds, deviceOf, mayFork }: Question, examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
+  deeds.flatMap((deed) => {
+    const author = deviceOf(deed.who)
+    const key = Model.requestKey(author, deed.key)
+    const what = `${deed.name} "${deed.key}" of ${deed.who}`
+    if (deed.result instanceof Error) return found("idempotency", `${what}: ${deed.result.message}`)
+    if (deed.outcome === "Open" || mayFork.has(author)) return []
+    return examined.flatMap((one) => {
+      const isThere = one.records.data.some(({ body }) => requestOf(body.request) === key)
+      if (deed.outcome === "Refused")
+        return isThere ? found("refused", `${what} was refused, and ${one.name} has it`) : []
+      const isOwn = one.device === author
+      if (isOwn && !isThere) return found("durability", `${what} was acknowledged, and its own store lacks it`)
+      const mutual = one.members.has(author) && (isOwn || believes(examined, author, one.device))
+      return mutual && !one.requests.has(key)
+        ? found("durability", `${what} was acknowledged, and does not count for ${one.name}`)
+        : []
+    })
+  })
+
+const believes = (examined: ReadonlyArray<Examined>, who: DeviceId, whom: DeviceId): boolean =>
+  examined.some(({ device, members }) => device === who && members.has(whom))
+
+const requestOf = (request: { readonly requester: DeviceId; readonly key: string } | undefined): string | undefined =>
+  request === undefined ? undefined : Model.requestKey(request.requester, request.key)
+
+/** No two stores hold different entries at one place in a feed of an honest device, and nobody has proof of such. */
+const neverForked = ({ evidence, mayFork }: Question): ReadonlyArray<Violation> => {
+  const hashes = new Map<string, EntryHash>()
+  const violations: Array<Violation> = []
+  for (const { name, records, replica } of evidence) {
+    for (const { feed, hash, seq } of [...records.authority, ...records.data]) {
+      const place = `${feed.id} ${seq}`
+      const known = hashes.get(place)
+      hashes.set(place, known ?? hash)
+      if (known !== undefined && known !== hash && !mayFork.has(feed.device))
+        violations.push({ checker: "never fork", what: `${name} has another entry ${seq} of ${short(feed.id)}` })
+    }
+    for (const feed of replica.ledger().forks.keys()) {
+      const device = [...records.authority, ...records.data].find((entry) => entry.feed.id === feed)?.feed.device
+      if (device !== undefined && !mayFork.has(device))
+        violations.push({ checker: "never fork", what: `${name} has a proof against honest ${short(device)}` })
+    }
+  }
+  return violations
+}
+
+const pairs = <A>(list: ReadonlyArray<A>): ReadonlyArray<readonly [A, A]> =>
+  list.flatMap((one, index) => list.slice(index + 1).map((other): readonly [A, A] => [one, other]))
+
+const names = (devices: Iterable<DeviceId>): string => [...devices].map(short).toSorted().join(", ") || "nobody"
+
+/** JSON with sorted keys. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner
+  )

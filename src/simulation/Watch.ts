@@ -1,0 +1,94 @@
+/**
+ * The witness of a simulated world: sees every message leave and hears every notice, and remembers what was not right.
+ *
+ * Told of a space: to a device that the sender's own records, judged by the oracle, do not let read, nothing of the
+ * space may leave. Notices: whatever counted and no longer does was announced as overturned. What a replica learns and
+ * what it sends in the same instant may cross; only what it knew an instant before binds it.
+ */
+import { short, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
+import * as Ledger from "../runtime/Ledger.ts"
+import type { Notice, Replica } from "../runtime/Replica.ts"
+import type * as Message from "../sync/Message.ts"
+import type * as Authority from "../trust/Authority.ts"
+import type { Violation } from "./Checkers.ts"
+import type { Witness } from "./Devices.ts"
+import * as Oracle from "./Oracle.ts"
+import type { World } from "./World.ts"
+
+export interface Watch extends Witness {
+  readonly violations: () => ReadonlyArray<Violation>
+  readonly overturnings: () => number
+  /** Compares what a replica shows now with what its last notice left. */
+  readonly look: (name: string, replica: Replica) => void
+}
+
+export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch => {
+  const violations: Array<Violation> = []
+  const counted = new Map<string, Map<FeedId, number>>()
+  const grownAtMillis = new Map<string, number>()
+  let overturnings = 0
+
+  const note = (checker: string, what: string): void => {
+    if (violations.length < violationsMax) violations.push({ checker, what: `at ${world.now()} ms ${what}` })
+  }
+  const compare = (name: string, replica: Replica, isAnnounced: boolean): void => {
+    const ledger = replica.ledger()
+    const now = countsOf(ledger)
+    for (const [feed, before] of counted.get(name) ?? []) {
+      if ((now.get(feed) ?? 0) < before && !isAnnounced)
+        note("notices", `${name} took back entries of ${short(feed)} in silence: ${before}, then ${now.get(feed) ?? 0}`)
+    }
+    counted.set(name, now)
+  }
+  return {
+    violations: () => violations,
+    overturnings: () => overturnings,
+    opens: (name, replica) => {
+      if (replica.space === spaceOf()) counted.set(name, countsOf(replica.ledger()))
+    },
+    hears: (name, replica, notice: Notice) => {
+      if (replica.space !== spaceOf()) return
+      if (notice.overturned) overturnings += 1
+      if (notice.authorityGrew || notice.overturned) grownAtMillis.set(name, world.now())
+      compare(name, replica, notice.overturned)
+    },
+    look: (name, replica) => compare(name, replica, false),
+    sends: (name, agent, to, message) => {
+      const space = spaceOf()
+      if (space === undefined || !isTelling(message)) return
+      const ledger = agent.replica(space)?.ledger()
+      const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
+      if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
+      if (readersOf(ledger.authority, nowTime).has(to) || grownAtMillis.get(name) === world.now()) return
+      note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
+    }
+  }
+}
+
+const violationsMax = 20
+
+/** Per data feed, how many of its entries count. */
+const countsOf = (ledger: Ledger.Ledger): Map<FeedId, number> => {
+  const counts = new Map<FeedId, number>()
+  for (const { feed, judged } of ledger.lines.values()) {
+    if (feed.kind === "data") counts.set(feed.id, Math.min(judged, Ledger.limitOf(ledger, feed).seq + 1))
+  }
+  for (const { feed } of ledger.quarantine.values()) counts.set(feed, (counts.get(feed) ?? 0) - 1)
+  return counts
+}
+
+const isTelling = ({ _tag }: Message.Message): boolean =>
+  _tag === "Run" || _tag === "Have" || _tag === "Fork" || _tag === "Want"
+
+const readers = new WeakMap<Authority.Authority, ReadonlySet<DeviceId>>()
+
+const readersOf = (authority: Authority.Authority, time: number): ReadonlySet<DeviceId> => {
+  const known = readers.get(authority)
+  if (known !== undefined) return known
+  const { forks, genesis, memo } = authority
+  const nodes = [...memo.book.nodes.values()].filter(({ number }) => number < memo.count)
+  const found = Oracle.make(nodes, genesis, (feed) => forks.get(feed) ?? Infinity).readers(time)
+  readers.set(authority, found)
+  return found
+}

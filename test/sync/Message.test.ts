@@ -1,0 +1,140 @@
+/** Messages: what is said is understood, and nothing that was not said. */
+import { assert, describe, it } from "@effect/vitest"
+import { createHmac } from "node:crypto"
+import fc from "fast-check"
+import { feedId, toBytes } from "../../src/identity/Id.ts"
+import * as Cbor from "../../src/journal/Cbor.ts"
+import type * as Frontier from "../../src/journal/Frontier.ts"
+import { seqMax } from "../../src/journal/limits.ts"
+import { helloSpacesMax, messageBytesMax } from "../../src/sync/limits.ts"
+import * as Message from "../../src/sync/Message.ts"
+import { accepted, bytesOf, hexOf, refusal, space } from "../journal/writing.ts"
+
+const tags = fc.constantFrom("00".repeat(16), "7f".repeat(16), "ff".repeat(16))
+const feeds = fc.constantFrom(...["a", "b", "c"].map((name) => feedId(bytesOf(name))))
+const seqs = fc.constantFrom(0, 1, 23, 24, 2 ** 33, seqMax - 1)
+const blobs = fc.uint8Array({ maxLength: 40 })
+const frontiers: fc.Arbitrary<Frontier.Frontier> = fc
+  .uniqueArray(fc.tuple(feeds, seqs), { selector: ([feed]) => feed })
+  .map(
+    (heads) =>
+      new Map(heads.sort(([a], [b]) => (a < b ? -1 : 1)).map(([feed, seq]) => [feed, { seq, mark: "ab".repeat(16) }]))
+  )
+
+const messages: fc.Arbitrary<Message.Message> = fc.oneof(
+  fc.record({ _tag: fc.constant("Hello" as const), version: fc.constant(Message.version), spaces: fc.array(tags) }),
+  fc.record({ _tag: fc.constant("Offer" as const), spaces: fc.array(tags) }),
+  fc.record({
+    _tag: fc.constant("Have" as const),
+    space: tags,
+    frontier: frontiers,
+    upTo: fc.option(frontiers, { nil: undefined }),
+    more: fc.boolean()
+  }),
+  fc.record({
+    _tag: fc.constant("Run" as const),
+    space: tags,
+    header: fc.option(blobs, { nil: undefined }),
+    run: blobs
+  }),
+  fc.record({ _tag: fc.constant("Credit" as const), space: tags, bytes: seqs }),
+  fc.record({ _tag: fc.constant("Want" as const), space: tags, feed: feeds, from: seqs }),
+  fc.record({ _tag: fc.constant("Fork" as const), space: tags, proof: blobs }),
+  fc.record({
+    _tag: fc.constant("Pairing" as const),
+    fields: fc.array(fc.oneof(fc.string({ unit: "grapheme-ascii" }), blobs))
+  })
+)
+
+const fieldsOf = (message: Message.Message): ReadonlyArray<Cbor.Cbor> =>
+  accepted(Cbor.decode(Message.encode(message))) as ReadonlyArray<Cbor.Cbor>
+
+describe("a message", () => {
+  it("reads back as what was said", () => {
+    fc.assert(
+      fc.property(messages, (message) =>
+        assert.deepStrictEqual(accepted(Message.decode(Message.encode(message))), message)
+      )
+    )
+  })
+
+  it("with a field too many or too few is refused, whatever it is", () => {
+    fc.assert(
+      fc.property(messages, fc.constantFrom<Cbor.Cbor>(null, 0, []), (message, more) => {
+        const fields = fieldsOf(message)
+        assert.match(refusal(Message.decode(Cbor.encode([...fields, more]))) ?? "accepted", /\d fields in an? /)
+        assert.match(refusal(Message.decode(Cbor.encode(fields.slice(0, -1)))) ?? "accepted", /\d fields in an? /)
+      })
+    )
+  })
+
+  it("of an unknown kind is refused by name", () => {
+    for (const [kind, named] of [
+      [8, "kind 8"],
+      [-1, "kind -1"],
+      ["hello", "kind string"],
+      [null, "kind object"]
+    ] as const) {
+      assert.include(refusal(Message.decode(Cbor.encode([kind, 1]))), named)
+    }
+    assert.include(refusal(Message.decode(Cbor.encode([]))), "kind undefined")
+    assert.include(refusal(Message.decode(Cbor.encode({ a: 1 }))), "not an array")
+    assert.include(refusal(Message.decode(new Uint8Array(0))), "at byte 0")
+  })
+
+  it("with a field of another form is refused", () => {
+    const tag = new Uint8Array(16)
+    const mark = new Uint8Array(16)
+    const head = [toBytes(feedId(bytesOf("a"))), 1, mark]
+    const wrong: ReadonlyArray<ReadonlyArray<Cbor.Cbor>> = [
+      [0, "1", []],
+      [0, Message.version, [new Uint8Array(15)]],
+      [0, Message.version, tag],
+      [1, [1]],
+      [1, new Array<Uint8Array>(helloSpacesMax + 1).fill(tag)],
+      [2, new Uint8Array(17), [head], null, false],
+      [2, tag, null, null, false],
+      [2, tag, [head, head], null, false],
+      [2, tag, [head], 1, false],
+      [2, tag, [head], [head, head], false],
+      [2, tag, [head], null, 0],
+      [3, tag, 0, tag],
+      [3, tag, null, null],
+      [4, tag, -1],
+      [4, tag, seqMax],
+      [4, tag, 0.5],
+      [5, tag, new Uint8Array(31), 0],
+      [5, tag, new Uint8Array(32), -1],
+      [6, tag, "proof"],
+      [6, "tag", tag],
+      [7, "redeem"]
+    ]
+    for (const fields of wrong) assert.isDefined(refusal(Message.decode(Cbor.encode(fields))), JSON.stringify(fields))
+  })
+
+  it("longer than a message may be is refused before it is read", () => {
+    assert.include(refusal(Message.decode(new Uint8Array(messageBytesMax + 1))), "longer than")
+  })
+
+  it("of greeting is read as far as its version when that is another", () => {
+    const future = Cbor.encode([0, Message.version + 1, { spaces: "elsewhere" }, 1, 2, 3])
+    assert.deepStrictEqual(accepted(Message.decode(future)), {
+      _tag: "Hello",
+      version: Message.version + 1,
+      spaces: []
+    })
+  })
+})
+
+describe("a space's name on a connection", () => {
+  it("is an HMAC of the space under the channel's key, so it tells nothing to who does not know the space", () => {
+    const key = bytesOf("channel")
+    const expected = createHmac("sha256", key).update("aura/space-tag/v1\0").update(toBytes(space)).digest("hex")
+    assert.strictEqual(Message.tagOf(key, space), expected.slice(0, 32))
+    assert.notStrictEqual(Message.tagOf(bytesOf("another channel"), space), Message.tagOf(key, space))
+    assert.strictEqual(
+      hexOf(Message.encode({ _tag: "Offer", spaces: [expected.slice(0, 32)] })),
+      `8201815${"0"}${expected.slice(0, 32)}`
+    )
+  })
+})

@@ -1,0 +1,487 @@
+/** Two devices bring their journals together, whatever the order in which things happen. */
+import { assert, describe, it } from "@effect/vitest"
+import fc from "fast-check"
+import type { FeedKind } from "../../src/journal/Feed.ts"
+import type * as Frontier from "../../src/journal/Frontier.ts"
+import * as Session from "../../src/sync/Session.ts"
+import { space } from "../journal/writing.ts"
+import { connect, feedNamed, Machine, settle } from "./machines.ts"
+
+/** A scheduler from one seed: a linear congruential generator is random enough to interleave. */
+const scheduler = (seed: number) => {
+  let state = seed >>> 0
+  return (count: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * count)
+  }
+}
+
+const runsOf = (machine: Machine): ReadonlyArray<string> => machine.outcomes
+
+const assertEqual = (a: Machine, b: Machine): void => {
+  assert.strictEqual(a.session._tag, "Open", JSON.stringify(a.session))
+  assert.strictEqual(b.session._tag, "Open", JSON.stringify(b.session))
+  assert.deepStrictEqual(a.heads(), b.heads())
+  assert.strictEqual(a.inFlight, 0)
+  assert.strictEqual(b.inFlight, 0)
+  assert.isTrue(Session.isServed(a.session, space, a.frontier()))
+  assert.isTrue(Session.isServed(b.session, space, b.frontier()))
+  assert.isTrue(Session.isCaughtUp(a.session, space, () => true))
+  assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
+}
+
+interface Written {
+  readonly feed: string
+  readonly kind: FeedKind
+  readonly count: number
+  readonly size: number
+}
+
+const names = ["root", "ada", "alice", "bob", "carol"] as const
+const writes: fc.Arbitrary<ReadonlyArray<Written>> = fc.array(
+  fc.record({
+    feed: fc.constantFrom(...names),
+    kind: fc.constant<FeedKind>("data"),
+    count: fc.integer({ min: 1, max: 4 }),
+    size: fc.constantFrom(0, 0, 0, 220_000)
+  }),
+  { maxLength: 25 }
+)
+const kindOf = (feed: string): FeedKind => (feed === "root" || feed === "ada" ? "authority" : "data")
+
+const writeAll = (machine: Machine, all: ReadonlyArray<Written>): void => {
+  for (const { feed, count, size } of all) machine.write(feed, count, { kind: kindOf(feed), size })
+}
+
+/** Both have a prefix of one history: whoever has less of a feed has the beginning of what the other has. */
+const pair = (all: ReadonlyArray<Written>, lacking: number, rules: ConstructorParameters<typeof Machine>[1] = {}) => {
+  const [a, b] = [new Machine("Alice", rules), new Machine("Bob", rules)]
+  const firstHalf = all.slice(0, Math.floor(all.length / 2))
+  writeAll(a, firstHalf)
+  writeAll(b, firstHalf)
+  for (const one of all.slice(firstHalf.length))
+    writeAll(names.indexOf(one.feed as "ada") % 2 === lacking ? a : b, [one])
+  return [a, b] as const
+}
+
+describe("two honest devices", () => {
+  it("end with equal frontiers, however their messages, loads and writes interleave", () => {
+    fc.assert(
+      fc.property(writes, writes, fc.constantFrom(0, 1), fc.integer(), (before, later, lacking, seed) => {
+        const [a, b] = pair(before, lacking)
+        const choose = scheduler(seed)
+        connect(a, b)
+        const waiting = [...later]
+        const next = enabledWith(a, b, waiting, lacking)
+        for (let move = next(); move !== undefined; move = next()) move(choose)
+        settle(a, b, choose)
+        assertEqual(a, b)
+      }),
+      { numRuns: 150 }
+    )
+  })
+
+  it("send nothing when they are equal, and each run once when they are not", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (const machine of [a, b]) machine.write("alice", 5)
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual([...runsOf(a), ...runsOf(b)], [])
+    for (let i = 0; i < 10; i++) {
+      a.write("alice", 2)
+      a.changed()
+      settle(a, b)
+    }
+    assert.strictEqual(runsOf(b).length, 10)
+    assert.isTrue(runsOf(b).every((outcome) => outcome.startsWith("Stored")))
+    assert.deepStrictEqual(runsOf(a), [])
+    assertEqual(a, b)
+  })
+
+  it("tell only what is news: an acknowledgement names the feeds that moved", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (let i = 0; i < 50; i++) for (const machine of [a, b]) machine.write(`feed ${i}`, 1)
+    connect(a, b)
+    settle(a, b)
+    a.write("feed 7", 1)
+    a.changed()
+    settle(a, b)
+    const haves = b.sent.filter((message) => message._tag === "Have")
+    assert.deepStrictEqual(
+      haves.map((have) => have.frontier.size),
+      [50, 1]
+    )
+  })
+
+  it("say how far they are in parts when one message can't hold it, and are heard when it is complete", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (let i = 0; i < 4097; i++) a.write(`feed ${i}`, 1)
+    b.write("bob", 1)
+    connect(a, b)
+    settle(a, b)
+    const haves = a.sent.filter((message) => message._tag === "Have")
+    assert.deepStrictEqual(
+      haves.slice(0, 2).map((have) => [have.frontier.size, have.more]),
+      [
+        [4096, true],
+        [1, false]
+      ]
+    )
+    assertEqual(a, b)
+  })
+
+  it("keep to the window when one of them is slow", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (let i = 0; i < 40; i++) a.write("alice", 1, { size: 240 * 1024 })
+    connect(a, b)
+    for (;;) {
+      if (a.outgoing.length > 0) b.receive(a.outgoing.shift()!)
+      else if (b.outgoing.length > 0) a.receive(b.outgoing.shift()!)
+      else if (a.loads.length > 0) a.answerLoad()
+      else break
+    }
+    assert.isAbove(b.takes.length, 8)
+    assert.isBelow(b.takes.length, 40)
+    settle(a, b)
+    assertEqual(a, b)
+  })
+
+  it("send many small runs a few at a time", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (let i = 0; i < 1_200; i++) a.write("alice", 1)
+    connect(a, b)
+    let most = 0
+    settle(a, b, (count) => {
+      most = Math.max(most, a.outgoing.length + b.takes.length)
+      return count - 1
+    })
+    assert.isAtMost(most, 520)
+    assertEqual(a, b)
+  })
+})
+
+/** Moves of two devices of which one also writes: yields until nothing happens any more and nothing is left to write. */
+const enabledWith = (a: Machine, b: Machine, waiting: Array<Written>, lacking: number) => {
+  return (): ((choose: (count: number) => number) => void) | undefined => {
+    if (waiting.length === 0) return undefined
+    return (choose) => {
+      const one = waiting.shift()!
+      const writer = names.indexOf(one.feed as "ada") % 2 === lacking ? a : b
+      writeAll(writer, [one])
+      writer.changed()
+      for (let steps = choose(12); steps > 0; steps--) step(a, b, choose)
+    }
+  }
+}
+
+const step = (a: Machine, b: Machine, choose: (count: number) => number): void => {
+  const moves: Array<() => void> = []
+  for (const [from, to] of [[a, b] as const, [b, a] as const]) {
+    if (from.outgoing.length > 0) moves.push(() => to.receive(from.outgoing.shift()!))
+    if (from.loads.length > 0) moves.push(() => from.answerLoad())
+    if (from.takes.length > 0) moves.push(() => from.settleTake())
+  }
+  if (moves.length > 0) moves[choose(moves.length)]!()
+}
+
+describe("authority", () => {
+  it("goes before data, also when it is written in between", () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const choose = scheduler(seed)
+        const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+        for (let i = 0; i < 4; i++) {
+          a.write("alice", 1, { size: 220_000 })
+          a.write("root", 1, { kind: "authority" })
+        }
+        connect(a, b)
+        for (let i = 0; i < 5; i++) {
+          for (let steps = choose(10); steps > 0; steps--) step(a, b, choose)
+          a.write("root", 1, { kind: "authority" })
+          a.write("alice", 1)
+          a.changed()
+        }
+        settle(a, b, choose)
+        assertEqual(a, b)
+        // A load that was under way may finish; after it nothing of data goes while authority is left.
+        for (const [index, outcome] of b.outcomes.entries()) {
+          if (outcome === "Stored alice 0") assert.include(b.outcomes.slice(0, index), "Stored root 3")
+        }
+      }),
+      { numRuns: 30 }
+    )
+  })
+})
+
+describe("a peer that may not read", () => {
+  it("is told nothing, whatever it brings, and all it is owed once it may", () => {
+    const [a, b] = [new Machine("Alice", { peerReadsFrom: 99 }), new Machine("Bob")]
+    a.write("alice", 3)
+    b.write("root", 2, { kind: "authority" })
+    b.write("bob", 2)
+    connect(a, b)
+    settle(a, b)
+    // Machine asserts that nothing of the space left Alice; only her greeting did.
+    assert.deepStrictEqual(a.sent, [{ _tag: "Hello", version: 1, spaces: [] }])
+    assert.strictEqual(a.taken("root"), 2)
+    assert.strictEqual(a.taken("bob"), 0)
+    assert.strictEqual(b.taken("alice"), 0)
+    assert.isAbove(b.inFlight, 0)
+    a.write("root", 98, { kind: "authority" })
+    a.changed()
+    settle(a, b)
+    assertEqual(a, b)
+  })
+
+  it("is told nothing more from the moment it may not", () => {
+    for (const late of [0, 1, 2, 5, 9, 14]) {
+      const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+      for (let i = 0; i < 5; i++) a.write("alice", 1, { size: 200_000 })
+      b.write("bob", 1)
+      connect(a, b)
+      for (let steps = 0; steps < late; steps++) step(a, b, () => 0)
+      a.mayRead = () => false
+      a.changed()
+      const before = a.sent.length
+      settle(a, b)
+      b.write("bob", 1)
+      b.changed()
+      settle(a, b)
+      assert.strictEqual(a.sent.length, before)
+      assert.strictEqual(Session.proof(a.session, space, new Uint8Array(1)).asks.length, 0)
+      assert.strictEqual(Session.rewind(a.session, space, feedNamed("bob"), 0).asks.length, 0)
+    }
+  })
+
+  it("is served again when it may again, without a second offer", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    connect(a, b)
+    settle(a, b)
+    a.mayRead = () => false
+    a.changed()
+    a.write("alice", 2)
+    b.write("bob", 2)
+    for (const machine of [a, b]) machine.changed()
+    settle(a, b)
+    assert.strictEqual(b.taken("alice"), 0)
+    a.mayRead = () => true
+    a.changed()
+    settle(a, b)
+    assert.isFalse(a.sent.some((message) => message._tag === "Offer"))
+    assertEqual(a, b)
+  })
+})
+
+describe("a new member", () => {
+  it("introduces itself to who does not know it, by the authority feeds alone, and then both are equal", () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.constantFrom(true, false), (seed, known) => {
+        const alice = new Machine("Alice", { peerReadsFrom: 3 })
+        const bob = new Machine("Bob")
+        alice.write("root", 2, { kind: "authority" })
+        alice.write("alice", 4)
+        bob.write("root", known ? 2 : 1, { kind: "authority" })
+        bob.write("root", known ? 1 : 2, { kind: "authority" })
+        bob.write("bob", 4)
+        connect(alice, bob)
+        settle(alice, bob, scheduler(seed))
+        assertEqual(alice, bob)
+        const firstHave = bob.sent.findIndex((message) => message._tag === "Have")
+        const told = bob.sent.slice(0, firstHave).filter((message) => message._tag === "Run")
+        assert.isTrue(told.every((message) => new TextDecoder().decode(message.run).includes("authority")))
+      })
+    )
+  })
+
+  it("that comes to be one while connected introduces itself, too", () => {
+    const [alice, bob] = [new Machine("Alice", { peerReadsFrom: 2 }), new Machine("Bob", { peerReadsFrom: 1 })]
+    alice.write("root", 1, { kind: "authority" })
+    connect(alice, bob)
+    settle(alice, bob)
+    bob.write("root", 2, { kind: "authority" })
+    bob.changed()
+    settle(alice, bob)
+    assertEqual(alice, bob)
+  })
+
+  it("whose introduction is dropped, because the space is unknown there, is heard from the start later", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    a.write("root", 2, { kind: "authority" })
+    a.open()
+    b.step(Session.open(new Uint8Array(b.session._tag === "Closed" ? 32 : 0), []))
+    const key = Session.open(a.session._tag === "Open" ? a.session.channelKey : new Uint8Array(32), [])
+    b.outgoing.length = 0
+    b.step(key)
+    settle(a, b)
+    assert.strictEqual(b.takes.length, 0)
+    b.changed()
+    settle(a, b)
+    assert.strictEqual(b.taken("root"), 2)
+  })
+
+  it("with nothing at all gets everything once, though it says again and again that it has nothing", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob", { takesFrom: { alice: 99 } })]
+    for (let i = 0; i < 10; i++) a.write("alice", 1)
+    connect(a, b)
+    settle(a, b)
+    assert.strictEqual(b.outcomes.length, 10)
+    assert.strictEqual(b.heads().length, 0)
+  })
+})
+
+describe("a feed that was turned away", () => {
+  it("is not asked for again and again", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob", { takesFrom: { alice: 99 } })]
+    for (let i = 0; i < 100; i++) a.write("alice", 1)
+    connect(a, b)
+    settle(a, b)
+    assert.isFalse(b.sent.some((message) => message._tag === "Want"))
+    assert.strictEqual(b.session._tag, "Open")
+  })
+
+  it("is asked for once it is wanted, however late the authority comes", () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const choose = scheduler(seed)
+        const [a, b] = [new Machine("Alice"), new Machine("Bob", { takesFrom: { alice: 2, carol: 3 } })]
+        for (let i = 0; i < 5; i++) for (const feed of ["alice", "carol"]) a.write(feed, 2)
+        connect(a, b)
+        for (let i = 0; i < 3; i++) {
+          for (let steps = choose(40); steps > 0; steps--) step(a, b, choose)
+          b.write("root", 1, { kind: "authority" })
+          b.changed()
+          b.step(Session.retry(b.session, space, (feed) => b.isTaken(feed === feedNamed("alice") ? "alice" : "carol")))
+        }
+        settle(a, b, choose)
+        assertEqual(a, b)
+      })
+    )
+  })
+})
+
+describe("partial sync", () => {
+  const upTo: Frontier.Frontier = new Map([[feedNamed("alice"), { seq: 5, mark: "00".repeat(16) }]])
+
+  it("brings no data beyond the bound, and authority completely", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob", { upTo })]
+    for (let i = 0; i < 5; i++) a.write("alice", 2)
+    a.write("carol", 2)
+    a.write("root", 3, { kind: "authority" })
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual([b.taken("alice"), b.taken("carol"), b.taken("root")], [6, 0, 3])
+    assert.isTrue(Session.isServed(a.session, space, a.frontier()))
+    assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
+  })
+
+  it("goes on when the bound is moved", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob", { upTo })]
+    for (let i = 0; i < 5; i++) a.write("alice", 4)
+    connect(a, b)
+    settle(a, b)
+    assert.strictEqual(b.taken("alice"), 4)
+    b.step(Session.shared(b.session, { ...b.share(), upTo: undefined }))
+    const share = b.share.bind(b)
+    b.share = () => ({ ...share(), upTo: undefined })
+    settle(a, b)
+    assertEqual(a, b)
+  })
+})
+
+describe("a store", () => {
+  it("that has nothing to give is not asked for ever, and other feeds go on", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (const feed of ["alice", "carol", "dave"]) a.write(feed, 2)
+    const kept = a.feeds
+    connect(a, b)
+    const answer = a.answerLoad.bind(a)
+    a.answerLoad = () => {
+      const [ask] = a.loads
+      if (ask!.feed === feedNamed("carol")) return answer()
+      a.loads.shift()
+      a.loadsDone++
+      a.step(Session.loaded(a.session, space, ask!.feed, []))
+    }
+    settle(a, b)
+    assert.strictEqual(a.loadsDone, 3)
+    assert.strictEqual(b.taken("carol"), 2)
+    a.answerLoad = answer
+    kept.get("alice")!.push()
+    a.write("alice", 1)
+    a.changed()
+    settle(a, b)
+    assert.strictEqual(b.taken("alice"), 3)
+  })
+
+  it("whose last run reaches behind the end of a feed still serves it", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    a.write("alice", 10)
+    const heads = a.frontier.bind(a)
+    a.frontier = () =>
+      new Map([...heads()].map(([feed, local]) => [feed, { ...local, head: { ...local.head, seq: 4 } }]))
+    connect(a, b)
+    settle(a, b)
+    assert.strictEqual(b.taken("alice"), 10)
+  })
+})
+
+describe("two histories of one feed", () => {
+  const fork = (lengthA: number, lengthB: number, forkAt: number, size: number) => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (const [machine, length, branch] of [
+      [a, lengthA, "left"],
+      [b, lengthB, "right"]
+    ] as const) {
+      while (machine.taken("carol") < length) {
+        const count = Math.min(size, length - machine.taken("carol"))
+        machine.write("carol", count, { branch, forkAt })
+      }
+      machine.write("dave", 3)
+    }
+    return [a, b] as const
+  }
+
+  it("are found by both, and both end with the same frontier below the fork", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer(),
+        (forkAt, more, other, size, seed) => {
+          const [a, b] = fork(forkAt + 1 + more, forkAt + 1 + other, forkAt, size)
+          connect(a, b)
+          settle(a, b, scheduler(seed))
+          assert.deepStrictEqual([a.session._tag, b.session._tag], ["Open", "Open"])
+          assert.strictEqual(a.forks.get(feedNamed("carol"))?.at, forkAt)
+          assert.strictEqual(b.forks.get(feedNamed("carol"))?.at, forkAt)
+          assertEqual(a, b)
+        }
+      ),
+      { numRuns: 150 }
+    )
+  })
+
+  it("are found far back in a number of questions that grows like a logarithm", () => {
+    const [a, b] = fork(2_000, 2_000, 3, 1)
+    connect(a, b)
+    settle(a, b)
+    assert.isTrue(a.forks.has(feedNamed("carol")) && b.forks.has(feedNamed("carol")))
+    assert.isBelow(a.sent.filter((message) => message._tag === "Want").length, 20)
+  })
+
+  it("known here are told to a peer that still counts what lies behind the fork, once", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (const machine of [a, b]) machine.write("carol", 10)
+    a.forks.set(feedNamed("carol"), {
+      at: 4,
+      proof: new TextEncoder().encode(JSON.stringify({ feed: "carol", at: 4 }))
+    })
+    connect(a, b)
+    settle(a, b)
+    assertEqual(a, b)
+    assert.strictEqual(a.sent.filter((message) => message._tag === "Fork").length, 1)
+    assert.isFalse(b.sent.some((message) => message._tag === "Fork"))
+  })
+})
