@@ -180,11 +180,79 @@ export const make = (output: Output) => {
     Command.withDescription("Print what the application sees, as JSON. Works offline and without the application's code.")
   )
 
+  const journal = Command.make("journal").pipe(
+    Command.withDescription("Look into the journal: log, verify."),
+    Command.withSubcommands([
+      Command.make(
+        "log",
+        { limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("The newest so many (default 50)")) },
+        ({ limit }) => simply({ _tag: "JournalLog", limit })
+      ).pipe(Command.withDescription("The newest entries: when, who, what, and what became of them.")),
+      Command.make("verify", {}, () => simply({ _tag: "JournalVerify" })).pipe(
+        Command.withDescription("Read everything stored back and check every chain and signature.")
+      )
+    ])
+  )
+
+  const device = Command.make("device").pipe(
+    Command.withDescription("The devices of the space: list, revoke."),
+    Command.withSubcommands([
+      Command.make("list", {}, () => simply({ _tag: "DeviceList" })).pipe(
+        Command.withDescription("Who is in the space, with which rights, and who was revoked by whom.")
+      ),
+      Command.make(
+        "revoke",
+        {
+          device: Argument.String("device").pipe(Argument.withDescription("Its name, its id, or the beginning of the id")),
+          reason: Flag.String("reason").pipe(Flag.withDefault(""), Flag.withDescription("Why, for the others to read"))
+        },
+        ({ device, reason }) => simply({ _tag: "DeviceRevoke", device, reason })
+      ).pipe(Command.withDescription("Put a device out for good. What is known of it here stays; later entries count nowhere."))
+    ])
+  )
+
+  const space = Command.make("space").pipe(
+    Command.withDescription("The space itself: recovery words and recovery."),
+    Command.withSubcommands([
+      Command.make("words", {}, () => simply({ _tag: "SpaceWords" })).pipe(
+        Command.withDescription("Show the recovery words again, as long as they are not confirmed.")
+      ),
+      Command.make("confirm", {}, () =>
+        Effect.gen(function* () {
+          const flags = yield* globals
+          const { confirm } = yield* Effect.promise(() => import("./interview.ts"))
+          yield* confirm(flags, output)
+        })
+      ).pipe(Command.withDescription("Type three of the recovery words back; then the root key is deleted here.")),
+      Command.make(
+        "recover",
+        {
+          revoke: text("revoke", "The stolen device to put out: name, id, or the beginning of the id"),
+          cut: text("cut", "What of it is kept: start (nothing), now (all), FEED:SEQ (up to it); default: up to its first attack"),
+          yes: switchFlag("yes", "Do not ask before it is written")
+        },
+        Effect.fnUntraced(function* ({ cut, revoke, yes }) {
+          const flags = yield* globals
+          const { recover } = yield* Effect.promise(() => import("./interview.ts"))
+          yield* recover(flags, output, { revoke: Option.getOrNull(revoke), cut: Option.getOrNull(cut), yes })
+        })
+      ).pipe(
+        Command.withDescription(
+          "With the recovery words (asked for, or from stdin): put a stolen device out and bring back whom it put out."
+        )
+      )
+    ])
+  )
+
+  const doctor = Command.make("doctor", {}, () => simply({ _tag: "Doctor" })).pipe(
+    Command.withDescription("Try what this installation rests on, on its own disk, and say what to do.")
+  )
+
   return Command.make("aura").pipe(
     Command.withDescription(
       "Local-first applications with a signed journal and a web of trust. Commands let a running server (aura serve) do the work when it has the data directory open."
     ),
-    Command.withSubcommands([serve, pair, join, sync, status, perform, state]),
+    Command.withSubcommands([serve, pair, join, sync, status, perform, state, journal, device, space, doctor]),
     Command.withGlobalFlags([Data, Space, App, Log, Json])
   )
 }

@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { codeMinutes } from "../runtime/PairingDesk.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
-import { isCapability } from "../trust/Capability.ts"
+import { all, isCapability, type Capability } from "../trust/Capability.ts"
 import { grantDepthMax } from "../trust/limits.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -35,17 +35,9 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Erran
       isUsage: true
     })
   }
-  const agent = yield* office.agent
+  const address = yield* addressOf(office, errand.address)
   const replica = yield* office.replica
-  const address = errand.address ?? reachable(agent.addresses())
-  if (address === undefined) {
-    return yield* Problem.make("NoAddress", {
-      what: "this server has no address that another device could call",
-      do: "name one: aura pair --address HOST:PORT"
-    })
-  }
-  const rights = capabilities.map((capability) => ({ capability, depth, from: undefined, until: undefined }))
-  const code = yield* agent.pair(replica.space, rights, address)
+  const code = yield* made(office, address, capabilities, depth)
   yield* voice.data({
     code: Redacted.value(PairingCode.encode(code)),
     expiresMillis: office.time.now().millis + codeMinutes * 60_000,
@@ -54,6 +46,29 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Erran
     can: [...capabilities],
     depth,
     for: errand.name
+  })
+})
+
+/** A code that gives everything, to be passed on once: what people add their own devices with. */
+export const everything = (office: Office) =>
+  Effect.flatMap(addressOf(office, null), (address) => made(office, address, [all], 1)).pipe(
+    Effect.map(PairingCode.encode)
+  )
+
+const made = Effect.fnUntraced(function* (office: Office, address: string, can: ReadonlyArray<Capability>, depth: number) {
+  const agent = yield* office.agent
+  const replica = yield* office.replica
+  const rights = can.map((capability) => ({ capability, depth, from: undefined, until: undefined }))
+  return yield* agent.pair(replica.space, rights, address)
+})
+
+const addressOf = Effect.fnUntraced(function* (office: Office, wanted: string | null) {
+  const agent = yield* office.agent
+  const address = wanted ?? reachable(agent.addresses())
+  if (address !== undefined) return address
+  return yield* Problem.make("NoAddress", {
+    what: "this server has no address that another device could call",
+    do: "name one: aura pair --address HOST:PORT"
   })
 })
 

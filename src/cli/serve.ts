@@ -14,6 +14,7 @@ import * as Home from "./Home.ts"
 import * as Log from "./Log.ts"
 import * as Office from "./Office.ts"
 import type { Output } from "./Output.ts"
+import * as Pair from "./pair.ts"
 import * as Problem from "./Problem.ts"
 import * as RootSeed from "./RootSeed.ts"
 import * as Run from "./Run.ts"
@@ -21,6 +22,8 @@ import type { Flags } from "./Settings.ts"
 import { sheet } from "./space.ts"
 import * as Stop from "./Stop.ts"
 import { count, strong, table } from "./Text.ts"
+import * as FrontDoor from "./web/FrontDoor.ts"
+import * as Readiness from "./web/Readiness.ts"
 
 export interface Options {
   /** Shows the recovery words even when stderr is no terminal. */
@@ -40,10 +43,12 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   const app = yield* load(settings.app)
   if (settings.production && settings.passphrase === undefined) return yield* passphraseMissing
   const home = yield* Effect.mapError(Home.open(settings.data, true), (error) => inUse(Problem.fromError(error)))
+  const door = yield* FrontDoor.make
   const office = yield* Office.open(settings, home, {
     answer: Errands.answer,
     network: {
       listen: { host: settings.host, port: settings.port },
+      request: door.listener,
       ...(settings.production ? {} : { plain: { port: settings.http } }),
       ...(settings.advertise.length === 0 ? {} : { advertise: settings.advertise })
     }
@@ -55,6 +60,7 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   yield* checkApplication(replica, app, agent.device)
   for (const { address, device } of settings.peers) yield* agent.stayConnected(address, device)
   yield* recoveryWords(office, output, isFirst, options)
+  yield* openPages(office, door, replica, app)
   const addresses = agent.addresses()
   output.data(
     {
@@ -70,6 +76,28 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   )
   yield* Stop.requested
   output.note("stopping")
+})
+
+/** From here on the listeners answer with the application's pages and its API. */
+const openPages = Effect.fnUntraced(function* (office: Office.Office, door: FrontDoor.FrontDoor, replica: Replica, app: AnyApp) {
+  const { keys, store, time, verifier } = office
+  const agent = yield* office.agent
+  const ready = yield* Readiness.make({ store, keys, time, space: replica.space })
+  yield* door.open({
+    agent,
+    replica,
+    store,
+    verifier,
+    time,
+    app,
+    ready,
+    pair: Pair.everything(office),
+    facts: [
+      { name: "data directory", text: office.home.path },
+      { name: "device key", text: keys.level === "High" ? "protected by a passphrase" : "on the disk, without a passphrase" }
+    ],
+    startedMillis: time.now().millis
+  })
 })
 
 /** Durable before anything else happens; the seed of the root key first. */

@@ -106,7 +106,7 @@ export const script = (
     device: keys.device,
     kind,
     nonce: new Uint8Array(16).fill(options.nonce ?? 0),
-    time: options.time ?? noon,
+    time: options.time ?? (kind === "data" ? noon + Clock.ticksPerMilli : noon),
     closes: options.closes,
     key: undefined
   }),

@@ -80,7 +80,7 @@ document.getElementById("pair").addEventListener("click", async (event) => {
   const answer = await post("/ui/pairing", {}, event.target)
   if (answer === undefined) return
   const code = document.createElement("code")
-  code.textContent = "aura join " + answer.code
+  code.textContent = 'aura join "' + answer.code + '"'
   const how = document.createElement("p")
   how.textContent = "For one device, within ten minutes. Whoever has it becomes a member:"
   document.getElementById("code").replaceChildren(how, code)

@@ -13,7 +13,7 @@
  */
 import { createHash } from "node:crypto"
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite"
-import { deflateRawSync, inflateRawSync } from "node:zlib"
+import { constants, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { JournalCorrupt, type StoredFeed, type StoredResult, type StoredRun } from "../../effects/JournalStore.ts"
 import { deviceId, entryHash, feedId, toBytes, type EntryHash, type SpaceId } from "../../identity/Id.ts"
 
@@ -109,13 +109,38 @@ export const runDigest = (
   bytes: Uint8Array
 ): Uint8Array => digestOf("runs", [first, last, plainBytes], toBytes(feed), toBytes(previous), toBytes(hash), bytes)
 
-export const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array => {
+export const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array => unwrapped(checkLocal(row, space, where))
+
+/** The row's bytes as stored, after their digest. */
+export const checkLocal = (row: Row, space: SpaceId, where: string): Uint8Array => {
   const name = blobOf(row, "name", `${where}, table locals`)
   const at = `${where}, row "${Buffer.from(name).toString()}" of space ${space}`
   const bytes = blobOf(row, "bytes", at)
   checkDigest(blobOf(row, "digest", at), localDigest(space, name, bytes), at)
   return bytes
 }
+
+/** What is stored of a local row: u32 length of its bytes if they are compressed (zstd, level 1), else 0; then they. */
+export const wrapped = (bytes: Uint8Array): Uint8Array => {
+  const compressed = bytes.length < compressedBytesMin ? bytes : zstdCompressSync(bytes, zstdLevel)
+  const isShorter = compressed.length < bytes.length
+  const body = isShorter ? compressed : bytes
+  const row = new Uint8Array(4 + body.length)
+  new DataView(row.buffer).setUint32(0, isShorter ? bytes.length : 0)
+  row.set(body, 4)
+  return row
+}
+
+/** The inverse of `wrapped`, for bytes that passed their digest. */
+export const unwrapped = (row: Uint8Array): Uint8Array => {
+  const plainBytes = new DataView(row.buffer, row.byteOffset).getUint32(0)
+  if (plainBytes === 0) return row.slice(4)
+  const plain = zstdDecompressSync(row.subarray(4), { maxOutputLength: plainBytes })
+  return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
+}
+
+const compressedBytesMin = 1024
+const zstdLevel = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 export const localDigest = (space: SpaceId, name: Uint8Array, bytes: Uint8Array): Uint8Array =>
   digestOf("locals", [], toBytes(space), name, bytes)

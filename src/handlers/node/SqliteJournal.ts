@@ -52,6 +52,7 @@ import {
   feedsMax,
   idOf,
   integerOf,
+  checkLocal,
   localDigest,
   localFrom,
   packed,
@@ -65,7 +66,8 @@ import {
   unpacked,
   utf8,
   type FeedRow,
-  type Row
+  type Row,
+  wrapped
 } from "./JournalRows.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
@@ -158,7 +160,7 @@ const openJournal = (database: DatabaseSync, where: string, nowMillis: number): 
   for (const { space: bytes, number } of sql.spaces.all().map((row) => spaceFrom(row, where))) {
     const space = spaceId(bytes)
     const feeds = feedsOf(journal, space)
-    const locals = sql.locals.all(number).map((row) => localFrom(row, space, where))
+    const locals = sql.locals.all(number).map((row) => checkLocal(row, space, where))
     const results = sql.results.all(number).map((row) => resultFrom(row, space, where))
     for (const feed of feeds) checkEnd(journal, feed)
     rows += 1 + feeds.length + locals.length + results.length
@@ -208,8 +210,12 @@ const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
   for (const run of commit.runs ?? []) appendRun(journal, space, number, run)
   for (const { name, bytes } of commit.locals ?? []) {
     const nameBytes = utf8(name)
-    if (bytes === null) sql.removeLocal.run(number, nameBytes)
-    else sql.putLocal.run(number, nameBytes, bytes, localDigest(space, nameBytes, bytes))
+    if (bytes === null) {
+      sql.removeLocal.run(number, nameBytes)
+      continue
+    }
+    const row = wrapped(bytes)
+    sql.putLocal.run(number, nameBytes, row, localDigest(space, nameBytes, row))
   }
   if (commit.results === undefined || commit.results.length === 0) return
   putResults(journal, commit, number, commit.results)

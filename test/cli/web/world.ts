@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -94,7 +94,7 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
     }
     if (options.isOpen !== false) yield* door.open(site)
     const [secure, plain] = agent.addresses()
-    return { site, replica, services, tlsPort: portOf(secure), plainPort: portOf(plain) }
+    return { door, site, replica, services, tlsPort: portOf(secure), plainPort: portOf(plain) }
   }).pipe(Effect.provide(services))
 })
 
@@ -168,11 +168,38 @@ export const perform = (
     return yield* ask(url, { method: "POST", headers, body: how.sent ?? text })
   }).pipe(Effect.provide(world.services), Effect.orDie)
 
-/** What is logged, as lines of text. */
+/** Collects what is logged; provide `layer` around the server. */
 export const logged = () => {
   const lines: Array<string> = []
-  const layer = Logger.layer([Logger.make(({ fiber, message }) => void lines.push(`${String(message)} ${JSON.stringify(fiber.getRef(Logger.CurrentLoggers).size)}`))])
-  return { lines, layer }
+  const collect = Logger.make(({ fiber, logLevel, message }) => {
+    lines.push(`${logLevel} ${String(message)} ${JSON.stringify(fiber.getRef(References.CurrentLogAnnotations))}`)
+  })
+  return { lines, layer: Logger.layer([collect]) }
 }
 
-export const codeOf = Redacted.value
+/** The page's own way to ask: same origin, with the header that its script sets. */
+export const pageHeaders = (port: number): Readonly<Record<string, string>> => ({
+  origin: `http://127.0.0.1:${port}`,
+  "sec-fetch-site": "same-origin",
+  "content-type": "application/json",
+  "aura-page": "1"
+})
+
+/** Reads server-sent events until `isEnough` says so of everything that came; ends the connection then. */
+export const eventsUntil = (
+  url: string,
+  isEnough: (text: string) => boolean
+): Effect.Effect<string> =>
+  Effect.callback((resume, signal) => {
+    let text = ""
+    const request = http.get(url, { signal, agent: false }, (response) => {
+      response.on("data", (chunk: Buffer) => {
+        text += chunk.toString()
+        if (!isEnough(text)) return
+        response.destroy()
+        resume(Effect.succeed(text))
+      })
+      response.on("error", () => undefined)
+    })
+    request.on("error", (error) => resume(Effect.die(error)))
+  })

@@ -1,0 +1,195 @@
+/**
+ * `aura doctor`: tries what this installation rests on, on its own disk, and says what to do about what it finds.
+ *
+ * The laws that every handler keeps (conformance) run against real handlers in a temporary folder of the data directory,
+ * so on the very disk and file system that the journal lies on. The rest looks at what is there: privacy of the directory,
+ * the clock, the certificate, the recovery words, and what the journal holds back. It repairs nothing. Exit code 1 when
+ * something is bad; warnings leave it at 0.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { X509Certificate } from "node:crypto"
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises"
+import * as path from "node:path"
+import { journalStoreLaws } from "../conformance/JournalStoreLaws.ts"
+import { keysLaws } from "../conformance/KeysLaws.ts"
+import type { Law } from "../conformance/Law.ts"
+import { secretStoreLaws } from "../conformance/SecretStoreLaws.ts"
+import { storageLaws } from "../conformance/StorageLaws.ts"
+import { timeLaws } from "../conformance/TimeLaws.ts"
+import { verifierLaws } from "../conformance/VerifierLaws.ts"
+import * as DirectorySecretStore from "../handlers/node/DirectorySecretStore.ts"
+import * as EncryptedFileStorage from "../handlers/node/EncryptedFileStorage.ts"
+import * as FileKeys from "../handlers/node/FileKeys.ts"
+import { names } from "../handlers/node/NodeEffects.ts"
+import * as NodeVerifier from "../handlers/node/NodeVerifier.ts"
+import * as SqliteJournal from "../handlers/node/SqliteJournal.ts"
+import * as SystemTime from "../handlers/node/SystemTime.ts"
+import { short } from "../identity/Id.ts"
+import type { Voice } from "./Control.ts"
+import type { Office } from "./Office.ts"
+import type { Data } from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import * as RootSeed from "./RootSeed.ts"
+import * as Survey from "./Survey.ts"
+import { count, printable, time } from "./Text.ts"
+
+interface Finding {
+  readonly check: string
+  readonly verdict: "good" | "warning" | "bad"
+  readonly what: string
+  readonly do?: string
+}
+
+const good = (check: string, what: string): Finding => ({ check, verdict: "good", what })
+
+export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice) {
+  const parts = [
+    directory(office),
+    clock(office),
+    certificate(office),
+    deviceKey(office),
+    recoveryWords(office),
+    contents(office),
+    Effect.map(laws(office), (findings) => findings)
+  ]
+  let bad = 0
+  for (const part of parts) {
+    for (const finding of yield* part) {
+      if (finding.verdict === "bad") bad++
+      yield* voice.data({ ...finding })
+    }
+  }
+  if (bad > 0) {
+    return yield* Problem.make("Unwell", { what: `${count(bad, "thing is", "things are")} wrong`, do: "see above what to do about each" })
+  }
+})
+
+/** Opening it verified privacy, owner and lock, so being here says they are good. */
+const directory = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.promise(async () => {
+    const { mode } = await stat(office.home.path)
+    const exposed = process.platform !== "win32" && (mode & 0o077) !== 0
+    return exposed
+      ? [{ check: "directory", verdict: "bad", what: `${office.home.path} can be entered by others`, do: `chmod 700 ${office.home.path}` }]
+      : [good("directory", `${office.home.path} is private, and locked by this process`)]
+  })
+
+const clock = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.sync(() => {
+    const { millis, status } = office.time.now()
+    const now = time(millis)
+    if (status === "Stepped") {
+      return [{ check: "clock", verdict: "warning", what: `it jumped a moment ago; now ${now}`, do: "let the system keep its clock by NTP" }]
+    }
+    return [good("clock", status === "Synced" ? `${now}, checked against others` : `${now}, as the system says: is that right?`)]
+  })
+
+const dayMillis = 86_400_000
+const daysLeftMin = 30
+
+const certificate = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.promise(async () => {
+    const file = path.join(office.home.file(names.authority), "server.pem")
+    const text = await readFile(file, "utf8").catch(() => undefined)
+    if (text === undefined) return [good("certificate", "none yet: the first serve makes one")]
+    const { validTo } = new X509Certificate(text)
+    const days = Math.floor((Date.parse(validTo) - office.time.now().millis) / dayMillis)
+    return days < daysLeftMin
+      ? [{ check: "certificate", verdict: "warning", what: `valid for ${count(days, "day")}`, do: '"aura serve" makes a new one at its start' }]
+      : [good("certificate", `valid for ${count(days, "day")}`)]
+  })
+
+const deviceKey = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.succeed([
+    office.keys.level === "High"
+      ? good("device key", "protected by a passphrase")
+      : {
+          check: "device key",
+          verdict: "warning",
+          what: "on the disk without a passphrase: who can read the disk can act as this device",
+          do: "on a server that others can reach, set keys.passphrase_file before the first start"
+        }
+  ])
+
+const recoveryWords = Effect.fnUntraced(function* (office: Office) {
+  const seed = yield* Effect.mapError(RootSeed.read(office), Problem.fromError)
+  if (seed === undefined) return [good("recovery words", "not on this device")]
+  const what = "not confirmed: if this device is lost or stolen, nobody can undo it"
+  return [{ check: "recovery words", verdict: "warning", what, do: 'write them down ("aura space words"), then "aura space confirm"' } as const]
+})
+
+const contents = Effect.fnUntraced(function* (office: Office) {
+  const agent = yield* office.agent
+  return agent.replicas().flatMap((replica): ReadonlyArray<Finding> => {
+    const survey = Survey.of(replica)
+    const check = `space ${short(replica.space)}`
+    const findings: Array<Finding> = []
+    const note = (amount: number, verdict: Finding["verdict"], what: string, way: string): void => {
+      if (amount > 0) findings.push({ check, verdict, what: `${count(amount, "entry", "entries")} ${what}`, do: way })
+    }
+    note(survey.damaged, "bad", "can't be read back", '"aura journal verify" shows where and the way on')
+    note(survey.waiting, "warning", "waiting for others to arrive", '"aura sync" fetches what they wait for')
+    const until = survey.heldUntilMillis === undefined ? "" : ` until ${time(survey.heldUntilMillis)}`
+    note(survey.held, "warning", `held${until}: their time is too far ahead`, "check the clocks of the devices that wrote them")
+    note(survey.quarantined, "warning", "quarantined: refused and without effect", '"aura journal log" shows which and why')
+    return findings.length > 0 ? findings : [good(check, `${count(survey.entries, "entry", "entries")}, all of them judged`)]
+  })
+})
+
+/** Each law has a folder of its own, so that none finds what another left. */
+const laws = Effect.fnUntraced(function* (office: Office) {
+  const home = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(path.join(office.home.path, "doctor-"))),
+    (made) => Effect.promise(() => rm(made, { recursive: true, force: true }))
+  )
+  let folders = 0
+  const fresh = (): string => path.join(home, `${folders++}`)
+  const secrets = () => DirectorySecretStore.layer({ directory: fresh() })
+  const keys = () => FileKeys.layer().pipe(Layer.provide(secrets()))
+  return [
+    yield* keep("journal on this disk", journalStoreLaws, () => SqliteJournal.layer({ path: `${fresh()}.sqlite` })),
+    yield* keep("storage on this disk", storageLaws, () =>
+      EncryptedFileStorage.layer({ directory: fresh() }).pipe(Layer.provide(keys()))
+    ),
+    yield* keep("secrets on this disk", secretStoreLaws, secrets),
+    yield* keep("keys", keysLaws, keys),
+    yield* keep("signatures", verifierLaws, () => NodeVerifier.layer),
+    yield* keep("time", timeLaws, () => SystemTime.layer())
+  ]
+})
+
+const keep = Effect.fnUntraced(function* <R, E>(check: string, kept: ReadonlyArray<Law<R>>, layer: () => Layer.Layer<R, E>) {
+  const broken: Array<string> = []
+  for (const law of kept) {
+    const exit = yield* Effect.exit(Effect.scoped(Effect.provide(law.check, layer())))
+    if (Exit.isFailure(exit)) broken.push(`${law.name} (${reasonOf(exit.cause)})`)
+  }
+  if (broken.length === 0) return good(check, `keeps all ${count(kept.length, "law")}`)
+  const what = `breaks ${count(broken.length, "law")}: ${broken.join("; ")}`
+  return { check, verdict: "bad", what, do: "put the data directory on a local disk with a file system that keeps its promises" } as const
+})
+
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}
+
+const Found = Schema.Struct({
+  check: Schema.String,
+  verdict: Schema.String,
+  what: Schema.String,
+  do: Schema.optionalKey(Schema.String)
+})
+
+const checkWidth = 22
+const marks: Readonly<Record<string, string>> = { good: "good   ", warning: "warning", bad: "BAD    " }
+
+export const render = (data: Data): string => {
+  const { check, do: way, verdict, what } = Schema.decodeUnknownSync(Found)(data)
+  const line = `${marks[verdict] ?? verdict}  ${check.padEnd(checkWidth)}  ${printable(what)}`
+  return way === undefined ? line : `${line}\n${" ".repeat(checkWidth + 11)}${printable(way)}`
+}
