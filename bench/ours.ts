@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { createPrivateKey, sign, type KeyObject } from "node:crypto"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import * as ClockTime from "../src/handlers/memory/ClockTime.ts"
 import * as MemoryJournal from "../src/handlers/memory/MemoryJournal.ts"
@@ -20,9 +21,10 @@ import * as NodeVerifier from "../src/handlers/node/NodeVerifier.ts"
 import * as SqliteJournal from "../src/handlers/node/SqliteJournal.ts"
 import * as DirectorySecretStore from "../src/handlers/node/DirectorySecretStore.ts"
 import * as FileKeys from "../src/handlers/node/FileKeys.ts"
+import * as TlsNetwork from "../src/handlers/node/TlsNetwork.ts"
 import * as RecoveryWords from "../src/identity/RecoveryWords.ts"
 import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
-import { Network } from "../src/effects/Network.ts"
+import { Network, type Connection } from "../src/effects/Network.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
 import { batches, writes, type Write } from "./workload.ts"
 
@@ -128,13 +130,13 @@ const fill = async (to: Writer): Promise<void> => {
 }
 
 const joined = async (
-  first: Parameters<typeof Aura.open>[0]["effects"],
-  second: Parameters<typeof Aura.open>[0]["effects"],
-  address: string
+  first: Effects,
+  second: Effects,
+  address: (full: Open) => string
 ): Promise<{ readonly full: Open; readonly fresh: Open }> => {
-  const full = await Aura.open({ app, effects: first as ReturnType<typeof memoryEffects>, found: { root } })
-  const code = await full.pair({ address })
-  const fresh = await Aura.open({ app, effects: second as ReturnType<typeof memoryEffects>, join: { code, name: "fresh" } })
+  const full = await Aura.open({ app, effects: first, found: { root } })
+  const code = await full.pair({ address: address(full) })
+  const fresh = await Aura.open({ app, effects: second, join: { code, name: "fresh" } })
   return { full, fresh }
 }
 
@@ -146,19 +148,54 @@ const joined = async (
  */
 export const pair = async (): Promise<RecordedPair> => {
   const hub = MemoryNetwork.hub()
-  const { fresh, full } = await joined(memoryEffects(hub, "full", 1), memoryEffects(hub, "fresh", 2), "full")
+  const sent: Array<Uint8Array> = []
+  const { fresh, full } = await joined(
+    recorded(memoryEffects(hub, "full", 1), sent),
+    recorded(memoryEffects(hub, "fresh", 2), sent),
+    () => "full"
+  )
+  return { ...(await ready(full, fresh, () => "full", sent)), messages: () => sent }
+}
+
+/** Fills the first device while the second is away; the second then comes back and catches up. */
+const ready = async (full: Open, fresh: Open, address: () => string, sent: Array<Uint8Array>): Promise<Pair> => {
   await apart(fresh)
   for (const batch of batches) await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
   return {
     catchUp: async () => {
-      await fresh.connect("full", full.device)
+      sent.length = 0
+      await fresh.connect(address(), full.device)
       await until(() => fresh.replica.ledger().applied >= writes.length)
       return reader(fresh)
     },
-    messages: () => [],
-    close: () => full.close(), ...({ debug: { full, fresh } } as object)
+    close: () => full.close()
   }
 }
+
+/** Keeps every message that either end sends, as it is before a channel seals it. */
+const recorded = (effects: ReturnType<typeof memoryEffects>, sent: Array<Uint8Array>): ReturnType<typeof memoryEffects> =>
+  Layer.merge(
+    effects,
+    Layer.effect(
+      Network,
+      Effect.map(Network, (network) => {
+        const keep = (connection: Connection): Connection => ({
+          ...connection,
+          send: (frame) => {
+            sent.push(frame)
+            return connection.send(frame)
+          }
+        })
+        return Network.of({
+          addresses: network.addresses,
+          accept: Effect.map(network.accept, keep),
+          connect: (address, expected) => Effect.map(network.connect(address, expected), keep)
+        })
+      })
+    ).pipe(Layer.provide(effects))
+  )
+
+type Effects = Layer.Layer<Aura.Effects, unknown>
 
 /** Ends all connections of an agent; what comes back must dial again. */
 const apart = async (aura: Open): Promise<void> => {
@@ -171,7 +208,33 @@ const until = async (isMet: () => boolean): Promise<void> => {
 }
 
 /** The same over a loopback WebSocket, both ends in this process, sealed by the inner channel as in production. */
-export const pairOverWebSocket = (): Promise<Pair> => Promise.reject(new Error("two devices over a WebSocket: see TlsNetwork"))
+export const pairOverWebSocket = async (): Promise<Pair> => {
+  const port = await freePort()
+  const address = () => `ws://127.0.0.1:${port}`
+  const { fresh, full } = await joined(webSocketEffects(1, port), webSocketEffects(2, undefined), address)
+  return ready(full, fresh, address, [])
+}
+
+const webSocketEffects = (seed: number, port: number | undefined): Effects => {
+  const local = Layer.mergeAll(
+    MemoryJournal.layer(),
+    MemorySecretStore.layer,
+    MemoryKeys.layer({ seed: new Uint8Array(32).fill(seed), sign: fastSign() }),
+    NodeVerifier.layer,
+    ClockTime.layer(),
+    SecureRandom.layerWebCrypto
+  )
+  const network = TlsNetwork.layer(port === undefined ? {} : { plain: { port } })
+  return Layer.provideMerge(network, local)
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const found = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof found === "object" && found !== null ? found.port : 0
+}
 
 /** `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address. */
 export const serve = (port: number, directory: string): Server => ({

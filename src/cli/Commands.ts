@@ -248,11 +248,37 @@ export const make = (output: Output) => {
     Command.withDescription("Try what this installation rests on, on its own disk, and say what to do.")
   )
 
+  const simulate = Command.make(
+    "simulate",
+    {
+      seed: Flag.Int("seed").pipe(Flag.optional, Flag.withDescription("Play the world of this seed, and say what happens in it")),
+      from: Flag.Int("from").pipe(Flag.withDefault(1), Flag.withDescription("The first seed (default 1)")),
+      seeds: Flag.Int("seeds").pipe(Flag.withDefault(20), Flag.withDescription("How many worlds (default 20)")),
+      seconds: Flag.Int("seconds").pipe(Flag.optional, Flag.withDescription("As many worlds as fit into so many seconds")),
+      twice: switchFlag("twice", "Play each world twice and compare")
+    },
+    Effect.fnUntraced(function* ({ from, seconds, seed, seeds, twice }) {
+      const { simulate } = yield* Effect.promise(() => import("./simulate.ts"))
+      const { line } = yield* Effect.promise(() => import("./CommandLine.ts"))
+      const { stoppable } = yield* run
+      yield* stoppable(
+        simulate(output, {
+          from,
+          seeds,
+          twice,
+          seed: Option.getOrUndefined(seed),
+          seconds: Option.getOrUndefined(seconds),
+          command: (words) => line(words, undefined)
+        })
+      )
+    })
+  ).pipe(Command.withDescription("Play simulated worlds with faults, from seeds, and check what must hold."))
+
   return Command.make("aura").pipe(
     Command.withDescription(
       "Local-first applications with a signed journal and a web of trust. Commands let a running server (aura serve) do the work when it has the data directory open."
     ),
-    Command.withSubcommands([serve, pair, join, sync, status, perform, state, journal, device, space, doctor]),
+    Command.withSubcommands([serve, pair, join, sync, status, perform, state, journal, device, space, doctor, simulate]),
     Command.withGlobalFlags([Data, Space, App, Log, Json])
   )
 }

@@ -46,8 +46,13 @@ export const pieces = Effect.fnUntraced(function* (flags: Settings.Flags, wanted
   const settings = yield* settingsOf(flags)
   const { layer } = yield* Effect.promise(() => import("./Log.ts"))
   const work = Effect.scoped(oneOf(settings, wanted, voice)).pipe(Effect.provide(layer(settings.log)))
-  yield* Effect.raceFirst(work, Effect.andThen(Stop.requested, wanted._tag === "Sync" && wanted.watch ? Effect.void : interrupted))
+  const isWatch = wanted._tag === "Sync" && wanted.watch
+  yield* isWatch ? Effect.raceFirst(work, Stop.requested) : stoppable(work)
 })
+
+/** Work that Ctrl-C interrupts: it tidies up, and the command fails. */
+export const stoppable = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | Problem.Problem, R> =>
+  Effect.raceFirst(work, Effect.andThen(Stop.requested, interrupted))
 
 /** The first piece of data of an errand that has just one. */
 export const one = Effect.fnUntraced(function* (flags: Settings.Flags, output: Output, wanted: Errand.Errand) {

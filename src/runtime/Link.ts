@@ -267,10 +267,10 @@ export const run = Effect.fnUntraced(function* (
       }
     }
     yield* settleTaken()
-    for (const replica of missed) {
-      missed.delete(replica)
-      announce(replica)
-    }
+    // a copy: what finds the mailbox full again goes back into `missed`
+    const again = [...missed]
+    missed.clear()
+    for (const replica of again) announce(replica)
     if (session._tag === "Closed") {
       yield* connection.close(session.because)
       return session.because

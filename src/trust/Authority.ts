@@ -60,8 +60,9 @@ interface Memo {
   present: View | undefined
   /** Verdicts of strata 1 and 2; shared by values that can't differ in them. */
   readonly standing: Map<Restriction, boolean>
-  /** The judge of stratum 3, and the last one of the values before this one: often it is the same. */
+  /** The judge of stratum 3. */
   final: Judge.Judge | undefined
+  /** The judge of a value before this one, when no restriction can have fallen since. */
   readonly former: Judge.Judge | undefined
 }
 
@@ -106,7 +107,7 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     present: undefined,
     standing: news === "strata" || !isNewest ? new Map() : memo.standing,
     final: news === "grants" && isNewest ? memo.final : undefined,
-    former: isNewest ? (memo.final ?? memo.former) : undefined
+    former: news !== "strata" && isNewest ? (memo.final ?? memo.former) : undefined
   })
 }
 
@@ -271,13 +272,10 @@ const finalJudge = (authority: Authority): Judge.Judge => {
   const standing = earnedAndRoots(authority).sort(
     (a, b) => Number(isRoots(authority, b)) - Number(isRoots(authority, a)) || Book.byTime(a, b)
   )
-  const isFormer =
-    memo.former !== undefined &&
-    memo.former.forks === authority.forks &&
-    memo.former.restrictions.length === standing.length &&
-    memo.former.restrictions.every((restriction, index) => restriction === standing[index])
-  memo.final = isFormer ? memo.former : Judge.make(memo.book, standing, authority.forks, (at) => find(authority, at))
-  return memo.final!
+  // since the former judge nothing fell, so as many as then are the same as then
+  const former = memo.former?.restrictions.length === standing.length ? memo.former : undefined
+  memo.final = former ?? Judge.make(memo.book, standing, authority.forks, (position) => find(authority, position))
+  return memo.final
 }
 
 const isRoots = (authority: Authority, { node }: Restriction): boolean => node.feed.device === authority.genesis.root

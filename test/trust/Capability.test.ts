@@ -126,7 +126,7 @@ describe("a set of capabilities", () => {
       fc.property(sets, sets, (a, b) => {
         const normal = normalize(a)
         for (const one of normal) assert.strictEqual(normal.filter((other) => implies(other, one)).length, 1)
-        assert.deepStrictEqual(normalize([...a, ...normal].reverse()), normal)
+        assert.deepStrictEqual(normalize([...a, ...normal].toReversed()), normal)
         const isSame = b.every((one) => permits(a, one)) && a.every((one) => permits(b, one))
         assert.strictEqual(isSame, normal.join() === normalize(b).join())
       }),

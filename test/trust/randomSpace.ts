@@ -44,6 +44,7 @@ const capabilities = [
   "*",
   "device:admit",
   "device:revoke",
+  `device:revoke/${carol}`,
   "device:rollback",
   "kv:write",
   "kv:write/*",
@@ -68,8 +69,8 @@ const reader = (genes: Genes) => {
 type Reader = ReturnType<typeof reader>
 
 const randomRight = ({ below, pick }: Reader): Fact.Right => {
-  const from = below(6) === 1 ? below(6) : undefined
-  const until = below(4) === 1 ? below(8) : undefined
+  const from = below(4) === 1 ? below(6) : undefined
+  const until = below(3) === 1 ? below(8) : undefined
   return right(pick(capabilities), { depth: below(3), from, until })
 }
 

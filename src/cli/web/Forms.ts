@@ -66,7 +66,11 @@ const recordOf = (writes: ReadonlyArray<string>, inputs: ReadonlyArray<Input>): 
   for (const path of writes) {
     const bound = /^([A-Za-z][A-Za-z0-9_]*)\/\{([a-z]+)\}(?=[/:])/u.exec(path)
     const [, field, input] = bound ?? []
-    if (field !== undefined && input !== undefined && inputs.some(({ kind, name }) => name === input && kind === "text"))
+    if (
+      field !== undefined &&
+      input !== undefined &&
+      inputs.some(({ kind, name }) => name === input && kind === "text")
+    )
       return { field, input }
   }
   return undefined

@@ -96,13 +96,17 @@ interface Route {
   readonly answer: (opened: Opened, arrival: Arrival) => Effect.Effect<Reply.Reply>
 }
 
-const respond = (opened: Opened | undefined, request: HttpServerRequest.HttpServerRequest): Effect.Effect<Reply.Reply> => {
+const respond = (
+  opened: Opened | undefined,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<Reply.Reply> => {
   const source = NodeHttpServerRequest.toIncomingMessage(request)
   const path = request.url.split("?")[0] ?? ""
   return dispatch(opened, path, { request, source, isHere: Loopback.isHere(source) }).pipe(
     Effect.timeoutOrElse({
       duration: answerMillisMax,
-      orElse: () => Effect.succeed(Reply.problem({ status: 503, code: "TooSlow", detail: "no answer was ready in time" }))
+      orElse: () =>
+        Effect.succeed(Reply.problem({ status: 503, code: "TooSlow", detail: "no answer was ready in time" }))
     }),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)
@@ -125,10 +129,17 @@ const dispatch = (opened: Opened | undefined, path: string, arrival: Arrival): E
     return refuse({ status: 403, code: "PlainWire", detail: "use https" })
   const strangeness = isProbe || !isHere ? undefined : Loopback.strangeness(source, route.local ?? "page")
   if (strangeness !== undefined && path !== "/api/v1/operations") return refuseStrange(strangeness)
-  const isAllowed = request.method === route.method || (request.method === "HEAD" && route.method === "GET" && route.local === undefined)
+  const isAllowed =
+    request.method === route.method ||
+    (request.method === "HEAD" && route.method === "GET" && route.local === undefined)
   if (!isAllowed) {
     const detail = `${path} takes ${route.method}`
-    return refuse({ status: 405, code: "MethodNotAllowed", detail, headers: { allow: route.method === "GET" ? "GET, HEAD" : "POST" } })
+    return refuse({
+      status: 405,
+      code: "MethodNotAllowed",
+      detail,
+      headers: { allow: route.method === "GET" ? "GET, HEAD" : "POST" }
+    })
   }
   if (path === "/healthz") return alive
   if (opened === undefined)

@@ -42,7 +42,10 @@ export const events = (replica: Replica, sections: Effect.Effect<Sections>): Str
         const quiet = Option.isSome(change) ? quietMillis : quietMillis + tickMillis
         return quiet < quietMillisMax ? (["", quiet] as const) : ([": still here\n\n", 0] as const)
       })
-      return Stream.unfold(0, round).pipe(Stream.filter((text) => text !== ""), Stream.encodeText)
+      return Stream.unfold(0, round).pipe(
+        Stream.filter((text) => text !== ""),
+        Stream.encodeText
+      )
     })
   )
 

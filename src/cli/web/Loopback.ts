@@ -21,11 +21,14 @@ export const isHere = ({ socket }: Source): boolean =>
 
 /** Why this must not be answered with anything of the space; undefined when it may. */
 export const strangeness = ({ headers, socket }: Source, kind: "page" | "script" | "action"): string | undefined => {
-  const hosts = ["127.0.0.1", "localhost", "[::1]"].map((name) => (socket.localPort === 80 ? name : `${name}:${socket.localPort}`))
+  const hosts = ["127.0.0.1", "localhost", "[::1]"].map((name) =>
+    socket.localPort === 80 ? name : `${name}:${socket.localPort}`
+  )
   const host = headers.host?.toLowerCase() ?? ""
   if (!hosts.includes(host)) return `open this page as http://${hosts[0]}/`
   const site = headers["sec-fetch-site"]
-  if (kind === "page") return site === "cross-site" && headers["sec-fetch-mode"] !== "navigate" ? "another site asks" : undefined
+  if (kind === "page")
+    return site === "cross-site" && headers["sec-fetch-mode"] !== "navigate" ? "another site asks" : undefined
   if (site !== undefined && site !== "same-origin") return "another site asks"
   if (headers.origin !== undefined && headers.origin !== `http://${host}`) return "another origin asks"
   if (kind === "script") return undefined

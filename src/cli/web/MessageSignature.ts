@@ -6,7 +6,7 @@
  * Derived components known here: @method, @target-uri, @authority, @path, @query; everything else is a header field,
  * without parameters. A value outside printable ASCII has no agreed bytes and is not covered: the base is undefined.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import { createHash } from "node:crypto"
 import * as StructuredField from "./StructuredField.ts"
 
@@ -20,7 +20,11 @@ export interface Message {
 }
 
 /** The bytes to sign or to verify; undefined when a component is not there, twice there or not known. */
-export const base = (message: Message, covered: ReadonlyArray<string>, parameters: StructuredField.Parameters): Uint8Array | undefined => {
+export const base = (
+  message: Message,
+  covered: ReadonlyArray<string>,
+  parameters: StructuredField.Parameters
+): Uint8Array | undefined => {
   if (new Set(covered).size !== covered.length) return undefined
   const lines: Array<string> = []
   for (const name of covered) {

@@ -59,7 +59,9 @@ export const open = Effect.fnUntraced(function* (
         if (marks.size >= nonceMax || own >= nonceMax / 4) return "Full"
         // remembered here even if the write fails: whether it is on the disk may be unknown then
         marks.set(mark, { expiresSeconds, device })
-        const bytes = Cbor.encode([...marks].map(([key, one]) => [Uint8Array.from(Buffer.from(key, "hex")), one.expiresSeconds]))
+        const bytes = Cbor.encode(
+          [...marks].map(([key, one]) => [Uint8Array.from(Buffer.from(key, "hex")), one.expiresSeconds])
+        )
         yield* store.commit({ space, locals: [{ name: rowName, bytes }] })
         return "Fresh"
       }).pipe(Semaphore.withPermit(turn), Effect.uninterruptible)
@@ -71,7 +73,8 @@ const load = Effect.fnUntraced(function* (store: JournalStore["Service"], space:
   const row = yield* store.local(space, rowName)
   if (Option.isNone(row)) return marks
   const decoded = Cbor.decode(row.value)
-  const rows: ReadonlyArray<unknown> = Result.isSuccess(decoded) && Array.isArray(decoded.success) ? decoded.success : [undefined]
+  const rows: ReadonlyArray<unknown> =
+    Result.isSuccess(decoded) && Array.isArray(decoded.success) ? decoded.success : [undefined]
   for (const one of rows) {
     const [mark, expiresSeconds]: ReadonlyArray<unknown> = Array.isArray(one) ? one : []
     if (!(mark instanceof Uint8Array) || typeof expiresSeconds !== "number") {

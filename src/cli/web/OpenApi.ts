@@ -20,7 +20,10 @@ export const openApi = {
   info: { title: "Aura", version: "1" },
   paths: {
     "/healthz": {
-      get: { summary: "The process lives", responses: { 200: answer("It does", "application/json", { type: "object" }) } }
+      get: {
+        summary: "The process lives",
+        responses: { 200: answer("It does", "application/json", { type: "object" }) }
+      }
     },
     "/readyz": {
       get: { summary: "The server can do its work", responses: { 200: readiness, 503: readiness } }

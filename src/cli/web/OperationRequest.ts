@@ -50,7 +50,10 @@ export const answer = Effect.fn("OperationRequest.answer")(function* (site: Site
 })
 
 /** Why a device is no member of the space now; undefined when it is one. */
-export const strangenessOf = (authority: Authority.Authority | undefined, device: DeviceId): Decision.Refusal | undefined => {
+export const strangenessOf = (
+  authority: Authority.Authority | undefined,
+  device: DeviceId
+): Decision.Refusal | undefined => {
   if (authority === undefined || !Authority.isAdmitted(authority, Authority.present(authority), device))
     return { _tag: "NotAdmitted", device }
   const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === device)
@@ -62,7 +65,10 @@ export const security = (what: string, details: Readonly<Record<string, unknown>
   Effect.annotateLogs(Effect.logWarning(`security event: ${what}`), { event: "security", ...details })
 
 const decode = (body: Uint8Array): Result.Result<typeof Wanted.Type, string> =>
-  Result.try({ try: () => new TextDecoder("utf-8", { fatal: true }).decode(body), catch: () => "the body is no UTF-8" }).pipe(
+  Result.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(body),
+    catch: () => "the body is no UTF-8"
+  }).pipe(
     Result.flatMap((text) =>
       Result.mapError(
         Schema.decodeUnknownResult(Wanted)(text, { onExcessProperty: "error" }),
@@ -74,8 +80,14 @@ const decode = (body: Uint8Array): Result.Result<typeof Wanted.Type, string> =>
 const perform = Effect.fnUntraced(function* (site: Site, app: App.AnyApp, asker: DeviceId, wanted: typeof Wanted.Type) {
   const device = site.agent.device
   const isOwn = asker === device
-  const operation = wanted.operation.startsWith(`${app.name}.`) ? wanted.operation.slice(app.name.length + 1) : wanted.operation
-  const host = { device, store: site.store, replica: isOwn ? site.replica : judgedTwice(site.replica, app, operation, asker) }
+  const operation = wanted.operation.startsWith(`${app.name}.`)
+    ? wanted.operation.slice(app.name.length + 1)
+    : wanted.operation
+  const host = {
+    device,
+    store: site.store,
+    replica: isOwn ? site.replica : judgedTwice(site.replica, app, operation, asker)
+  }
   const key = wanted.key === undefined || isOwn ? wanted.key : keyOf(asker, wanted.key)
   const performer = yield* Operations.performer(host, app)
   const performed = yield* Effect.result(performer.performJson(operation, wanted.payload, { key }))
@@ -160,15 +172,28 @@ const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
     case "PayloadInvalid":
       return { status: 422, code: error._tag, detail: error.message }
     case "OperationDenied":
-      return { status: 403, code: error._tag, detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}` }
+      return {
+        status: 403,
+        code: error._tag,
+        detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}`
+      }
     case "RequestConflict":
       return { status: 409, code: error._tag, detail: `idempotency key: ${error.what}` }
     case "EntryTooLarge":
       return { status: 413, code: error._tag, detail: error.message }
     case "ReplicaBusy":
-      return { status: 503, code: error._tag, detail: "too many writes wait here; try again", headers: { "retry-after": "1" } }
+      return {
+        status: 503,
+        code: error._tag,
+        detail: "too many writes wait here; try again",
+        headers: { "retry-after": "1" }
+      }
     case "JournalStoreError":
-      return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "the journal can't be written now" }
+      return {
+        status: 503,
+        code: error.reason._tag,
+        detail: isOwn ? error.message : "the journal can't be written now"
+      }
     case "KeysError":
       return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "this device can't sign now" }
   }
@@ -179,5 +204,6 @@ const tagOf = (refused: unknown): string =>
   typeof refused === "object" && refused !== null && "_tag" in refused ? String(refused._tag) : "Refused"
 
 const messageOf = (refused: unknown): string =>
-  refused instanceof Error && refused.message !== "" ? refused.message : JSON.stringify(Operations.toJson(refused)).slice(0, 1000)
-
+  refused instanceof Error && refused.message !== ""
+    ? refused.message
+    : JSON.stringify(Operations.toJson(refused)).slice(0, 1000)

@@ -49,7 +49,7 @@ const post = async (path, body, button) => {
   notice.textContent = ""
   button.disabled = true
   try {
-    const response = await fetch(path, { method: "POST", headers: { "content-type": "application/json", "aura-page": "1" }, body: JSON.stringify(body) })
+    const response = await window.fetch(path, { method: "POST", headers: { "content-type": "application/json", "aura-page": "1" }, body: JSON.stringify(body) })
     const answer = await response.json()
     if (response.ok) return answer
     notice.textContent = answer.detail

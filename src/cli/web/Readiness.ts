@@ -25,7 +25,11 @@ export const make = ({ keys, space, store, time }: Parts): Effect.Effect<Effect.
     Effect.map(
       Effect.all(
         [
-          tried("journal", "takes writes", store.commit({ space, locals: [{ name: rowName, bytes: new Uint8Array([1]) }] })),
+          tried(
+            "journal",
+            "takes writes",
+            store.commit({ space, locals: [{ name: rowName, bytes: new Uint8Array([1]) }] })
+          ),
           Effect.sync(() => clockCheck(time)),
           tried("keys", "the device key signs", keys.sign(probeDomain))
         ],
@@ -58,6 +62,8 @@ const tried = <A>(name: string, what: string, trial: Effect.Effect<A, Reasoned>)
 
 const clockCheck = (time: Time["Service"]): Check => {
   const { status } = time.now()
-  const what = { Synced: "checked against others", Unchecked: "the system's, believed", Stepped: "it just jumped" }[status]
+  const what = { Synced: "checked against others", Unchecked: "the system's, believed", Stepped: "it just jumped" }[
+    status
+  ]
   return { name: "clock", ok: status !== "Stepped", what }
 }

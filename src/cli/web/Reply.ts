@@ -21,7 +21,8 @@ const careful: Headers = {
   "x-frame-options": "DENY"
 }
 
-export const json = (body: unknown, status = 200): Reply => HttpServerResponse.jsonUnsafe(body, { status, headers: careful })
+export const json = (body: unknown, status = 200): Reply =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers: careful })
 
 export const text = (body: string, contentType: string): Reply =>
   HttpServerResponse.text(body, { contentType, headers: careful })
@@ -58,11 +59,14 @@ export interface Problem {
 }
 
 export const problem = ({ code, detail, headers, status }: Problem): Reply =>
-  HttpServerResponse.text(JSON.stringify({ type: "about:blank", title: titles[status] ?? "Refused", status, code, detail }), {
-    status,
-    contentType: "application/problem+json",
-    headers: { ...careful, ...headers }
-  })
+  HttpServerResponse.text(
+    JSON.stringify({ type: "about:blank", title: titles[status] ?? "Refused", status, code, detail }),
+    {
+      status,
+      contentType: "application/problem+json",
+      headers: { ...careful, ...headers }
+    }
+  )
 
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",

@@ -105,13 +105,15 @@ export const check = (request: Received, self: DeviceId, nowMillis: number): Res
   if (missing.length > 0) return flaw("malformed", `the signature has to cover ${missing.join(", ")} as well`)
   const device = Schema.decodeUnknownResult(DeviceId)(textOf(parameters, "keyid"))
   if (Result.isFailure(device)) return flaw("malformed", "keyid is no DeviceId: 64 lower-case hexadecimal digits")
-  if (parameters.has("alg") && textOf(parameters, "alg") !== "ed25519") return flaw("malformed", 'alg has to be "ed25519"')
+  if (parameters.has("alg") && textOf(parameters, "alg") !== "ed25519")
+    return flaw("malformed", 'alg has to be "ed25519"')
   const nonce = textOf(parameters, "nonce") ?? ""
   if (nonce.length < nonceCharactersMin || nonce.length > nonceCharactersMax)
     return flaw("malformed", `nonce has ${nonceCharactersMin} to ${nonceCharactersMax} characters`)
   const late = untimely(parameters, nowMillis / 1000)
   if (late !== undefined) return flaw("untimely", late)
-  if (request.header("aura-device") !== self) return flaw("misdirected", "this is not the device that aura-device names")
+  if (request.header("aura-device") !== self)
+    return flaw("misdirected", "this is not the device that aura-device names")
   const digest = StructuredField.parseDictionary(request.header("content-digest") ?? "")
   if (Result.isFailure(digest) || !MessageSignature.isDigestOf(digest.success, request.body))
     return flaw("altered", "content-digest does not hold the SHA-256 of the body")
@@ -141,7 +143,10 @@ const signatureOf = (request: Received): Result.Result<Found, Flaw> => {
   const [label, input] = ours[0] ?? []
   if (label === undefined || input === undefined) return unsigned()
   if (ours.length > 1) return flaw("malformed", `there are ${ours.length} signatures with tag="${tag}", one is due`)
-  if (input._tag !== "List" || !input.items.every(({ item, parameters }) => item._tag === "Text" && parameters.size === 0))
+  if (
+    input._tag !== "List" ||
+    !input.items.every(({ item, parameters }) => item._tag === "Text" && parameters.size === 0)
+  )
     return flaw("malformed", "signature-input is no list of names without parameters")
   const member = signatures.success.get(label)
   if (member?._tag !== "Item" || member.item._tag !== "Bytes")
@@ -156,8 +161,10 @@ const untimely = (parameters: StructuredField.Parameters, nowSeconds: number): s
   if (created === undefined || expires === undefined) return "created and expires are due, in whole seconds"
   if (expires <= created || expires - created > lifetimeSecondsMax)
     return `expires comes 1 to ${lifetimeSecondsMax} seconds after created`
-  if (created > nowSeconds + skewSecondsMax) return `created lies ${Math.ceil(created - nowSeconds)} seconds ahead of the clock here`
-  if (expires <= nowSeconds) return `the request expired ${Math.floor(nowSeconds - expires)} seconds ago by the clock here`
+  if (created > nowSeconds + skewSecondsMax)
+    return `created lies ${Math.ceil(created - nowSeconds)} seconds ahead of the clock here`
+  if (expires <= nowSeconds)
+    return `the request expired ${Math.floor(nowSeconds - expires)} seconds ago by the clock here`
   return undefined
 }
 

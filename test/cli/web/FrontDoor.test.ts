@@ -75,7 +75,9 @@ describe("metrics", () => {
       const byName = new Map(families.map((family) => [family.name, family]))
       const operations = byName.get("aura_operations_total")
       assert.strictEqual(operations?.type, "counter")
-      assert.isTrue(operations?.samples.some(({ labels }) => labels["type"] === "tasks.add" && labels["outcome"] === "performed"))
+      assert.isTrue(
+        operations?.samples.some(({ labels }) => labels["type"] === "tasks.add" && labels["outcome"] === "performed")
+      )
       assert.strictEqual(byName.get("aura_operation_duration_seconds")?.type, "histogram")
       assert.strictEqual(byName.get("aura_peers_connected")?.type, "gauge")
       assert.deepStrictEqual(families.filter(({ type }) => type === "histogram").flatMap(histogramErrors), [])
@@ -92,7 +94,16 @@ describe("the page", () => {
       yield* add(world, "<img src=x onerror=alert(1)> & milk")
       const page = yield* ask(`${plain(world)}/`)
       assert.strictEqual(page.status, 200)
-      for (const part of ["tasks, version 1", alice.device, "Bob", "Carol", "not connected", "aura pair", "aura join", 'data-operation="add"'])
+      for (const part of [
+        "tasks, version 1",
+        alice.device,
+        "Bob",
+        "Carol",
+        "not connected",
+        "aura pair",
+        "aura join",
+        'data-operation="add"'
+      ])
         assert.include(page.text, part)
       assert.include(page.text, "<bdi>&#60;img src=x onerror=alert(1)&#62; &#38; milk</bdi>")
       assert.notInclude(page.text, "<img")
@@ -127,7 +138,14 @@ describe("the page", () => {
       const page = yield* ask(`${secure(world)}/`)
       assert.strictEqual(page.status, 200)
       assert.include(page.text, "aura join CODE")
-      for (const secret of ["tasks", "milk", "Bob", alice.device.slice(0, 10), world.replica.space.slice(0, 10), "<script"])
+      for (const secret of [
+        "tasks",
+        "milk",
+        "Bob",
+        alice.device.slice(0, 10),
+        world.replica.space.slice(0, 10),
+        "<script"
+      ])
         assert.notInclude(page.text, secret)
       for (const path of ["/ui/events", "/ui/operations", "/ui/pairing"]) {
         const answer = yield* ask(`${secure(world)}${path}`, { method: path === "/ui/events" ? "GET" : "POST" })
@@ -139,7 +157,9 @@ describe("the page", () => {
   it.live("changes while it is open, and only where something changed", () =>
     Effect.gen(function* () {
       const world = yield* server()
-      const reading = yield* Effect.forkChild(eventsUntil(`${plain(world)}/ui/events`, (text) => text.includes("bread")))
+      const reading = yield* Effect.forkChild(
+        eventsUntil(`${plain(world)}/ui/events`, (text) => text.includes("bread"))
+      )
       yield* Effect.sleep("50 millis")
       yield* add(world, "bread")
       const [first = "", second = ""] = (yield* Effect.timeout(Fiber.join(reading), "5 seconds"))
@@ -158,11 +178,24 @@ describe("the page", () => {
       const added = yield* add(world, "milk")
       assert.strictEqual(added.status, 200)
       const empty = yield* add(world, "  ")
-      assert.deepStrictEqual([empty.status, parsed(empty)], [
-        422,
-        { type: "about:blank", title: "Unprocessable Content", status: 422, code: "TitleEmpty", detail: "a task needs a title" }
-      ])
-      const paired = yield* ask(`${plain(world)}/ui/pairing`, { method: "POST", headers: pageHeaders(world.plainPort), body: "{}" })
+      assert.deepStrictEqual(
+        [empty.status, parsed(empty)],
+        [
+          422,
+          {
+            type: "about:blank",
+            title: "Unprocessable Content",
+            status: 422,
+            code: "TitleEmpty",
+            detail: "a task needs a title"
+          }
+        ]
+      )
+      const paired = yield* ask(`${plain(world)}/ui/pairing`, {
+        method: "POST",
+        headers: pageHeaders(world.plainPort),
+        body: "{}"
+      })
       assert.strictEqual(paired.status, 200)
       assert.match(paired.text, /"code":"aura-[0-9A-Z-]{20,}@/u)
     }).pipe(Effect.scoped)
@@ -174,7 +207,9 @@ describe("the page", () => {
       const world = yield* server().pipe(Effect.provide(log.layer))
       const good = pageHeaders(world.plainPort)
       const without = (name: string) => Object.fromEntries(Object.entries(good).filter(([key]) => key !== name))
-      const cases: ReadonlyArray<readonly [name: string, path: string, method: string, headers: Readonly<Record<string, string>>]> = [
+      const cases: ReadonlyArray<
+        readonly [name: string, path: string, method: string, headers: Readonly<Record<string, string>>]
+      > = [
         ["a rebound name", "/", "GET", { host: `evil.example:${world.plainPort}` }],
         ["a rebound name on another port", "/", "GET", { host: "127.0.0.1:1" }],
         ["no port", "/", "GET", { host: "localhost" }],
@@ -220,7 +255,15 @@ describe("a request that nobody should send", () => {
     Effect.gen(function* () {
       const world = yield* server()
       const json = pageHeaders(world.plainPort)
-      const cases: ReadonlyArray<readonly [path: string, method: string, body: string | undefined, headers: Readonly<Record<string, string>>, status: number]> = [
+      const cases: ReadonlyArray<
+        readonly [
+          path: string,
+          method: string,
+          body: string | undefined,
+          headers: Readonly<Record<string, string>>,
+          status: number
+        ]
+      > = [
         ["/nothing", "GET", undefined, {}, 404],
         ["/../etc/passwd", "GET", undefined, {}, 404],
         ["/ui", "GET", undefined, {}, 404],
@@ -239,10 +282,20 @@ describe("a request that nobody should send", () => {
         ["/ui/operations", "POST", '{"operation":"__proto__","payload":{}}', json, 404],
         ["/ui/operations", "POST", '{"operation":"add","payload":{"title":7}}', json, 422],
         ["/ui/operations", "POST", '{"operation":"complete","payload":{"id":"none"}}', json, 422],
-        ["/ui/operations", "POST", `{"operation":"add","payload":{"title":"${"x".repeat(FrontDoor.bodyBytesMax)}"}}`, json, 413]
+        [
+          "/ui/operations",
+          "POST",
+          `{"operation":"add","payload":{"title":"${"x".repeat(FrontDoor.bodyBytesMax)}"}}`,
+          json,
+          413
+        ]
       ]
       for (const [path, method, body, headers, status] of cases) {
-        const answer = yield* ask(`${plain(world)}${path}`, { method, headers, ...(body === undefined ? {} : { body }) })
+        const answer = yield* ask(`${plain(world)}${path}`, {
+          method,
+          headers,
+          ...(body === undefined ? {} : { body })
+        })
         const what = `${method} ${path} ${body?.slice(0, 60) ?? ""}`
         assert.strictEqual(answer.status, status, what)
         assert.strictEqual(answer.headers["content-type"], "application/problem+json", what)
@@ -259,9 +312,16 @@ describe("a request that nobody should send", () => {
       const text = yield* Effect.callback<string>((resume) => {
         let received = ""
         const socket = connect(world.plainPort, "127.0.0.1", () => {
-          const headers = Object.entries({ ...pageHeaders(world.plainPort), host: `127.0.0.1:${world.plainPort}`, "transfer-encoding": "chunked" })
-          socket.write(`POST /ui/operations HTTP/1.1\r\n${headers.map(([key, value]) => `${key}: ${value}\r\n`).join("")}\r\n`)
-          for (let sent = 0; sent <= FrontDoor.bodyBytesMax; sent += 1024) socket.write(`400\r\n${"x".repeat(1024)}\r\n`)
+          const headers = Object.entries({
+            ...pageHeaders(world.plainPort),
+            host: `127.0.0.1:${world.plainPort}`,
+            "transfer-encoding": "chunked"
+          })
+          socket.write(
+            `POST /ui/operations HTTP/1.1\r\n${headers.map(([key, value]) => `${key}: ${value}\r\n`).join("")}\r\n`
+          )
+          for (let sent = 0; sent <= FrontDoor.bodyBytesMax; sent += 1024)
+            socket.write(`400\r\n${"x".repeat(1024)}\r\n`)
         })
         socket.on("data", (chunk: Buffer) => {
           received += chunk.toString()

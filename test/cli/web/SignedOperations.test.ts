@@ -21,9 +21,14 @@ import * as Authority from "../../../src/trust/Authority.ts"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { alice, ask, bob, carol, logged, mallory, parsed, perform, server, type Answer, type Server } from "./world.ts"
 
-const add = (title: string, key?: string) => ({ operation: "add", payload: { title }, ...(key === undefined ? {} : { key }) })
+const add = (title: string, key?: string) => ({
+  operation: "add",
+  payload: { title },
+  ...(key === undefined ? {} : { key })
+})
 
-const titles = (world: Server) => [...Operations.state(world.replica, app).tasks.values()].map(({ title }) => title).sort()
+const titles = (world: Server) =>
+  [...Operations.state(world.replica, app).tasks.values()].map(({ title }) => title).sort()
 
 const detailOf = (answer: Answer): string => {
   assert.strictEqual(answer.headers["content-type"], "application/problem+json")
@@ -73,7 +78,9 @@ describe("an operation over HTTP", () => {
       assert.deepStrictEqual([revoked.status, detailOf(revoked)], [403, "your device was revoked"])
       assert.notInclude(revoked.text, alice.device.slice(0, 10))
       assert.deepStrictEqual(titles(world), [])
-      assert.isTrue(log.lines.some((line) => line.includes("a signed request was refused") && line.includes(mallory.device)))
+      assert.isTrue(
+        log.lines.some((line) => line.includes("a signed request was refused") && line.includes(mallory.device))
+      )
     }).pipe(Effect.scoped)
   )
 
@@ -108,29 +115,104 @@ describe("a request that was not signed like this", () => {
     Effect.gen(function* () {
       const log = logged()
       const world = yield* server().pipe(Effect.provide(log.layer))
-      const change = (name: string, from: string | RegExp, to: string) => (signed: Readonly<Record<string, string>>) => ({
-        ...signed,
-        [name]: (signed[name] ?? "").replace(from, to)
-      })
+      const change =
+        (name: string, from: string | RegExp, to: string) => (signed: Readonly<Record<string, string>>) => ({
+          ...signed,
+          [name]: (signed[name] ?? "").replace(from, to)
+        })
       const body = add("evil")
       const cases: ReadonlyArray<readonly [name: string, asked: Effect.Effect<Answer>, detail: string]> = [
         ["unsigned", perform(world, bob, body, { headers: () => ({}) }), "needs a signature"],
-        ["for another device", perform(world, bob, body, { target: carol.device }), "not the device that aura-device names"],
-        ["redirected here", perform(world, bob, body, { target: carol.device, headers: change("aura-device", carol.device, alice.device) }), "does not hold"],
+        [
+          "for another device",
+          perform(world, bob, body, { target: carol.device }),
+          "not the device that aura-device names"
+        ],
+        [
+          "redirected here",
+          perform(world, bob, body, {
+            target: carol.device,
+            headers: change("aura-device", carol.device, alice.device)
+          }),
+          "does not hold"
+        ],
         ["with another body", perform(world, bob, add("good"), { sent: JSON.stringify(body) }), "content-digest"],
-        ["with another body and digest", perform(world, bob, body, { headers: change("content-digest", /=:..../u, "=:AAAA") }), "content-digest"],
-        ["in another's name", perform(world, mallory, body, { headers: change("signature-input", mallory.device, bob.device) }), "does not hold"],
-        ["with a longer life", perform(world, bob, body, { headers: change("signature-input", /expires=\d+/u, "expires=9999999999") }), "1 to 60 seconds"],
-        ["from the past", perform(world, bob, body, { headers: change("signature-input", /created=\d+;expires=\d+/u, "created=1700000000;expires=1700000030") }), "expired"],
-        ["from the future", perform(world, bob, body, { headers: change("signature-input", /created=\d+;expires=\d+/u, "created=9000000000;expires=9000000030") }), "ahead of the clock"],
-        ["covering less", perform(world, bob, body, { headers: change("signature-input", ' "content-digest"', "") }), "cover content-digest"],
-        ["with another tag", perform(world, bob, body, { headers: change("signature-input", "aura/http/v1", "aura/http/v2") }), "needs a signature"],
-        ["with another algorithm", perform(world, bob, body, { headers: change("signature-input", 'alg="ed25519"', 'alg="hmac-sha256"') }), "alg has to be"],
-        ["with no nonce to speak of", perform(world, bob, body, { headers: change("signature-input", /nonce="[^"]*"/u, 'nonce="short"') }), "nonce has"],
-        ["with a nonce of its own", perform(world, bob, body, { headers: change("signature-input", /nonce="[^"]*"/u, 'nonce="0123456789abcdef"') }), "does not hold"],
-        ["with half a signature", perform(world, bob, body, { headers: change("signature", /=:.*:/u, "=:AAAA:") }), "does not hold"],
-        ["with two of them", perform(world, bob, body, { headers: (signed) => ({ ...signed, "signature-input": `${signed["signature-input"]}, x${signed["signature-input"]}` }) }), "one is due"],
-        ["with gibberish", perform(world, bob, body, { headers: () => ({ "signature-input": "((", signature: "x" }) }), "signature-input:"]
+        [
+          "with another body and digest",
+          perform(world, bob, body, { headers: change("content-digest", /=:..../u, "=:AAAA") }),
+          "content-digest"
+        ],
+        [
+          "in another's name",
+          perform(world, mallory, body, { headers: change("signature-input", mallory.device, bob.device) }),
+          "does not hold"
+        ],
+        [
+          "with a longer life",
+          perform(world, bob, body, { headers: change("signature-input", /expires=\d+/u, "expires=9999999999") }),
+          "1 to 60 seconds"
+        ],
+        [
+          "from the past",
+          perform(world, bob, body, {
+            headers: change("signature-input", /created=\d+;expires=\d+/u, "created=1700000000;expires=1700000030")
+          }),
+          "expired"
+        ],
+        [
+          "from the future",
+          perform(world, bob, body, {
+            headers: change("signature-input", /created=\d+;expires=\d+/u, "created=9000000000;expires=9000000030")
+          }),
+          "ahead of the clock"
+        ],
+        [
+          "covering less",
+          perform(world, bob, body, { headers: change("signature-input", ' "content-digest"', "") }),
+          "cover content-digest"
+        ],
+        [
+          "with another tag",
+          perform(world, bob, body, { headers: change("signature-input", "aura/http/v1", "aura/http/v2") }),
+          "needs a signature"
+        ],
+        [
+          "with another algorithm",
+          perform(world, bob, body, { headers: change("signature-input", 'alg="ed25519"', 'alg="hmac-sha256"') }),
+          "alg has to be"
+        ],
+        [
+          "with no nonce to speak of",
+          perform(world, bob, body, { headers: change("signature-input", /nonce="[^"]*"/u, 'nonce="short"') }),
+          "nonce has"
+        ],
+        [
+          "with a nonce of its own",
+          perform(world, bob, body, {
+            headers: change("signature-input", /nonce="[^"]*"/u, 'nonce="0123456789abcdef"')
+          }),
+          "does not hold"
+        ],
+        [
+          "with half a signature",
+          perform(world, bob, body, { headers: change("signature", /=:.*:/u, "=:AAAA:") }),
+          "does not hold"
+        ],
+        [
+          "with two of them",
+          perform(world, bob, body, {
+            headers: (signed) => ({
+              ...signed,
+              "signature-input": `${signed["signature-input"]}, x${signed["signature-input"]}`
+            })
+          }),
+          "one is due"
+        ],
+        [
+          "with gibberish",
+          perform(world, bob, body, { headers: () => ({ "signature-input": "((", signature: "x" }) }),
+          "signature-input:"
+        ]
       ]
       for (const [name, asked, detail] of cases) {
         const answer = yield* asked
@@ -160,7 +242,10 @@ describe("a request that was not signed like this", () => {
       const send = ask(url(world), { method: "POST", headers: { ...signed, "content-type": "application/json" }, body })
       assert.strictEqual((yield* send).status, 200)
       const replayed = yield* send
-      assert.deepStrictEqual([replayed.status, detailOf(replayed)], [401, "this request was sent before: sign each with a new nonce"])
+      assert.deepStrictEqual(
+        [replayed.status, detailOf(replayed)],
+        [401, "this request was sent before: sign each with a new nonce"]
+      )
       yield* world.door.open(world.site)
       assert.strictEqual((yield* send).status, 401)
       assert.deepStrictEqual(titles(world), ["milk"])
@@ -172,9 +257,12 @@ describe("a request that was not signed like this", () => {
       const world = yield* server()
       const body = JSON.stringify(add("evil"))
       const sign = (method: string, target: string) =>
-        SignedRequest.signRequest(bob, { method, url: target, body: new TextEncoder().encode(body), target: alice.device }).pipe(
-          Effect.provide(world.services)
-        )
+        SignedRequest.signRequest(bob, {
+          method,
+          url: target,
+          body: new TextEncoder().encode(body),
+          target: alice.device
+        }).pipe(Effect.provide(world.services))
       const elsewhere = [
         yield* sign("PUT", url(world)),
         yield* sign("POST", `${url(world)}?x=1`),
@@ -182,7 +270,11 @@ describe("a request that was not signed like this", () => {
         yield* sign("POST", url(world).replace("https:", "http:"))
       ]
       for (const headers of elsewhere) {
-        const answer = yield* ask(url(world), { method: "POST", headers: { ...headers, "content-type": "application/json" }, body })
+        const answer = yield* ask(url(world), {
+          method: "POST",
+          headers: { ...headers, "content-type": "application/json" },
+          body
+        })
         assert.deepStrictEqual([answer.status, detailOf(answer)], [401, "the signature does not hold"])
       }
       assert.deepStrictEqual(titles(world), [])
@@ -194,7 +286,12 @@ describe("the life of a signed request", () => {
   const target = alice.device
   const request = { method: "POST", url: "https://example.com/api/v1/operations", body: new Uint8Array(), target }
   const checkAt = (headers: Readonly<Record<string, string>>, nowMillis: number) => {
-    const received = { method: "POST", targetUri: request.url, header: (name: string) => headers[name], body: request.body }
+    const received = {
+      method: "POST",
+      targetUri: request.url,
+      header: (name: string) => headers[name],
+      body: request.body
+    }
     return SignedRequest.check(received, target, nowMillis)
   }
   const outcome = (result: ReturnType<typeof checkAt>) => (Result.isSuccess(result) ? "counts" : result.failure.reason)
@@ -204,10 +301,14 @@ describe("the life of a signed request", () => {
       yield* TestClock.setTime(1_800_000_000_000)
       const signed = yield* SignedRequest.signRequest(bob, request)
       const at = (seconds: number) => outcome(checkAt(signed, 1_800_000_000_000 + seconds * 1000))
-      assert.deepStrictEqual(
-        [-6, -5, 0, 29, 30, 31].map(at),
-        ["untimely", "counts", "counts", "counts", "untimely", "untimely"]
-      )
+      assert.deepStrictEqual([-6, -5, 0, 29, 30, 31].map(at), [
+        "untimely",
+        "counts",
+        "counts",
+        "counts",
+        "untimely",
+        "untimely"
+      ])
       assert.strictEqual((yield* Time).now().millis, 1_800_000_000_000)
     }).pipe(Effect.provide([ClockTime.layer(), SecureRandom.layerWebCrypto]))
   )
@@ -234,7 +335,10 @@ describe("the book of nonces", () => {
   it.live("does not open when its row is damaged", () =>
     Effect.gen(function* () {
       const { site } = yield* server()
-      yield* site.store.commit({ space: site.replica.space, locals: [{ name: "http-nonces", bytes: new Uint8Array([0xff]) }] })
+      yield* site.store.commit({
+        space: site.replica.space,
+        locals: [{ name: "http-nonces", bytes: new Uint8Array([0xff]) }]
+      })
       assert.isTrue(Exit.isFailure(yield* Effect.exit(NonceBook.open(site.store, site.replica.space))))
     }).pipe(Effect.scoped)
   )

@@ -15,7 +15,10 @@ export interface Family {
 
 const name = "[a-zA-Z_:][a-zA-Z0-9_:]*"
 const label = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"'
-const sampleForm = new RegExp(`^(${name})(?:\\{(${label}(?:,${label})*)?\\})? ([+-]?(?:[0-9.]+(?:e[+-]?[0-9]+)?|Inf)|NaN)$`, "u")
+const sampleForm = new RegExp(
+  `^(${name})(?:\\{(${label}(?:,${label})*)?\\})? ([+-]?(?:[0-9.]+(?:e[+-]?[0-9]+)?|Inf)|NaN)$`,
+  "u"
+)
 
 export const parse = (text: string): ReadonlyArray<Family> => {
   if (text !== "" && !text.endsWith("\n")) throw new Error("the last line does not end")
@@ -28,7 +31,8 @@ export const parse = (text: string): ReadonlyArray<Family> => {
       if (family !== current && families.has(family)) throw new Error(`${line}: the family stands in two places`)
       current = family
       const known = families.get(family) ?? { type: "untyped", help: undefined, samples: [] }
-      if (kind === "TYPE" && !["counter", "gauge", "histogram", "summary", "untyped"].includes(rest)) throw new Error(line)
+      if (kind === "TYPE" && !["counter", "gauge", "histogram", "summary", "untyped"].includes(rest))
+        throw new Error(line)
       families.set(family, { ...known, ...(kind === "TYPE" ? { type: rest } : { help: rest }) })
       continue
     }
@@ -36,11 +40,14 @@ export const parse = (text: string): ReadonlyArray<Family> => {
     if (sample === "") throw new Error(`no sample: ${line}`)
     const family = families.get(current)
     const suffixes = family?.type === "histogram" ? ["_bucket", "_sum", "_count"] : [""]
-    if (family === undefined || !suffixes.some((suffix) => sample === current + suffix)) throw new Error(`${line}: not of ${current}`)
+    if (family === undefined || !suffixes.some((suffix) => sample === current + suffix))
+      throw new Error(`${line}: not of ${current}`)
     const labels = Object.fromEntries(
       [...labelText.matchAll(/([a-zA-Z0-9_]+)="((?:[^"\\]|\\.)*)"/gu)].map(([, key, text]) => [key ?? "", text ?? ""])
     )
-    if (family.samples.some((other) => other.name === sample && JSON.stringify(other.labels) === JSON.stringify(labels)))
+    if (
+      family.samples.some((other) => other.name === sample && JSON.stringify(other.labels) === JSON.stringify(labels))
+    )
       throw new Error(`twice: ${line}`)
     family.samples.push({ name: sample, labels, value: Number(value.replace("Inf", "Infinity")) })
   }
@@ -62,7 +69,9 @@ export const histogramErrors = ({ name, samples }: Family): ReadonlyArray<string
     const count = own.find((sample) => sample.name === `${name}_count`)
     return [
       ...(last?.labels["le"] === "+Inf" ? [] : [`${name}${series}: no bucket at infinity`]),
-      ...(values.every((value, index) => index === 0 || value >= (values[index - 1] ?? 0)) ? [] : [`${name}${series}: falls`]),
+      ...(values.every((value, index) => index === 0 || value >= (values[index - 1] ?? 0))
+        ? []
+        : [`${name}${series}: falls`]),
       ...(last?.value === count?.value ? [] : [`${name}${series}: its count is another`])
     ]
   })

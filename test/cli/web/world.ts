@@ -68,15 +68,15 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
     plain: { port: 0 },
     request: door.listener
   })
-  const services = yield* Layer.build(
-    Agent.layer.pipe(Layer.provideMerge(network), Layer.provideMerge(effects))
-  )
+  const services = yield* Layer.build(Agent.layer.pipe(Layer.provideMerge(network), Layer.provideMerge(effects)))
   return yield* Effect.gen(function* () {
     const agent = yield* Agent.Agent
     const store = yield* JournalStore
     const time = yield* Time
     const replica = yield* agent.createSpace(root, app.definition)
-    yield* replica.write(Agent.authorityWrite([...admitted(bob, "Bob", "*"), ...admitted(carol, "Carol", "task:write/tasks/x")]))
+    yield* replica.write(
+      Agent.authorityWrite([...admitted(bob, "Bob", "*"), ...admitted(carol, "Carol", "task:write/tasks/x")])
+    )
     const site: Site = {
       agent,
       replica,
@@ -85,9 +85,7 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
       app,
       verifier: yield* Verifier,
       ready: yield* Readiness.make({ store, keys: alice, time, space: replica.space }),
-      pair: agent
-        .pair(replica.space, [right("*")], agent.addresses()[0] ?? "")
-        .pipe(Effect.map(PairingCode.encode)),
+      pair: agent.pair(replica.space, [right("*")], agent.addresses()[0] ?? "").pipe(Effect.map(PairingCode.encode)),
       facts: [{ name: "Data", text: directory }],
       startedMillis: time.now().millis,
       ...options.site
@@ -186,10 +184,7 @@ export const pageHeaders = (port: number): Readonly<Record<string, string>> => (
 })
 
 /** Reads server-sent events until `isEnough` says so of everything that came; ends the connection then. */
-export const eventsUntil = (
-  url: string,
-  isEnough: (text: string) => boolean
-): Effect.Effect<string> =>
+export const eventsUntil = (url: string, isEnough: (text: string) => boolean): Effect.Effect<string> =>
   Effect.callback((resume, signal) => {
     let text = ""
     const request = http.get(url, { signal, agent: false }, (response) => {
