@@ -26,6 +26,7 @@ export * as Schema from "effect/Schema"
 
 /** Running it: promises (`Aura`), or the same as effects. */
 export * as Aura from "./runtime/Aura.ts"
+export * as PairingCode from "./sync/PairingCode.ts"
 export { Agent, layer as layerAgent, PairingRefused, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
 export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"

@@ -6,3 +6,7 @@
 
 /** The portable part. */
 export * from "./index.ts"
+
+/** An installation on this machine: its directory, which one process owns, and every effect over it. */
+export * as DataDirectory from "./handlers/node/DataDirectory.ts"
+export * as NodeEffects from "./handlers/node/NodeEffects.ts"

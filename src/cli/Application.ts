@@ -18,7 +18,7 @@ export const load = Effect.fnUntraced(function* (file: string) {
   if (found?.isFile() !== true) {
     return yield* invalid(file, {
       what: found === undefined ? `there is no file ${file}` : `${file} is not a file`,
-      do: "name the application's file: aura serve path/to/app.ts, or app = \"…\" in aura.toml"
+      do: 'name the application\'s file: aura serve path/to/app.ts, or app = "…" in aura.toml'
     })
   }
   resolveAuraHere()

@@ -29,7 +29,7 @@ export const open: Effect.Effect<Ask, never, Scope.Scope> = Effect.gen(function*
     line: Effect.fnUntraced(function* (question: string) {
       process.stderr.write(question)
       const line = yield* Queue.take(lines)
-      if (process.stdin.isTTY !== true) process.stderr.write("\n")
+      if (process.stdin.isTTY !== true && question !== "") process.stderr.write("\n")
       if (line !== undefined) return line
       return yield* Problem.make("InputMissing", {
         what: "the input ended before everything was asked",

@@ -45,7 +45,7 @@ export const rowsOf = Effect.fnUntraced(function* (
   from: number
 ) {
   const rows: Array<Row> = []
-  for (let next = from; ; ) {
+  for (let next = from; ;) {
     const stored = yield* store.read(space, feed.id, next, readBytes)
     for (const { bytes, first } of stored) {
       const run = Run.decode(bytes)
@@ -80,7 +80,8 @@ export const verdictOf = (ledger: Ledger.Ledger, { feed, seq }: Pick<Row, "feed"
     return { verdict: "outside", why: line === undefined ? "its feed is not in the books" : endOf(ledger, line.feed) }
   }
   const quarantined = ledger.quarantine.get(`${feed} ${seq}`)
-  if (quarantined !== undefined) return { verdict: "quarantined", why: Decision.explain(Decision.denied(quarantined.because)) }
+  if (quarantined !== undefined)
+    return { verdict: "quarantined", why: Decision.explain(Decision.denied(quarantined.because)) }
   if (seq < line.judged) return { verdict: "applied", why: "" }
   const behind = line.blocked === undefined || line.blocked.seq === seq ? "" : `behind entry ${line.blocked.seq}: `
   if (line.blocked?._tag === "Held") return { verdict: "held", why: `${behind}until ${time(line.blocked.untilMillis)}` }

@@ -13,5 +13,8 @@ const program = (): ReadonlyArray<string> => {
   if (process.env["npm_execpath"] !== undefined) return ["npx", "aura"]
   const script = process.argv[1] ?? "aura"
   if (path.basename(script) === "aura") return ["aura"]
-  return [path.relative(process.cwd(), process.argv0) === "" ? "node" : process.argv0, path.relative(process.cwd(), script)]
+  return [
+    path.relative(process.cwd(), process.argv0) === "" ? "node" : process.argv0,
+    path.relative(process.cwd(), script)
+  ]
 }

@@ -12,10 +12,13 @@ import type { Errand } from "./Errand.ts"
 import type { Output } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 
-const text = (name: string, description: string) => Flag.String(name).pipe(Flag.optional, Flag.withDescription(description))
+const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.optional, Flag.withDescription(description))
 
 const Data = GlobalFlag.Setting("data")({ flag: text("data", "The data directory (AURA_DATA; default ./.aura)") })
-const Space = GlobalFlag.Setting("space")({ flag: text("space", "The space, when the directory has several (AURA_SPACE)") })
+const Space = GlobalFlag.Setting("space")({
+  flag: text("space", "The space, when the directory has several (AURA_SPACE)")
+})
 const App = GlobalFlag.Setting("app")({ flag: text("app", "The application's file (AURA_APP, or app in aura.toml)") })
 const Log = GlobalFlag.Setting("log")({ flag: text("log", "How much to log on stderr: debug, info, warn, error") })
 const Json = GlobalFlag.Setting("json")({
@@ -38,25 +41,54 @@ const globals = Effect.gen(function* () {
 })
 
 const timeout = (seconds: number) =>
-  Flag.Int("timeout").pipe(Flag.withDefault(seconds), Flag.withDescription(`Seconds to wait at most (default ${seconds})`))
+  Flag.Int("timeout").pipe(
+    Flag.withDefault(seconds),
+    Flag.withDescription(`Seconds to wait at most (default ${seconds})`)
+  )
 
 const switchFlag = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false), Flag.withDescription(description))
 
-export const make = (output: Output) => {
-  const run = Effect.promise(() => import("./Run.ts"))
+/** The whole tree; what it prints goes to `output`. */
+export const make = (output: Output) =>
+  Command.make("aura").pipe(
+    Command.withDescription(
+      "Local-first applications with a signed journal and a web of trust. Commands let a running server (aura serve) do the work when it has the data directory open."
+    ),
+    Command.withSubcommands([
+      serve(output),
+      pair(output),
+      join(output),
+      sync(output),
+      status(output),
+      perform(output),
+      state(output),
+      journal(output),
+      device(output),
+      space(output),
+      doctor(output),
+      simulate(output)
+    ]),
+    Command.withGlobalFlags([Data, Space, App, Log, Json])
+  )
 
-  /** Does an errand with the global settings and prints its data. */
-  const simply = Effect.fnUntraced(function* (errand: Errand) {
-    const flags = yield* globals
-    const { errand: perform } = yield* run
-    yield* perform(flags, output, errand)
-  })
+const run = Effect.promise(() => import("./Run.ts"))
 
-  const serve = Command.make(
+/** Does an errand with the global settings and prints its data. */
+const simply = Effect.fnUntraced(function* (output: Output, errand: Errand) {
+  const flags = yield* globals
+  const { errand: perform } = yield* run
+  yield* perform(flags, output, errand)
+})
+
+const serve = (output: Output) =>
+  Command.make(
     "serve",
     {
-      app: Argument.String("app").pipe(Argument.optional, Argument.withDescription("The application's file; default from aura.toml")),
+      app: Argument.String("app").pipe(
+        Argument.optional,
+        Argument.withDescription("The application's file; default from aura.toml")
+      ),
       host: text("host", "Where to listen (default 127.0.0.1, this machine alone; 0.0.0.0 is everywhere)"),
       port: text("port", "TLS port (default 8443; 0 takes a free one)"),
       http: text("http", "Plain port for browsers on this machine (default 8080; 0 takes a free one)"),
@@ -80,16 +112,24 @@ export const make = (output: Output) => {
         { showWords, command: (words) => line(words, flags.data) }
       )
     })
-  ).pipe(Command.withDescription("Run this device for others: listen, sync, do what other commands ask. Founds a space at first."))
+  ).pipe(
+    Command.withDescription(
+      "Run this device for others: listen, sync, do what other commands ask. Founds a space at first."
+    )
+  )
 
-  const pair = Command.make(
+const pair = (output: Output) =>
+  Command.make(
     "pair",
     {
       can: Flag.String("can").pipe(
         Flag.atLeast(0),
         Flag.withDescription("A capability the new device gets; repeat for several (default *, everything)")
       ),
-      depth: Flag.Int("depth").pipe(Flag.withDefault(1), Flag.withDescription("How often it may be passed on (default 1)")),
+      depth: Flag.Int("depth").pipe(
+        Flag.withDefault(1),
+        Flag.withDescription("How often it may be passed on (default 1)")
+      ),
       name: text("for", "For whom the code is: shown with it"),
       address: text("address", "The address to put in the code, when others reach this device elsewhere"),
       qr: switchFlag("qr", "Show the QR code even when stderr is no terminal")
@@ -117,7 +157,8 @@ export const make = (output: Output) => {
     })
   ).pipe(Command.withDescription("Make a code by which one more device joins. Needs a running server (aura serve)."))
 
-  const join = Command.make(
+const join = (output: Output) =>
+  Command.make(
     "join",
     {
       code: Argument.String("code").pipe(
@@ -135,11 +176,17 @@ export const make = (output: Output) => {
       const secret = secretOf(given === "-" ? yield* answer("pairing code: ") : given, "pairing code")
       const problem = check(secret)
       if (problem !== undefined) return yield* problem
-      yield* errand(flags, output, { _tag: "Join", code: secret, name: Option.getOrNull(name), timeoutSeconds: timeout })
+      yield* errand(flags, output, {
+        _tag: "Join",
+        code: secret,
+        name: Option.getOrNull(name),
+        timeoutSeconds: timeout
+      })
     })
   ).pipe(Command.withDescription("Join a space with a code, fetch it, and remember where it came from."))
 
-  const sync = Command.make(
+const sync = (output: Output) =>
+  Command.make(
     "sync",
     {
       from: text("from", "An address to sync with, instead of the known devices"),
@@ -147,20 +194,24 @@ export const make = (output: Output) => {
       timeout: timeout(60)
     },
     ({ from, timeout, watch }) =>
-      simply({ _tag: "Sync", from: Option.getOrNull(from), watch, timeoutSeconds: timeout })
+      simply(output, { _tag: "Sync", from: Option.getOrNull(from), watch, timeoutSeconds: timeout })
   ).pipe(Command.withDescription("Meet the known devices, give and take until neither lacks anything."))
 
-  const status = Command.make("status", {}, () => simply({ _tag: "Status" })).pipe(
+const status = (output: Output) =>
+  Command.make("status", {}, () => simply(output, { _tag: "Status" })).pipe(
     Command.withDescription("This device, its spaces, who is connected, what is not applied.")
   )
 
-  const perform = Command.make(
+const perform = (output: Output) =>
+  Command.make(
     "perform",
     {
       operation: Argument.String("operation").pipe(Argument.withDescription("Its name in the application, e.g. add")),
       payload: Argument.String("json").pipe(
         Argument.withDefault("{}"),
-        Argument.withDescription('What it takes, as JSON (default {}; - reads it from stdin), e.g. \'{"title":"milk"}\'')
+        Argument.withDescription(
+          'What it takes, as JSON (default {}; - reads it from stdin), e.g. \'{"title":"milk"}\''
+        )
       ),
       key: text("key", "Idempotency key: the operation runs once however often it is asked for within a day"),
       wait: Flag.Literals("wait", ["durable", "acknowledged", "everywhere"]).pipe(
@@ -172,49 +223,70 @@ export const make = (output: Output) => {
     Effect.fnUntraced(function* ({ key, operation, payload, timeout, wait }) {
       const { jsonOf } = yield* Effect.promise(() => import("./Input.ts"))
       const value = yield* jsonOf(payload === "-" ? yield* answer("payload: ") : payload)
-      yield* simply({ _tag: "Perform", operation, payload: value, key: Option.getOrNull(key), wait, timeoutSeconds: timeout })
+      yield* simply(output, {
+        _tag: "Perform",
+        operation,
+        payload: value,
+        key: Option.getOrNull(key),
+        wait,
+        timeoutSeconds: timeout
+      })
     })
   ).pipe(Command.withDescription("Perform an operation of the application. Works offline."))
 
-  const state = Command.make("state", {}, () => simply({ _tag: "State" })).pipe(
-    Command.withDescription("Print what the application sees, as JSON. Works offline and without the application's code.")
+const state = (output: Output) =>
+  Command.make("state", {}, () => simply(output, { _tag: "State" })).pipe(
+    Command.withDescription(
+      "Print what the application sees, as JSON. Works offline and without the application's code."
+    )
   )
 
-  const journal = Command.make("journal").pipe(
+const journal = (output: Output) =>
+  Command.make("journal").pipe(
     Command.withDescription("Look into the journal: log, verify."),
     Command.withSubcommands([
       Command.make(
         "log",
-        { limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("The newest so many (default 50)")) },
-        ({ limit }) => simply({ _tag: "JournalLog", limit })
+        {
+          limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("The newest so many (default 50)"))
+        },
+        ({ limit }) => simply(output, { _tag: "JournalLog", limit })
       ).pipe(Command.withDescription("The newest entries: when, who, what, and what became of them.")),
-      Command.make("verify", {}, () => simply({ _tag: "JournalVerify" })).pipe(
+      Command.make("verify", {}, () => simply(output, { _tag: "JournalVerify" })).pipe(
         Command.withDescription("Read everything stored back and check every chain and signature.")
       )
     ])
   )
 
-  const device = Command.make("device").pipe(
+const device = (output: Output) =>
+  Command.make("device").pipe(
     Command.withDescription("The devices of the space: list, revoke."),
     Command.withSubcommands([
-      Command.make("list", {}, () => simply({ _tag: "DeviceList" })).pipe(
+      Command.make("list", {}, () => simply(output, { _tag: "DeviceList" })).pipe(
         Command.withDescription("Who is in the space, with which rights, and who was revoked by whom.")
       ),
       Command.make(
         "revoke",
         {
-          device: Argument.String("device").pipe(Argument.withDescription("Its name, its id, or the beginning of the id")),
+          device: Argument.String("device").pipe(
+            Argument.withDescription("Its name, its id, or the beginning of the id")
+          ),
           reason: Flag.String("reason").pipe(Flag.withDefault(""), Flag.withDescription("Why, for the others to read"))
         },
-        ({ device, reason }) => simply({ _tag: "DeviceRevoke", device, reason })
-      ).pipe(Command.withDescription("Put a device out for good. What is known of it here stays; later entries count nowhere."))
+        ({ device, reason }) => simply(output, { _tag: "DeviceRevoke", device, reason })
+      ).pipe(
+        Command.withDescription(
+          "Put a device out for good. What is known of it here stays; later entries count nowhere."
+        )
+      )
     ])
   )
 
-  const space = Command.make("space").pipe(
+const space = (output: Output) =>
+  Command.make("space").pipe(
     Command.withDescription("The space itself: recovery words and recovery."),
     Command.withSubcommands([
-      Command.make("words", {}, () => simply({ _tag: "SpaceWords" })).pipe(
+      Command.make("words", {}, () => simply(output, { _tag: "SpaceWords" })).pipe(
         Command.withDescription("Show the recovery words again, as long as they are not confirmed.")
       ),
       Command.make("confirm", {}, () =>
@@ -228,7 +300,10 @@ export const make = (output: Output) => {
         "recover",
         {
           revoke: text("revoke", "The stolen device to put out: name, id, or the beginning of the id"),
-          cut: text("cut", "What of it is kept: start (nothing), now (all), FEED:SEQ (up to it); default: up to its first attack"),
+          cut: text(
+            "cut",
+            "What of it is kept: start (nothing), now (all), FEED:SEQ (up to it); default: up to its first attack"
+          ),
           yes: switchFlag("yes", "Do not ask before it is written")
         },
         Effect.fnUntraced(function* ({ cut, revoke, yes }) {
@@ -244,17 +319,25 @@ export const make = (output: Output) => {
     ])
   )
 
-  const doctor = Command.make("doctor", {}, () => simply({ _tag: "Doctor" })).pipe(
+const doctor = (output: Output) =>
+  Command.make("doctor", {}, () => simply(output, { _tag: "Doctor" })).pipe(
     Command.withDescription("Try what this installation rests on, on its own disk, and say what to do.")
   )
 
-  const simulate = Command.make(
+const simulate = (output: Output) =>
+  Command.make(
     "simulate",
     {
-      seed: Flag.Int("seed").pipe(Flag.optional, Flag.withDescription("Play the world of this seed, and say what happens in it")),
+      seed: Flag.Int("seed").pipe(
+        Flag.optional,
+        Flag.withDescription("Play the world of this seed, and say what happens in it")
+      ),
       from: Flag.Int("from").pipe(Flag.withDefault(1), Flag.withDescription("The first seed (default 1)")),
       seeds: Flag.Int("seeds").pipe(Flag.withDefault(20), Flag.withDescription("How many worlds (default 20)")),
-      seconds: Flag.Int("seconds").pipe(Flag.optional, Flag.withDescription("As many worlds as fit into so many seconds")),
+      seconds: Flag.Int("seconds").pipe(
+        Flag.optional,
+        Flag.withDescription("As many worlds as fit into so many seconds")
+      ),
       twice: switchFlag("twice", "Play each world twice and compare")
     },
     Effect.fnUntraced(function* ({ from, seconds, seed, seeds, twice }) {
@@ -274,20 +357,11 @@ export const make = (output: Output) => {
     })
   ).pipe(Command.withDescription("Play simulated worlds with faults, from seeds, and check what must hold."))
 
-  return Command.make("aura").pipe(
-    Command.withDescription(
-      "Local-first applications with a signed journal and a web of trust. Commands let a running server (aura serve) do the work when it has the data directory open."
-    ),
-    Command.withSubcommands([serve, pair, join, sync, status, perform, state, journal, device, space, doctor, simulate]),
-    Command.withGlobalFlags([Data, Space, App, Log, Json])
-  )
-}
-
 /** One line from the person or the pipe. */
 const answer = (question: string): Effect.Effect<string, Problem.Problem> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { open } = yield* Effect.promise(() => import("./Ask.ts"))
-      return yield* (yield* open).line(question)
+      return yield* (yield* open).line(process.stdin.isTTY === true ? question : "")
     })
   )

@@ -155,7 +155,9 @@ export const ask = Effect.fnUntraced(function* (socket: string, errand: Errand, 
   )
   const lines = createInterface({ input: connection, crlfDelay: Number.POSITIVE_INFINITY })
   const silent = (what: string): void => {
-    Queue.offerUnsafe(replies, { problem: Problem.make(ownerSilent, { what, where: socket, do: "run the command again" }) })
+    Queue.offerUnsafe(replies, {
+      problem: Problem.make(ownerSilent, { what, where: socket, do: "run the command again" })
+    })
   }
   connection.on("connect", () => {
     connection.write(`${Schema.encodeSync(Request)({ version: 1, errand })}\n`)

@@ -6,8 +6,10 @@ import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 
 /** Does an errand in an office. */
-export const answer = (office: Office) => (errand: Errand, voice: Voice): Effect.Effect<void, unknown> =>
-  Effect.scoped(dispatch(office, errand, voice))
+export const answer =
+  (office: Office) =>
+  (errand: Errand, voice: Voice): Effect.Effect<void, unknown> =>
+    Effect.scoped(dispatch(office, errand, voice))
 
 const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, voice: Voice) {
   switch (errand._tag) {

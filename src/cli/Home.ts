@@ -33,4 +33,3 @@ const expectDirectory = Effect.fnUntraced(function* (directory: string) {
     do: 'start one with "aura serve" or "aura join CODE", or name another with --data'
   })
 })
-

@@ -39,10 +39,18 @@ const fields: ReadonlySet<string> = new Set([
   "why"
 ])
 
-const levels: Readonly<Record<Settings["log"], LogLevel>> = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" }
+const levels: Readonly<Record<Settings["log"], LogLevel>> = {
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error"
+}
 
 export const layer = (level: Settings["log"]) =>
-  Layer.mergeAll(Logger.layer([logger(process.stderr.isTTY === true)]), Layer.succeed(References.MinimumLogLevel, levels[level]))
+  Layer.mergeAll(
+    Logger.layer([logger(process.stderr.isTTY === true)]),
+    Layer.succeed(References.MinimumLogLevel, levels[level])
+  )
 
 const logger = (isTerminal: boolean) =>
   Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
@@ -71,12 +79,17 @@ const lineOfJson = (millis: number, level: LogLevel, text: string, record: Field
   const line = JSON.stringify({ time: time(millis), level: level.toLowerCase(), message: text, ...record })
   // JSON escapes line ends already; the rest of what can't be seen is escaped the way JSON does it
   return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    Array.from({ length: character.length }, (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`).join("")
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`
+    ).join("")
   )
 }
 
 const lineForPeople = (millis: number, level: LogLevel, text: string, record: Fields): string => {
-  const shown = Object.entries(record).map(([key, value]) => `${key}=${typeof value === "string" ? short(value) : value}`)
+  const shown = Object.entries(record).map(
+    ([key, value]) => `${key}=${typeof value === "string" ? short(value) : value}`
+  )
   const colour = level === "Error" || level === "Fatal" ? "red" : level === "Warn" ? "yellow" : "dim"
   const stamp = styleText(colour, `${time(millis).slice(11, 19)} ${level.toLowerCase()}`, { stream: process.stderr })
   return [stamp, printable(text), ...shown.map(printable)].join(" ")

@@ -82,7 +82,8 @@ type Table = Readonly<Record<string, unknown>>
 
 const isTable = (value: unknown): value is Table => typeof value === "object" && value !== null && !Array.isArray(value)
 
-const isTables = (value: unknown): value is ReadonlyArray<Table> => Array.isArray(value) && value.length > 0 && value.every(isTable)
+const isTables = (value: unknown): value is ReadonlyArray<Table> =>
+  Array.isArray(value) && value.length > 0 && value.every(isTable)
 
 const key = (name: string): string => (/^[\w-]+$/u.test(name) ? name : JSON.stringify(name))
 

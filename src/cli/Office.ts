@@ -75,7 +75,9 @@ export const open = Effect.fnUntraced(function* (
   // a child of its own: it is closed after the errands that use it
   const agentScope = yield* Scope.fork(yield* Effect.scope)
   const agent = yield* Effect.cached(
-    Layer.build(agentLayer.pipe(Layer.provide(NodeEffects.network(home, network)), Layer.provide(Layer.succeedContext(stores)))).pipe(
+    Layer.build(
+      agentLayer.pipe(Layer.provide(NodeEffects.network(home, network)), Layer.provide(Layer.succeedContext(stores)))
+    ).pipe(
       Scope.provide(agentScope),
       Effect.map((built) => Context.get(built, Agent)),
       Effect.mapError(Problem.fromError)
@@ -142,7 +144,8 @@ const chosen = (agent: Agent["Service"], settings: Settings): Effect.Effect<Repl
   const replicas = agent.replicas()
   const wanted = settings.space === undefined ? undefined : agent.replica(settings.space)
   if (wanted !== undefined) return Effect.succeed(wanted)
-  if (settings.space === undefined && replicas[0] !== undefined && replicas.length === 1) return Effect.succeed(replicas[0])
+  if (settings.space === undefined && replicas[0] !== undefined && replicas.length === 1)
+    return Effect.succeed(replicas[0])
   const known = replicas.map(({ space }) => space).join(", ")
   if (replicas.length === 0) {
     return Problem.make("NoSpace", {
@@ -152,7 +155,10 @@ const chosen = (agent: Agent["Service"], settings: Settings): Effect.Effect<Repl
     })
   }
   return Problem.make(settings.space === undefined ? "SpaceAmbiguous" : "SpaceUnknown", {
-    what: settings.space === undefined ? "this device is in several spaces" : `this device is not in space ${settings.space}`,
+    what:
+      settings.space === undefined
+        ? "this device is in several spaces"
+        : `this device is not in space ${settings.space}`,
     allowed: known,
     do: "name one: --space SPACE, AURA_SPACE, or space in aura.toml"
   })

@@ -39,8 +39,12 @@ const describe = (problem: Problem.Problem): string =>
   [
     `${strong("aura:")} ${printable(problem.what)}`,
     ...(problem.details ?? []).map((detail) => `  ${printable(typeof detail === "string" ? detail : lineOf(detail))}`),
-    ...(problem.where === undefined || problem.what.includes(problem.where) ? [] : [`  where:   ${printable(problem.where)}`]),
-    ...(problem.allowed === undefined || problem.what.includes(problem.allowed) ? [] : [`  allowed: ${printable(problem.allowed)}`]),
+    ...(problem.where === undefined || problem.what.includes(problem.where)
+      ? []
+      : [`  where:   ${printable(problem.where)}`]),
+    ...(problem.allowed === undefined || problem.what.includes(problem.allowed)
+      ? []
+      : [`  allowed: ${printable(problem.allowed)}`]),
     ...(problem.do === undefined ? [] : [`  do:      ${printable(problem.do)}`])
   ].join("\n")
 

@@ -29,7 +29,9 @@ export const run = (words: ReadonlyArray<string>): void => {
   const output = Output.make(words.includes("--json"))
   const program = Command.runWith(Commands.make(output), { version: version() })(words).pipe(
     Effect.provide(Layer.mergeAll(environment, CliOutput.layerPresenter(presenter(output)))),
-    Effect.provideService(CliConfig.CliConfig, { builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+    Effect.provideService(CliConfig.CliConfig, {
+      builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
+    })
   )
   Effect.runFork(program).addObserver((exit) => Output.exit(codeOf(exit, output)))
 }
@@ -76,14 +78,19 @@ const environment = Layer.mergeAll(
       display: () => Effect.void
     })
   ),
-  Layer.succeed(ChildProcessSpawner, makeSpawner(() => Effect.die(new Error("the parser starts no process"))))
+  Layer.succeed(
+    ChildProcessSpawner,
+    makeSpawner(() => Effect.die(new Error("the parser starts no process")))
+  )
 )
 
 /** From the package this file is part of: two folders up from the sources, one or two from the build. */
 const version = (): string => {
   for (const up of ["../package.json", "../../package.json"]) {
     try {
-      const { name, version }: { name?: string; version?: string } = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8"))
+      const { name, version }: { name?: string; version?: string } = JSON.parse(
+        readFileSync(new URL(up, import.meta.url), "utf8")
+      )
       if (name === "aura" && version !== undefined) return version
     } catch {
       continue

@@ -124,7 +124,13 @@ export const load = Effect.fnUntraced(function* (
     }
     const decoded = Schema.decodeUnknownResult(rule.schema)(value)
     if (Result.isSuccess(decoded)) values[name] = decoded.success
-    else problems.push({ setting: name, value: rule.isSecret === true ? "(hidden)" : show(value), allowed: rule.allowed, source })
+    else
+      problems.push({
+        setting: name,
+        value: rule.isSecret === true ? "(hidden)" : show(value),
+        allowed: rule.allowed,
+        source
+      })
   }
   const passphrase = yield* passphraseOf(found, values, problems)
   if (problems.length > 0) {
@@ -151,11 +157,7 @@ const settingsOf = (
     data,
     app,
     passphrase,
-    space: take(
-      "space",
-      Schema.UndefinedOr(SpaceId),
-      undefined
-    ),
+    space: take("space", Schema.UndefinedOr(SpaceId), undefined),
     name: take("name", Schema.String, hostname().slice(0, deviceNameCharactersMax)),
     production: take("production", Schema.Boolean, false),
     log: take("log", Schema.Literals(["debug", "info", "warn", "error"]), "info"),
@@ -168,7 +170,8 @@ const settingsOf = (
   }
 }
 
-const show = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, 200)
+const show = (value: unknown): string =>
+  (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, 200)
 
 /** `listen.http` is the flag --http: the section goes without saying. */
 const flagOf = (name: string): string => name.slice(name.indexOf(".") + 1).replaceAll("_", "-")
@@ -209,7 +212,11 @@ const environmentOf = (
     const name = variable.startsWith("AURA_") ? variable.slice("AURA_".length).toLowerCase().replace("__", ".") : ""
     if (rules[name] !== undefined && name !== "peers") known.push([name, value])
     else if (tables.some((section) => name.startsWith(`${section}.`))) {
-      problems.push({ setting: name, source: `environment variable ${variable}`, allowed: Object.keys(rules).join(", ") })
+      problems.push({
+        setting: name,
+        source: `environment variable ${variable}`,
+        allowed: Object.keys(rules).join(", ")
+      })
     }
   }
   return fromTexts(known, (name) => `environment variable AURA_${name.toUpperCase().replace(".", "__")}`, folder)
@@ -223,7 +230,11 @@ const fileSource = Effect.fnUntraced(function* (file: string, problems: Array<Sc
   if (content === undefined) return {}
   const table = Toml.parse(content)
   if (Result.isFailure(table)) {
-    problems.push({ source: file, what: `not TOML: ${table.failure.message.split("\n")[0] ?? ""}`, allowed: "TOML 1.0" })
+    problems.push({
+      source: file,
+      what: `not TOML: ${table.failure.message.split("\n")[0] ?? ""}`,
+      allowed: "TOML 1.0"
+    })
     return {}
   }
   return flatten(table.success, file)
@@ -234,7 +245,8 @@ const flatten = (table: Readonly<Record<string, unknown>>, file: string): Source
   const folder = path.dirname(file)
   for (const [name, value] of Object.entries(table)) {
     if (tables.includes(name) && typeof value === "object" && value !== null && !Array.isArray(value)) {
-      for (const [inner, one] of Object.entries(value)) source[`${name}.${inner}`] = { value: one, source: file, folder }
+      for (const [inner, one] of Object.entries(value))
+        source[`${name}.${inner}`] = { value: one, source: file, folder }
     } else source[name] = { value, source: file, folder }
   }
   return source

@@ -18,7 +18,9 @@ export const printable = (text: string): string =>
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)))
   return rows
-    .map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  "))
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  ")
+    )
     .map((line) => line.trimEnd())
     .join("\n")
 }
@@ -34,4 +36,8 @@ export const strong = (text: string): string => styleText("bold", text, { stream
 
 /** A word for a shell: quoted when it needs to be. */
 export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/u.test(word) ? word : process.platform === "win32" ? `"${word}"` : `'${word.replaceAll("'", `'\\''`)}'`
+  /^[\w@%+=:,./-]+$/u.test(word)
+    ? word
+    : process.platform === "win32"
+      ? `"${word}"`
+      : `'${word.replaceAll("'", `'\\''`)}'`

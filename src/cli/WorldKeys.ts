@@ -13,7 +13,11 @@ import { makeKeyring, type Keyring } from "../simulation/Agents.ts"
 /** What stands before the 32 bytes of an Ed25519 seed in PKCS#8. */
 const pkcs8Prefix = Buffer.from("302e020100300506032b657004220420", "hex")
 
-const remembered = <Key, Value>(map: { get: (key: Key) => Value | undefined; set: (key: Key, value: Value) => unknown }, make: (key: Key) => Value) =>
+const remembered =
+  <Key, Value>(
+    map: { get: (key: Key) => Value | undefined; set: (key: Key, value: Value) => unknown },
+    make: (key: Key) => Value
+  ) =>
   (key: Key): Value => {
     const known = map.get(key)
     if (known !== undefined) return known
@@ -29,7 +33,10 @@ const secretOf = remembered(new WeakMap<Uint8Array, KeyObject>(), (seed) =>
 const publicOf = remembered(new Map<DeviceId, KeyObject | "unsound">(), (signer) => {
   const bytes = toBytes(signer)
   if (!isSound(bytes)) return "unsound"
-  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(bytes).toString("base64url") }, format: "jwk" })
+  return createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(bytes).toString("base64url") },
+    format: "jwk"
+  })
 })
 
 export const keyring: Keyring = makeKeyring((seed, message) => new Uint8Array(sign(null, message, secretOf(seed))))

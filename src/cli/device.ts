@@ -79,7 +79,10 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
   const authority = ledger.authority!
   const admission = Authority.admissionOf(authority, device)
   if (admission === undefined || Authority.isRevoked(authority, device)) {
-    return yield* Problem.make("AlreadyRevoked", { what: `device ${device.slice(0, 10)} is revoked already`, do: '"aura device list" shows by whom' })
+    return yield* Problem.make("AlreadyRevoked", {
+      what: `device ${device.slice(0, 10)} is revoked already`,
+      do: '"aura device list" shows by whom'
+    })
   }
   const cut = everythingOf(ledger, device)
   const before = Authority.restrictions(authority).length
@@ -91,7 +94,12 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
       do: 'ask a device that may ("aura device list"), or use the recovery words: aura space recover --revoke DEVICE'
     })
   }
-  yield* voice.data({ device, reason, kept: cut.reduce((sum, { seq }) => sum + seq + 1, 0), isThis: device === office.keys.device })
+  yield* voice.data({
+    device,
+    reason,
+    kept: cut.reduce((sum, { seq }) => sum + seq + 1, 0),
+    isThis: device === office.keys.device
+  })
 })
 
 /** All that is here of a device's feeds. */

@@ -64,7 +64,10 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     }
   }
   if (bad > 0) {
-    return yield* Problem.make("Unwell", { what: `${count(bad, "thing is", "things are")} wrong`, do: "see above what to do about each" })
+    return yield* Problem.make("Unwell", {
+      what: `${count(bad, "thing is", "things are")} wrong`,
+      do: "see above what to do about each"
+    })
   }
 })
 
@@ -74,7 +77,14 @@ const directory = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
     const { mode } = await stat(office.home.path)
     const exposed = process.platform !== "win32" && (mode & 0o077) !== 0
     return exposed
-      ? [{ check: "directory", verdict: "bad", what: `${office.home.path} can be entered by others`, do: `chmod 700 ${office.home.path}` }]
+      ? [
+          {
+            check: "directory",
+            verdict: "bad",
+            what: `${office.home.path} can be entered by others`,
+            do: `chmod 700 ${office.home.path}`
+          }
+        ]
       : [good("directory", `${office.home.path} is private, and locked by this process`)]
   })
 
@@ -83,9 +93,21 @@ const clock = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
     const { millis, status } = office.time.now()
     const now = time(millis)
     if (status === "Stepped") {
-      return [{ check: "clock", verdict: "warning", what: `it jumped a moment ago; now ${now}`, do: "let the system keep its clock by NTP" }]
+      return [
+        {
+          check: "clock",
+          verdict: "warning",
+          what: `it jumped a moment ago; now ${now}`,
+          do: "let the system keep its clock by NTP"
+        }
+      ]
     }
-    return [good("clock", status === "Synced" ? `${now}, checked against others` : `${now}, as the system says: is that right?`)]
+    return [
+      good(
+        "clock",
+        status === "Synced" ? `${now}, checked against others` : `${now}, as the system says: is that right?`
+      )
+    ]
   })
 
 const dayMillis = 86_400_000
@@ -99,7 +121,14 @@ const certificate = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
     const { validTo } = new X509Certificate(text)
     const days = Math.floor((Date.parse(validTo) - office.time.now().millis) / dayMillis)
     return days < daysLeftMin
-      ? [{ check: "certificate", verdict: "warning", what: `valid for ${count(days, "day")}`, do: '"aura serve" makes a new one at its start' }]
+      ? [
+          {
+            check: "certificate",
+            verdict: "warning",
+            what: `valid for ${count(days, "day")}`,
+            do: '"aura serve" makes a new one at its start'
+          }
+        ]
       : [good("certificate", `valid for ${count(days, "day")}`)]
   })
 
@@ -119,7 +148,14 @@ const recoveryWords = Effect.fnUntraced(function* (office: Office) {
   const seed = yield* Effect.mapError(RootSeed.read(office), Problem.fromError)
   if (seed === undefined) return [good("recovery words", "not on this device")]
   const what = "not confirmed: if this device is lost or stolen, nobody can undo it"
-  return [{ check: "recovery words", verdict: "warning", what, do: 'write them down ("aura space words"), then "aura space confirm"' } as const]
+  return [
+    {
+      check: "recovery words",
+      verdict: "warning",
+      what,
+      do: 'write them down ("aura space words"), then "aura space confirm"'
+    } as const
+  ]
 })
 
 const contents = Effect.fnUntraced(function* (office: Office) {
@@ -134,9 +170,21 @@ const contents = Effect.fnUntraced(function* (office: Office) {
     note(survey.damaged, "bad", "can't be read back", '"aura journal verify" shows where and the way on')
     note(survey.waiting, "warning", "waiting for others to arrive", '"aura sync" fetches what they wait for')
     const until = survey.heldUntilMillis === undefined ? "" : ` until ${time(survey.heldUntilMillis)}`
-    note(survey.held, "warning", `held${until}: their time is too far ahead`, "check the clocks of the devices that wrote them")
-    note(survey.quarantined, "warning", "quarantined: refused and without effect", '"aura journal log" shows which and why')
-    return findings.length > 0 ? findings : [good(check, `${count(survey.entries, "entry", "entries")}, all of them judged`)]
+    note(
+      survey.held,
+      "warning",
+      `held${until}: their time is too far ahead`,
+      "check the clocks of the devices that wrote them"
+    )
+    note(
+      survey.quarantined,
+      "warning",
+      "quarantined: refused and without effect",
+      '"aura journal log" shows which and why'
+    )
+    return findings.length > 0
+      ? findings
+      : [good(check, `${count(survey.entries, "entry", "entries")}, all of them judged`)]
   })
 })
 
@@ -162,7 +210,11 @@ const laws = Effect.fnUntraced(function* (office: Office) {
   ]
 })
 
-const keep = Effect.fnUntraced(function* <R, E>(check: string, kept: ReadonlyArray<Law<R>>, layer: () => Layer.Layer<R, E>) {
+const keep = Effect.fnUntraced(function* <R, E>(
+  check: string,
+  kept: ReadonlyArray<Law<R>>,
+  layer: () => Layer.Layer<R, E>
+) {
   const broken: Array<string> = []
   for (const law of kept) {
     const exit = yield* Effect.exit(Effect.scoped(Effect.provide(law.check, layer())))
@@ -170,7 +222,12 @@ const keep = Effect.fnUntraced(function* <R, E>(check: string, kept: ReadonlyArr
   }
   if (broken.length === 0) return good(check, `keeps all ${count(kept.length, "law")}`)
   const what = `breaks ${count(broken.length, "law")}: ${broken.join("; ")}`
-  return { check, verdict: "bad", what, do: "put the data directory on a local disk with a file system that keeps its promises" } as const
+  return {
+    check,
+    verdict: "bad",
+    what,
+    do: "put the data directory on a local disk with a file system that keeps its promises"
+  } as const
 })
 
 const reasonOf = (cause: Cause.Cause<unknown>): string => {

@@ -28,7 +28,11 @@ interface RecoverOptions {
   readonly yes: boolean
 }
 
-export const recover = Effect.fnUntraced(function* (flags: Flags, output: Output, { cut, revoke, yes }: RecoverOptions) {
+export const recover = Effect.fnUntraced(function* (
+  flags: Flags,
+  output: Output,
+  { cut, revoke, yes }: RecoverOptions
+) {
   const ask = yield* Ask.open
   const words = Run.secretOf(yield* allWords(ask), "recovery words")
   const errand = { _tag: "SpaceRecover", words, revoke, cut, isConfirmed: false } as const
@@ -37,7 +41,10 @@ export const recover = Effect.fnUntraced(function* (flags: Flags, output: Output
     process.stderr.write(`${Recover.render(plan)}\n`)
     const said = yield* ask.line('Is that what should happen? Type "yes": ')
     if (said.toLowerCase() !== "yes") {
-      return yield* Problem.make("NotConfirmed", { what: "not confirmed, so nothing was written", do: 'answer "yes", or give --yes' })
+      return yield* Problem.make("NotConfirmed", {
+        what: "not confirmed, so nothing was written",
+        do: 'answer "yes", or give --yes'
+      })
     }
   }
   yield* Run.errand(flags, output, { ...errand, isConfirmed: true })

@@ -61,7 +61,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Erran
 export const codeInvalid = (what: string): Problem.Problem =>
   Problem.make("PairingCodeInvalid", {
     what,
-    allowed: "aura-XXXX-…-XXXX@ADDRESS, as \"aura pair\" prints it",
+    allowed: 'aura-XXXX-…-XXXX@ADDRESS, as "aura pair" prints it',
     do: "paste the whole line, in quotes (the address contains characters that shells treat specially)",
     isUsage: true
   })

@@ -14,7 +14,11 @@ export const limitMax = 10_000
 
 export const answer = Effect.fnUntraced(function* (office: Office, { limit }: ErrandOf<"JournalLog">, voice: Voice) {
   if (limit < 1 || limit > limitMax) {
-    return yield* Problem.make("LimitInvalid", { what: `a limit of ${limit}`, allowed: `1 to ${limitMax}`, isUsage: true })
+    return yield* Problem.make("LimitInvalid", {
+      what: `a limit of ${limit}`,
+      allowed: `1 to ${limitMax}`,
+      isUsage: true
+    })
   }
   const replica = yield* office.replica
   const ledger = replica.ledger()
@@ -56,7 +60,9 @@ const nameWidth = 14
 
 export const render = (data: Data): string => {
   const { device, feed, name, seq, timeMillis, types, verdict, why } = Schema.decodeUnknownSync(Logged)(data)
-  const who = printable(name ?? device.slice(0, 10)).slice(0, nameWidth).padEnd(nameWidth)
+  const who = printable(name ?? device.slice(0, 10))
+    .slice(0, nameWidth)
+    .padEnd(nameWidth)
   const counts = new Map<string, number>()
   for (const type of types) counts.set(type, (counts.get(type) ?? 0) + 1)
   const said = [...counts].map(([type, count]) => (count === 1 ? type : `${type} ×${count}`)).join(", ")

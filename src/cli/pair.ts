@@ -55,7 +55,12 @@ export const everything = (office: Office) =>
     Effect.map(PairingCode.encode)
   )
 
-const made = Effect.fnUntraced(function* (office: Office, address: string, can: ReadonlyArray<Capability>, depth: number) {
+const made = Effect.fnUntraced(function* (
+  office: Office,
+  address: string,
+  can: ReadonlyArray<Capability>,
+  depth: number
+) {
   const agent = yield* office.agent
   const replica = yield* office.replica
   const rights = can.map((capability) => ({ capability, depth, from: undefined, until: undefined }))

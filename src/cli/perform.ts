@@ -35,7 +35,9 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Perfo
     .performJson(errand.operation, errand.payload, errand.key === null ? {} : { key: errand.key })
     .pipe(Effect.mapError((error) => ("refused" in error ? refusedBy(errand.operation, error.refused) : error)))
   if (errand.wait !== "durable" && position !== undefined) {
-    yield* voice.note(`written; waiting until ${errand.wait === "acknowledged" ? "another device has" : "all devices have"} it`)
+    yield* voice.note(
+      `written; waiting until ${errand.wait === "acknowledged" ? "another device has" : "all devices have"} it`
+    )
     yield* waited(office, agent, errand, agent.acknowledged(replica.space, position, tiers[errand.wait]))
   }
   yield* voice.data({
@@ -64,13 +66,18 @@ const waited = Effect.fnUntraced(function* <E>(
 
 const refusedBy = (operation: string, refused: unknown): Problem.Problem =>
   Problem.make(tagOf(refused) ?? "OperationRefused", {
-    what: refused instanceof Error && refused.message !== "" ? refused.message : `"${operation}" was refused by the application`,
+    what:
+      refused instanceof Error && refused.message !== ""
+        ? refused.message
+        : `"${operation}" was refused by the application`,
     details: [toJson(refused)],
     do: "nothing was written; correct the payload and perform it again"
   })
 
 const tagOf = (value: unknown): string | undefined =>
-  typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string" ? value._tag : undefined
+  typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string"
+    ? value._tag
+    : undefined
 
 /** What has no JSON form is left out. */
 const toJson = (value: unknown): Schema.Json =>

@@ -52,7 +52,8 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Recov
   const outcome = foresee(replica, authority, facts)
   const self = outcome.find(({ device }) => device === office.keys.device)
   const kept = cut.reduce((sum, { seq }) => sum + seq + 1, 0)
-  const here = target === undefined ? 0 : everythingOf(replica.ledger(), target).reduce((sum, { seq }) => sum + seq + 1, 0)
+  const here =
+    target === undefined ? 0 : everythingOf(replica.ledger(), target).reduce((sum, { seq }) => sum + seq + 1, 0)
   if (self?.after === "revoked") return yield* stillRevoked(replica, office.keys.device, target)
   if (errand.isConfirmed) {
     const sign = RecoveryWords.signer(seed.success)
@@ -109,7 +110,15 @@ const foresee = (
   const { root } = authority.genesis
   const time = Clock.next(ledger.latest, 0)
   const nonce = new Uint8Array(Feed.nonceBytes)
-  const feed = Feed.encode({ space: ledger.space, device: root, kind: "authority", nonce, time, closes: undefined, key: undefined })
+  const feed = Feed.encode({
+    space: ledger.space,
+    device: root,
+    kind: "authority",
+    nonce,
+    time,
+    closes: undefined,
+    key: undefined
+  })
   const seen = Ledger.unseen(ledger, undefined, "authority", 0)
   const origin = entryHash(Feed.origin(feed))
   const entry = { feed, seq: 0, hash: origin, previousHash: origin, time: time + 1, seen, facts }
@@ -154,19 +163,21 @@ const cutOf = Effect.fnUntraced(function* (office: Office, replica: Replica, tar
 const firstAttack = (rows: ReadonlyArray<Chronicle.Row>, target: DeviceId): number | undefined => {
   const attacks = rows.filter(
     ({ facts, kind }) =>
-      kind === "authority" &&
-      facts.map(Fact.decode).some((fact) => fact._tag === "Revoke" && fact.device !== target)
+      kind === "authority" && facts.map(Fact.decode).some((fact) => fact._tag === "Revoke" && fact.device !== target)
   )
   return attacks.length === 0 ? undefined : Math.min(...attacks.map(({ clock }) => clock))
 }
 
 const afterEntry = Effect.fnUntraced(function* (rows: ReadonlyArray<Chronicle.Row>, wanted: string) {
   const [feed = "", seq = ""] = wanted.split(":")
-  const found = /^[0-9a-f]{4,64}$/u.test(feed) && /^\d+$/u.test(seq) ? rows.filter((row) => row.feed.startsWith(feed) && row.seq === Number(seq)) : []
+  const found =
+    /^[0-9a-f]{4,64}$/u.test(feed) && /^\d+$/u.test(seq)
+      ? rows.filter((row) => row.feed.startsWith(feed) && row.seq === Number(seq))
+      : []
   if (found[0] !== undefined && found.length === 1) return found[0].clock + 1
   return yield* Problem.make("CutInvalid", {
     what: `--cut ${wanted} names no entry of that device`,
-    allowed: "start, now, or FEED:SEQ as \"aura journal log\" shows it: the last entry that is kept",
+    allowed: 'start, now, or FEED:SEQ as "aura journal log" shows it: the last entry that is kept',
     isUsage: true
   })
 })
@@ -187,7 +198,10 @@ const oneself = (device: DeviceId): Problem.Problem =>
   })
 
 const notFetched = Effect.suspend(() =>
-  Problem.make("NotFetched", { what: "this device does not have the space's founding entry yet", do: 'run "aura sync" first' })
+  Problem.make("NotFetched", {
+    what: "this device does not have the space's founding entry yet",
+    do: 'run "aura sync" first'
+  })
 )
 
 /** Revocation is final for a key, so the way back leads over who revoked this device. */
@@ -230,8 +244,9 @@ export const render = (data: Data): string => {
     before === after ? after : `${before} → ${after}`
   ])
   const dropped =
-    revoked === null ? [] : [`of ${revoked.slice(0, 10)}: ${count(entriesKept, "entry", "entries")} kept, ${entriesDropped} dropped`]
+    revoked === null
+      ? []
+      : [`of ${revoked.slice(0, 10)}: ${count(entriesKept, "entry", "entries")} kept, ${entriesDropped} dropped`]
   const done = isWritten ? ['written; "aura sync" carries it to the others'] : []
   return [table(rows), ...dropped, ...done].join("\n")
 }
-

@@ -79,7 +79,12 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
 })
 
 /** From here on the listeners answer with the application's pages and its API. */
-const openPages = Effect.fnUntraced(function* (office: Office.Office, door: FrontDoor.FrontDoor, replica: Replica, app: AnyApp) {
+const openPages = Effect.fnUntraced(function* (
+  office: Office.Office,
+  door: FrontDoor.FrontDoor,
+  replica: Replica,
+  app: AnyApp
+) {
   const { keys, store, time, verifier } = office
   const agent = yield* office.agent
   const ready = yield* Readiness.make({ store, keys, time, space: replica.space })
@@ -94,7 +99,10 @@ const openPages = Effect.fnUntraced(function* (office: Office.Office, door: Fron
     pair: Pair.everything(office),
     facts: [
       { name: "data directory", text: office.home.path },
-      { name: "device key", text: keys.level === "High" ? "protected by a passphrase" : "on the disk, without a passphrase" }
+      {
+        name: "device key",
+        text: keys.level === "High" ? "protected by a passphrase" : "on the disk, without a passphrase"
+      }
     ],
     startedMillis: time.now().millis
   })
@@ -107,7 +115,11 @@ const found = Effect.fnUntraced(function* (office: Office.Office, app: AnyApp) {
   return yield* agent.createSpace(RecoveryWords.rootOf(seed), app.definition)
 })
 
-const checkApplication = Effect.fnUntraced(function* (replica: Replica, app: AnyApp, device: Office.Office["keys"]["device"]) {
+const checkApplication = Effect.fnUntraced(function* (
+  replica: Replica,
+  app: AnyApp,
+  device: Office.Office["keys"]["device"]
+) {
   const { genesis } = replica.ledger()
   if (genesis !== undefined && genesis.app !== app.name) {
     return yield* Problem.make("ApplicationForeign", {
@@ -129,10 +141,12 @@ const recoveryWords = Effect.fnUntraced(function* (
   isFirst: boolean,
   { command, showWords }: Options
 ) {
-  if (office.keys.level === "Low") yield* Effect.logWarning("the device key lies on the disk without a passphrase: see keys.passphrase_file")
+  if (office.keys.level === "Low")
+    yield* Effect.logWarning("the device key lies on the disk without a passphrase: see keys.passphrase_file")
   const seed = yield* RootSeed.read(office)
   if (seed === undefined) return
-  if ((isFirst && process.stderr.isTTY === true) || showWords) process.stderr.write(wordSheet(RootSeed.wordsOf(seed), command))
+  if ((isFirst && process.stderr.isTTY === true) || showWords)
+    process.stderr.write(wordSheet(RootSeed.wordsOf(seed), command))
   else output.note(`The recovery words are not written down yet: ${command(["space", "words"])} shows them.`)
 })
 
@@ -151,7 +165,10 @@ const wordSheet = (words: ReadonlyArray<string>, command: Options["command"]): s
 
 /** What a browser opens. */
 const pageOf = (address: string): string =>
-  address.replace(/^ws:/u, "http:").replace(/^aura:/u, "https:").replace(/\?.*$/u, "")
+  address
+    .replace(/^ws:/u, "http:")
+    .replace(/^aura:/u, "https:")
+    .replace(/\?.*$/u, "")
 
 const banner = (
   office: Office.Office,

@@ -31,7 +31,8 @@ const traceLinesShown = 30
 export const simulate = Effect.fnUntraced(function* (output: Output, options: Options) {
   const began = yield* Clock.currentTimeMillis
   const first = options.seed ?? options.from
-  const seedsMax = options.seed !== undefined ? 1 : options.seconds === undefined ? options.seeds : Number.MAX_SAFE_INTEGER
+  const seedsMax =
+    options.seed !== undefined ? 1 : options.seconds === undefined ? options.seeds : Number.MAX_SAFE_INTEGER
   const figures = { seeds: 0, operations: 0, entries: 0, virtualMillis: 0 }
   for (let seed = first; seed < first + seedsMax; seed++) {
     const played = Scenario.play({ seed, keyring, verifier })

@@ -29,7 +29,9 @@ export const confirm = Effect.fnUntraced(function* (office: Office, errand: Erra
   if (seed === undefined) return yield* noSeed
   const words = RootSeed.wordsOf(seed)
   const numbers = new Set(errand.words.map(({ number }) => number))
-  const wrong = errand.words.filter(({ number, word }) => words[number - 1] !== Redacted.value(word).trim().toLowerCase())
+  const wrong = errand.words.filter(
+    ({ number, word }) => words[number - 1] !== Redacted.value(word).trim().toLowerCase()
+  )
   if (numbers.size < confirmedWords || wrong.length > 0) {
     return yield* Problem.make("WordsWrong", {
       what:
@@ -63,7 +65,9 @@ export const renderWords = (data: Data): string => {
 export const sheet = (words: ReadonlyArray<string>): string =>
   table(
     Array.from({ length: Math.ceil(words.length / columns) }, (_, row) =>
-      words.slice(row * columns, (row + 1) * columns).map((word, column) => `${String(row * columns + column + 1).padStart(2)} ${word}`)
+      words
+        .slice(row * columns, (row + 1) * columns)
+        .map((word, column) => `${String(row * columns + column + 1).padStart(2)} ${word}`)
     )
   )
 

@@ -85,7 +85,9 @@ export const render = (data: Data): string => {
       if (amount > 0) lines.push([what, `${count(amount, "entry", "entries")}${until}: see aura journal log`])
     }
   }
-  for (const peer of status.peers) lines.push(["peer", `${peer.device.slice(0, 10)} at ${peer.address}${peer.connected ? ", connected" : ""}`])
-  if (!status.recoveryWordsConfirmed) lines.push(["warning", "the recovery words are not confirmed: aura space confirm"])
+  for (const peer of status.peers)
+    lines.push(["peer", `${peer.device.slice(0, 10)} at ${peer.address}${peer.connected ? ", connected" : ""}`])
+  if (!status.recoveryWordsConfirmed)
+    lines.push(["warning", "the recovery words are not confirmed: aura space confirm"])
   return table(lines)
 }

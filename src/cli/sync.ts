@@ -57,12 +57,25 @@ interface Meeting {
   readonly what: string
 }
 
-const meet = (agent: Agent["Service"], replica: Replica, target: Target, timeoutSeconds: number): Effect.Effect<Meeting> =>
+const meet = (
+  agent: Agent["Service"],
+  replica: Replica,
+  target: Target,
+  timeoutSeconds: number
+): Effect.Effect<Meeting> =>
   Effect.gen(function* () {
     const before = entriesOf(replica)
-    const link = yield* Effect.result(agent.connect(target.address, target.device, { spaces: new Set([replica.space]) }))
+    const link = yield* Effect.result(
+      agent.connect(target.address, target.device, { spaces: new Set([replica.space]) })
+    )
     if (Result.isFailure(link)) {
-      return { device: target.device ?? "", address: target.address, ok: false, received: 0, what: link.failure.message }
+      return {
+        device: target.device ?? "",
+        address: target.address,
+        ok: false,
+        received: 0,
+        what: link.failure.message
+      }
     }
     const done = yield* level(link.success, replica, timeoutSeconds)
     const ok = Option.isSome(done)
@@ -71,7 +84,9 @@ const meet = (agent: Agent["Service"], replica: Replica, target: Target, timeout
       address: target.address,
       ok,
       received: entriesOf(replica) - before,
-      what: ok ? "level" : `not level within ${timeoutSeconds} s: it may not let this device read the space, or lacks part of it`
+      what: ok
+        ? "level"
+        : `not level within ${timeoutSeconds} s: it may not let this device read the space, or lacks part of it`
     }
   }).pipe(Effect.scoped)
 
@@ -101,7 +116,13 @@ const Synced = Schema.Struct({
   connections: Schema.optionalKey(Schema.Finite),
   peers: Schema.optionalKey(
     Schema.Array(
-      Schema.Struct({ device: Schema.String, address: Schema.String, ok: Schema.Boolean, received: Schema.Finite, what: Schema.String })
+      Schema.Struct({
+        device: Schema.String,
+        address: Schema.String,
+        ok: Schema.Boolean,
+        received: Schema.Finite,
+        what: Schema.String
+      })
     )
   )
 })
@@ -111,7 +132,9 @@ export const render = (data: Data): string => {
   const here = `${count(entries, "entry", "entries")} here`
   if (peers === undefined) return `${here}, ${count(connections, "connection")}`
   const lines = peers.map(({ address, device, ok, received, what }) =>
-    ok ? `${device.slice(0, 10)} at ${address}: level, ${count(received, "entry", "entries")} received` : `${address}: ${what}`
+    ok
+      ? `${device.slice(0, 10)} at ${address}: level, ${count(received, "entry", "entries")} received`
+      : `${address}: ${what}`
   )
   return [...lines, here].join("\n")
 }

@@ -48,7 +48,11 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
   let forked = 0
   for (const space of spaces) {
     for (const stored of yield* office.store.feeds(space)) yield* checkFeed(office, voice, space, stored, tally)
-    for (const fork of yield* forks(office.store, space)) {
+    const { known, lost } = yield* forks(office.store, space)
+    if (lost > 0) {
+      yield* voice.note(`${count(lost, "proof")} of forks can't be read; a peer that has them brings them again`)
+    }
+    for (const fork of known) {
       forked++
       yield* voice.note(
         `device ${short(fork.feed.device)} signed two histories of feed ${short(fork.feed.id)} from entry ${fork.at} on; the feed is frozen there`
@@ -74,7 +78,8 @@ const checkFeed = Effect.fnUntraced(function* (
     tally.damage.push({ space, feed: stored.feed, device, isOwn: device === office.keys.device, seq, what })
   }
   if (Result.isFailure(feed)) return note(0, feed.failure.what)
-  if (feed.success.id !== stored.feed || feed.success.space !== space) return note(0, "its header is that of another feed")
+  if (feed.success.id !== stored.feed || feed.success.space !== space)
+    return note(0, "its header is that of another feed")
   const { key } = feed.success
   if (key !== undefined && !(yield* holds(office, [Feed.keyClaim(feed.success, key)])))
     return note(0, "its key is not signed by its device")
@@ -94,7 +99,8 @@ const checkFeed = Effect.fnUntraced(function* (
       const before = Math.floor(tally.entries / progressEntries)
       tally.runs++
       tally.entries += run.success.times.length
-      if (Math.floor(tally.entries / progressEntries) > before) yield* voice.note(`${tally.entries} entries are good so far`)
+      if (Math.floor(tally.entries / progressEntries) > before)
+        yield* voice.note(`${tally.entries} entries are good so far`)
       next = Run.lastSeq(run.success) + 1
       hash = Run.lastHash(run.success)
     }

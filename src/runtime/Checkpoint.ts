@@ -83,7 +83,7 @@ export interface Stored {
 
 /** Everything that can change a verdict that was given, in one digest. */
 const verdictsDigest = (ledger: Ledger): Uint8Array => {
-  const standing = Authority.restrictions(ledger.authority!).map(({ node }) => node.hash as string)
+  const standing = Authority.restrictions(ledger.authority!).map(({ fact, node }) => `${node.hash} ${fact.device}`)
   const forks = [...ledger.forks].map(([feed, { seq }]) => `${feed} ${seq}`)
   const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
   return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort()]))

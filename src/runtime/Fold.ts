@@ -20,7 +20,8 @@ import { loadBytes } from "./limits.ts"
 
 /** A place where the store does not hold what was written. */
 export interface Damage {
-  readonly feed: FeedId
+  /** Undefined: the row with the proofs of forks. */
+  readonly feed: FeedId | undefined
   readonly seq: number
   readonly what: string
 }
@@ -50,6 +51,7 @@ export const fold = Effect.fnUntraced(function* (
     } else feeds.push([feed.success, stored])
   }
   const proofs = yield* forks(store, space)
+  if (proofs.lost > 0) damage.push({ feed: undefined, seq: 0, what: `${proofs.lost} proofs of forks can't be read` })
   const row = how === "whole" ? Option.none() : yield* store.local(space, Checkpoint.checkpointRow)
   const checkpoint = Option.getOrUndefined(row)
   const ends = new Map(feeds.map(([feed, { entries, hash }]) => [feed.id, { entries, hash }]))
@@ -57,7 +59,7 @@ export const fold = Effect.fnUntraced(function* (
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
-    for (const proof of proofs) Ledger.noteFork(ledger, proof)
+    for (const proof of proofs.known) Ledger.noteFork(ledger, proof)
     // all headers first: a feed may close another that is read before it
     for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
     for (const [feed, stored] of feeds) if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
@@ -75,23 +77,24 @@ export const fold = Effect.fnUntraced(function* (
   }
 })
 
-/** The proofs of forks that this replica keeps, lowest position per feed. */
+/** The proofs of forks that this replica keeps, lowest position per feed; how many can't be read. */
 export const forks = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId
-): Effect.fn.Return<ReadonlyArray<Fork.Fork>, JournalStoreError> {
+): Effect.fn.Return<{ readonly known: ReadonlyArray<Fork.Fork>; readonly lost: number }, JournalStoreError> {
   const row = yield* store.local(space, forksRow)
-  if (Option.isNone(row)) return []
+  if (Option.isNone(row)) return { known: [], lost: 0 }
   const decoded = Cbor.decode(row.value)
-  if (Result.isFailure(decoded) || !Array.isArray(decoded.success)) return []
-  const proofs: Array<Fork.Fork> = []
+  if (Result.isFailure(decoded) || !Array.isArray(decoded.success)) return { known: [], lost: 1 }
+  const known: Array<Fork.Fork> = []
   for (const item of decoded.success as ReadonlyArray<Cbor.Cbor>) {
     const proof = item instanceof Uint8Array ? Fork.decode(item) : undefined
-    if (proof !== undefined && Result.isSuccess(proof)) proofs.push(proof.success)
+    if (proof !== undefined && Result.isSuccess(proof)) known.push(proof.success)
   }
-  return proofs
+  return { known, lost: decoded.success.length - known.length }
 })
 
+/** Takes all that is stored of a feed; with a clock its entries are judged too. True when a verdict was overturned. */
 const foldFeed = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   ledger: Ledger.Ledger,

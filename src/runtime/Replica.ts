@@ -465,7 +465,7 @@ export const open = Effect.fn("Replica.open")(function* (
   })
 
   const keepFork = Effect.fnUntraced(function* (fork: Fork.Fork) {
-    const others = (yield* forks(store, space)).filter((known) => known.feed.id !== fork.feed.id || known.at < fork.at)
+    const others = (yield* forks(store, space)).known.filter((known) => known.feed.id !== fork.feed.id || known.at < fork.at)
     yield* commit({ locals: [{ name: forksRow, bytes: Cbor.encode([...others, fork].map((known) => known.bytes)) }] })
     return Ledger.noteFork(folded.ledger, fork)
   })

@@ -68,14 +68,13 @@ export interface PlanOptions {
   readonly safetyMillis?: number
   /** Faults that the scenario can bear; all of them by default. */
   readonly kinds?: ReadonlyArray<Kind>
+  /** Time between two events in the most eventful plans. */
+  readonly eventEveryMillis?: number
 }
-
-/** Mean virtual time between two events of a plan. */
-const eventEveryMillis = 2_500
 
 export const draw = (seed: number, options: PlanOptions): Plan => {
   const chance = Chance.make(seed, "plan")
-  const { agents: names, safetyMillis = 60_000 } = options
+  const { agents: names, eventEveryMillis = 2_500, safetyMillis = 60_000 } = options
   const allowed = options.kinds ?? kinds
   const drawn = kinds.filter((kind) => chance.happens(0.4) && allowed.includes(kind))
   const has = (kind: Kind): boolean => drawn.includes(kind)
@@ -90,7 +89,7 @@ export const draw = (seed: number, options: PlanOptions): Plan => {
       downMillis: chance.happens(0.3) ? { min: 5_000, max: 30_000 } : { min: 100, max: 5_000 }
     })),
     links: pairsOf(names).map(([from, to]) => ({ from, to, conditions: drawLink(chance, has) })),
-    events: drawEvents(chance, names, safetyMillis, has),
+    events: drawEvents(chance, names, { safetyMillis, eventEveryMillis }, has),
     safetyMillis
   }
 }
@@ -120,7 +119,7 @@ type Draw = () => Fault
 const drawEvents = (
   chance: Chance.Chance,
   names: ReadonlyArray<string>,
-  safetyMillis: number,
+  { eventEveryMillis, safetyMillis }: { readonly safetyMillis: number; readonly eventEveryMillis: number },
   has: (kind: Kind) => boolean
 ): Plan["events"] => {
   const agent = (): string => chance.pick(names)

@@ -62,7 +62,8 @@ export interface Figures {
   readonly overturnings: number
 }
 
-const safetyMillis = 60_000
+const safetyMillis = 20_000
+const eventEveryMillis = 800
 
 /** Time to converge: a clock ten minutes wrong makes entries that are held for minutes. */
 const convergenceMillis = 40 * 60_000
@@ -72,7 +73,7 @@ type Actor = Agents.Agent<Devices.Device, Devices.DeviceError>
 export const play = (options: Options): Played => {
   const { seed } = options
   const story = Story.draw(seed, safetyMillis)
-  const plan = Faults.draw(seed, { agents: story.cast.map(({ name }) => name), safetyMillis })
+  const plan = Faults.draw(seed, { agents: story.cast.map(({ name }) => name), safetyMillis, eventEveryMillis })
   const deeds: Array<Workload.Deed> = []
   let figures = { entries: 0, overturnings: 0 }
   const outcome = World.run(

@@ -52,7 +52,7 @@ export const draw = (seed: number, safetyMillis: number): Story => {
   const chance = Chance.make(seed, "story")
   const kinds = incidentKinds.filter(() => chance.happens(0.4))
   const has = (kind: IncidentKind): boolean => kinds.includes(kind)
-  const pace = (): number => chance.pick([300, 1_000, 4_000])
+  const pace = (): number => chance.pick([200, 800, 3_000])
   const person = (name: string, invitedBy: string | undefined, rights: ReadonlyArray<Right>): Person => ({
     name,
     invitedBy,
@@ -82,7 +82,7 @@ export const draw = (seed: number, safetyMillis: number): Story => {
   }
   if (has("Recovery"))
     incidents.push({
-      atMillis: Math.min(safetyMillis, together + chance.between(1_000, 20_000)),
+      atMillis: Math.min(safetyMillis, together + chance.between(500, 10_000)),
       incident: { _tag: "Recover", who: other, at: chance.pick(["Alice", "Bob", "Carol"]) }
     })
   return {

@@ -6,7 +6,9 @@
  * performed, or refused by the application or by authority. A refusal after an attempt whose outcome nobody knows says
  * nothing about that attempt.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { SpaceId } from "../identity/Id.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
@@ -62,17 +64,21 @@ export const attempt = (
       })
     )
     .pipe(
-      Effect.match({
-        onSuccess: ({ result }): boolean => tell(deed, "Performed", result),
-        onFailure: (error): boolean => {
-          if (typeof error === "object" && ("refused" in error || isVerdict(error._tag)))
-            return tell(deed, "Refused", undefined)
-          deed.isUnsure = true
-          return false
-        }
-      }),
-      Effect.flatMap((isDefinite) => (isDefinite ? Effect.void : Effect.fail("NoAnswer" as const)))
+      Effect.exit,
+      Effect.flatMap((exit) => (hear(deed, exit) ? Effect.void : Effect.fail("NoAnswer" as const)))
     )
+
+/** Notes an answer; false if it is none: the device went down, was closed, or could not say what became of it. */
+const hear = (deed: Deed, exit: Exit.Exit<Operations.Performed<unknown>, unknown>): boolean => {
+  if (Exit.isSuccess(exit)) return tell(deed, "Performed", exit.value.result)
+  const error = Cause.squash(exit.cause)
+  if (isVerdict(error)) return tell(deed, "Refused", undefined)
+  deed.isUnsure = true
+  return false
+}
+
+const isVerdict = (error: unknown): boolean =>
+  error instanceof Operations.OperationDenied || (typeof error === "object" && error !== null && "refused" in error)
 
 const performers = new WeakMap<Replica, Operations.Performer<typeof Notebook.app>>()
 
@@ -83,8 +89,6 @@ const performerOf = (host: Operations.Host): Effect.Effect<Operations.Performer<
     Effect.sync(() => performers.set(host.replica, made))
   )
 }
-
-const isVerdict = (tag: string): boolean => tag === "OperationDenied" || tag === "EntryTooLarge"
 
 const tell = (deed: Deed, outcome: Deed["outcome"], result: unknown): true => {
   // a repeat may only say what was said before

@@ -104,14 +104,20 @@ export interface Topic {
   /** Bytes taken from the peer and not yet credited; how many of them are dealt with. */
   readonly owed: number
   readonly withheld: number
-  /** From where we last asked for a feed again; how often we asked, and the bytes we credited, which give that back. */
-  readonly asked: ReadonlyMap<FeedId, number>
+  /** Feeds we asked for again; how often we asked at all, and the bytes we credited, which give that back. */
+  readonly asked: ReadonlyMap<FeedId, Question>
   readonly asks: number
   readonly given: number
   /** Feeds whose frontier contradicted ours: the search for the fork has begun. */
   readonly disputed: ReadonlySet<FeedId>
   /** Feeds whose runs were turned away, with their headers: to be asked for when they are wanted. */
   readonly missed: ReadonlyMap<FeedId, Uint8Array | undefined>
+}
+
+/** From where a feed was asked for again, and by how much further back the next question about it goes. */
+export interface Question {
+  readonly from: number
+  readonly step: number
 }
 
 /** A topic's next state with what to do. */
@@ -281,24 +287,29 @@ export const prove = (topic: Topic, proof: Uint8Array): Next | Breach => {
   return { topic: { ...topic, proofs }, asks: [{ _tag: "Prove", space: topic.share.space, proof }] }
 }
 
-/** The peer sent us these entries, so it has them: they are not sent back. */
+/** The peer sent us these entries, so it has them durably: they are not sent back. */
 export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head): Topic => {
+  const heads = new Map([[feed, head]])
   const asked = new Map(topic.asked)
   asked.delete(feed)
-  return { ...topic, asked, next: raise(topic.next, [[feed, head]], topic.rewound) }
+  const acknowledged = Frontier.join(topic.acknowledged, heads)
+  return { ...topic, asked, acknowledged, next: raise(topic.next, heads, topic.rewound) }
 }
 
-/** Asks for a feed from an earlier point; repeated questions about one feed go back in doubling steps. */
+/**
+ * Asks for a feed from an earlier point. Where the answer does not meet what is here either, the next question goes
+ * further back, in doubling steps; what comes meanwhile from behind the question's point is no reason for another one.
+ */
 export const askAgain = (topic: Topic, feed: FeedId, from: number): Next => {
   const last = topic.asked.get(feed)
-  // The answer to the same question is on its way, or did not help; what was turned away would be so again.
-  if (!mayTell(topic) || last === from || topic.missed.has(feed) || topic.asks >= questionsMax(topic.given)) {
-    return { topic, asks: [] }
+  const isAnswered = (last !== undefined && from >= last.from) || topic.missed.has(feed)
+  if (!mayTell(topic) || isAnswered || topic.asks >= questionsMax(topic.given)) return { topic, asks: [] }
+  const question = last === undefined ? { from, step: 1 } : { from: Math.max(0, from - last.step), step: last.step * 2 }
+  const message = { _tag: "Want", space: topic.tag, feed, from: question.from } as const
+  return {
+    topic: { ...topic, asked: new Map(topic.asked).set(feed, question), asks: topic.asks + 1 },
+    asks: [{ _tag: "Send", message }]
   }
-  const start = last === undefined || from > last ? from : Math.max(0, from - (last - from))
-  const asked = new Map(topic.asked).set(feed, start)
-  const message = { _tag: "Want", space: topic.tag, feed, from: start } as const
-  return { topic: { ...topic, asked, asks: topic.asks + 1 }, asks: [{ _tag: "Send", message }] }
 }
 
 /** A run was turned away as not wanted. */
@@ -369,10 +380,14 @@ const lastOf = (topic: Topic, feed: FeedId, local: Local): number =>
     ? Number.POSITIVE_INFINITY
     : (topic.peerUpTo.get(feed)?.seq ?? -1)
 
-/** Asks the store for the next feed that the peer lacks, authority first, when the window has room for a run. */
+/**
+ * Asks the store for the next feed that the peer lacks, authority first. Only when half of the window is free, so that
+ * the store is not asked for each run that was credited; and for no more than can be sent, if runs are very small.
+ */
 const pump = (topic: Topic): Next => {
-  const room = windowBytes - topic.inFlight - runBytesMax
-  if (topic.loading !== undefined || room < 0 || topic.runsInFlight.length >= windowRuns) return { topic, asks: [] }
+  const runsFree = windowRuns - topic.runsInFlight.length
+  const isBusy = topic.inFlight > windowBytes / 2 || runsFree < windowRuns / 2
+  if (topic.loading !== undefined || isBusy) return { topic, asks: [] }
   let found: FeedId | undefined
   for (const [feed, local] of topic.share.feeds) {
     if (found !== undefined && local.kind === "data") continue
@@ -384,9 +399,13 @@ const pump = (topic: Topic): Next => {
   }
   if (found === undefined) return { topic, asks: [] }
   const from = topic.next.get(found) ?? 0
-  const load = { _tag: "Load", space: topic.share.space, feed: found, from, bytesMax: Math.max(1, room) } as const
+  const bytesMax = Math.min(windowBytes - topic.inFlight - runBytesMax, runsFree * smallRunBytes)
+  const load = { _tag: "Load", space: topic.share.space, feed: found, from, bytesMax } as const
   return { topic: { ...topic, loading: { feed: found, from } }, asks: [load] }
 }
+
+/** About the size of a run of one entry with some data. */
+const smallRunBytes = 512
 
 /** Everything, once the peer said how far it is; before that only an introduction. */
 const mayServe = (topic: Topic, local: Local): boolean =>

@@ -3,7 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { JournalStore, StoredRun } from "../../src/effects/JournalStore.ts"
-import * as Cbor from "../../src/journal/Cbor.ts"
 import * as Fork from "../../src/journal/Fork.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
@@ -58,7 +57,7 @@ const journal = (entries: number) =>
 const foldFlipped = (
   store: JournalStore["Service"],
   space: Parameters<typeof fold>[1],
-  flip: { readonly feed: string; readonly first: number; readonly at: number; readonly mask: number }
+  flip: { readonly feed: string; readonly first: number; readonly at: number }
 ): Effect.Effect<Folded, unknown> =>
   fold(
     {
@@ -67,17 +66,24 @@ const foldFlipped = (
         Effect.map(store.read(of, feed, from, bytesMax), (runs) =>
           runs.map((run): StoredRun => {
             if (run.feed !== flip.feed || run.first !== flip.first) return run
-            const bytes = run.bytes.slice()
-            bytes[flip.at]! ^= flip.mask
-            return { ...run, bytes }
+            return { ...run, bytes: flipped(run.bytes, flip.at) }
           })
         )
     },
     space,
-    now
+    now,
+    "whole"
   )
 
 const signatureBytes = 64
+
+const flipped = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ (1 << (at % 8)) : byte))
+
+/** The framing of a run is not canonical: another byte may unfold to the very same entries. */
+const meansTheSame = (bytes: Uint8Array, original: Uint8Array): boolean => {
+  const [a, b] = [Run.decode(bytes), Run.decode(original)]
+  return Result.isSuccess(a) && Result.isSuccess(b) && a.success.feed === b.success.feed && Run.lastHash(a.success) === Run.lastHash(b.success)
+}
 
 /** What may stand in a state that was read from a damaged journal: of each feed a beginning, nothing else. */
 const counted = (ledger: Ledger.Ledger): number => Number(Ledger.read(ledger, definition)["count"])
@@ -89,7 +95,7 @@ const checkFlips = (entries: number, positions: (size: number) => Iterable<numbe
       on,
       Effect.gen(function* () {
         const store = yield* Store
-        const whole = yield* fold(store, space, now)
+        const whole = yield* fold(store, space, now, "whole")
         assert.deepStrictEqual(whole.damage, [])
         const stored: Array<StoredRun> = []
         for (const { feed } of yield* store.feeds(space)) stored.push(...(yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER)))
@@ -97,9 +103,10 @@ const checkFlips = (entries: number, positions: (size: number) => Iterable<numbe
           const run = stored[index]!
           for (const at of positions(run.bytes.length)) {
             const place = `byte ${at} of ${run.bytes.length}, entries ${run.first} to ${run.last} of ${run.feed.slice(0, 8)}`
-            const { damage, ledger } = yield* foldFlipped(store, space, { feed: run.feed, first: run.first, at, mask: 1 << (at % 8) })
-            if (at >= run.bytes.length - signatureBytes) {
-              // a signature counts when a run arrives; what it was for is held by the chain
+            const { damage, ledger } = yield* foldFlipped(store, space, { feed: run.feed, first: run.first, at })
+            const turned = flipped(run.bytes, at)
+            if (at >= run.bytes.length - signatureBytes || meansTheSame(turned, run.bytes)) {
+              // a signature counts when a run arrives; framing that unfolds to the same is the same run
               assert.deepStrictEqual(account(ledger), account(whole.ledger), place)
               continue
             }
@@ -153,14 +160,13 @@ describe("a stored byte that turned", () => {
                     Effect.succeed(
                       feeds.map((one) => {
                         if (one !== broken) return one
-                        const header = one.header.slice()
-                        header[at]! ^= 1
-                        return { ...one, header }
+                        return { ...one, header: flipped(one.header, at) }
                       })
                     )
                 },
                 space,
-                now
+                now,
+                "whole"
               )
               assert.deepStrictEqual(folded.damage.map(({ feed }) => feed), [broken.feed])
               assert.isFalse(folded.ledger.lines.has(broken.feed))
@@ -168,7 +174,7 @@ describe("a stored byte that turned", () => {
             }
           }
           yield* store.commit({ space, locals: [{ name: "forks", bytes: Uint8Array.of(0x81, 0x41, 0x00) }] })
-          const folded = yield* fold(store, space, now)
+          const folded = yield* fold(store, space, now, "whole")
           assert.lengthOf(folded.damage, 1)
           assert.include(folded.damage[0]!.what, "proof")
         })
@@ -186,7 +192,7 @@ describe("a stored byte that turned", () => {
         ...store,
         read: (of, feed, from, bytesMax) =>
           Effect.map(store.read(of, feed, from, bytesMax), (runs) =>
-            runs.map((run) => (run.first === 6 ? { ...run, bytes: run.bytes.map((byte, at) => (at === 200 ? byte ^ 4 : byte)) } : run))
+            runs.map((run) => (run.first === 6 ? { ...run, bytes: flipped(run.bytes, 80) } : run))
           )
       })
       yield* during(
@@ -220,16 +226,12 @@ describe("a run on the wire", () => {
         Effect.gen(function* () {
           const replica = yield* Replica.open(space)
           const before = account(replica.ledger())
-          for (const part of ["run", "header"] as const) {
-            const bytes = good[part]!
-            for (let at = 0; at < bytes.length; at++) {
-              const turned = bytes.slice()
-              turned[at]! ^= 1 << (at % 8)
-              const [outcome] = yield* replica.receive([{ ...good, header: undefined, [part]: turned }])
-              if (part === "run") assert.include(["Refused", "Detached", "Unwanted"], outcome!._tag, `${part} ${at}`)
-              else break
-              assert.deepStrictEqual(account(replica.ledger()), before, `${part} ${at}`)
-            }
+          for (let at = 0; at < good.run.length; at++) {
+            const turned = flipped(good.run, at)
+            if (at < good.run.length - signatureBytes && meansTheSame(turned, good.run)) continue
+            const [outcome] = yield* replica.receive([{ header: undefined, run: turned }])
+            assert.include(["Refused", "Detached"], outcome!._tag, `byte ${at}`)
+            assert.deepStrictEqual(account(replica.ledger()), before, `byte ${at}`)
           }
           assert.strictEqual((yield* replica.receive([good]))[0]?._tag, "Stored")
         })
@@ -241,9 +243,7 @@ describe("a run on the wire", () => {
           const replica = yield* Replica.open(space)
           const header = founding.header!
           for (let at = 0; at < header.length; at++) {
-            const turned = header.slice()
-            turned[at]! ^= 1 << (at % 8)
-            const [outcome] = yield* replica.receive([{ ...founding, header: turned }])
+            const [outcome] = yield* replica.receive([{ ...founding, header: flipped(header, at) }])
             assert.strictEqual(outcome?._tag, "Refused", `header ${at}`)
           }
           assert.strictEqual(replica.ledger().lines.size, 0)
@@ -278,17 +278,18 @@ describe("a fork proof", () => {
       say(other, { facts: [add(7)] })
       const [a, b] = [hers, other].map((of) => Result.getOrThrow(Run.decode(runOf(of).run)))
       const proof = Fork.between(hers.feed, a!, b!)!.bytes
+      const genuine = Result.getOrThrow(Fork.decode(proof))
+      const hashesOf = ({ branches }: Fork.Fork): string => branches.map((run) => `${Run.lastHash(run)} ${run.signature.join()}`).join()
       yield* during(
         on,
         Effect.gen(function* () {
           const replica = yield* Replica.open(space)
           for (let at = 0; at < proof.length; at++) {
-            const turned = proof.slice()
-            turned[at]! ^= 1 << (at % 8)
-            assert.isFalse(yield* replica.prove(turned), `byte ${at}`)
+            const turned = Fork.decode(flipped(proof, at))
+            const isTrue = Result.isSuccess(turned) && hashesOf(turned.success) === hashesOf(genuine)
+            if (!isTrue) assert.isFalse(yield* replica.prove(flipped(proof, at)), `byte ${at}`)
           }
           assert.strictEqual(replica.forks().size, 0)
-          assert.isTrue(Result.isSuccess(Cbor.decode(proof)))
           assert.isTrue(yield* replica.prove(proof))
         })
       )

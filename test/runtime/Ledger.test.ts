@@ -7,6 +7,9 @@ import * as fc from "fast-check"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Run from "../../src/journal/Run.ts"
+import { JournalStore } from "../../src/effects/JournalStore.ts"
+import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import { account, during, installation, keysOf, runOf, type Script } from "./fixtures.ts"
 import { dice, history, type Dice, type History } from "./histories.ts"
@@ -33,6 +36,17 @@ const portions = ({ scripts }: History, { roll, shuffled }: Dice): Array<Portion
   return shuffled(result)
 }
 
+const deliveries = new WeakMap<Script, Map<number, Delivery>>()
+
+/** A portion as a run; each is signed once. */
+const signed = ({ first, last, of }: Portion): Delivery => {
+  const known = deliveries.get(of) ?? new Map<number, Delivery>()
+  deliveries.set(of, known)
+  const delivery = known.get(first * 1024 + last) ?? runOf(of, first, last)
+  known.set(first * 1024 + last, delivery)
+  return delivery
+}
+
 /** Brings the portions to a replica, again and again as sync would, until a whole round brings nothing new. */
 const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll }: Dice) =>
   Effect.gen(function* () {
@@ -42,7 +56,7 @@ const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll 
       const next: Array<Portion> = []
       while (left.length > 0) {
         const batch = left.splice(0, 1 + roll(4))
-        const outcomes = yield* replica.receive(batch.map(({ first, last, of }) => runOf(of, first, last)))
+        const outcomes = yield* replica.receive(batch.map(signed))
         for (let i = 0; i < batch.length; i++) {
           const outcome = outcomes[i]!
           const portion = batch[i]!
@@ -66,9 +80,19 @@ const told = (of: History, seed: number) =>
     const chance = dice(seed)
     const on = installation(keysOf(77))
     const all = portions(of, chance)
-    if (chance.roll(2) === 0) {
+    if (chance.roll(3) > 0) {
       const some = all.slice(0, chance.roll(all.length + 1))
-      yield* during(on, Effect.flatMap(Replica.open(of.space), (replica) => deliver(replica, some, chance)))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(of.space)
+          yield* deliver(replica, some, chance)
+          const checkpoint = Checkpoint.encode(replica.ledger())
+          if (checkpoint === undefined || chance.roll(4) === 0) return
+          const store = yield* JournalStore
+          yield* store.commit({ space: of.space, locals: [{ name: Checkpoint.checkpointRow, bytes: checkpoint }] })
+        })
+      )
     }
     const live = yield* during(
       on,
@@ -99,7 +123,7 @@ describe("the books of a replica", () => {
       fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 60 }), async (seed, steps) => {
         const of = history(seed, steps)
         const first = await Effect.runPromise(told(of, seed + 1))
-        for (let order = 2; order < 5; order++) {
+        for (let order = 2; order < 4; order++) {
           const other = await Effect.runPromise(told(of, seed + order))
           assert.deepStrictEqual(other, first, `order ${order}`)
         }

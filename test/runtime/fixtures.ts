@@ -319,8 +319,10 @@ export const bring = (on: Installation, space: SpaceId, ...deliveries: ReadonlyA
     on,
     Effect.gen(function* () {
       const replica = yield* Open.open(space)
-      const outcomes = yield* replica.receive(deliveries)
-      for (const outcome of outcomes) if (outcome._tag !== "Stored") throw new Error(JSON.stringify(outcome))
+      for (const delivery of deliveries) {
+        const [outcome] = yield* replica.receive([delivery])
+        if (outcome?._tag !== "Stored") throw new Error(JSON.stringify(outcome))
+      }
     })
   )
 

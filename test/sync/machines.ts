@@ -17,7 +17,13 @@ import { accepted, bytesOf, hexOf, space } from "../journal/writing.ts"
 export const channelKey = bytesOf("channel key")
 export const tag = Message.tagOf(channelKey, space)
 
-export const feedNamed = (name: string): FeedId => feedId(bytesOf(`feed ${name}`))
+export const feedNamed = (name: string): FeedId => {
+  const id = ids.get(name) ?? feedId(bytesOf(`feed ${name}`))
+  ids.set(name, id)
+  return id
+}
+
+const ids = new Map<string, FeedId>()
 
 /** Entries `first` to `last` of a feed. From `forkAt` on they are those of `branch`. */
 export interface Stretch {
@@ -29,8 +35,14 @@ export interface Stretch {
   readonly forkAt: number
 }
 
-const markAt = ({ feed, branch, forkAt }: Stretch, seq: number): string =>
-  seq < 0 ? "" : hexOf(bytesOf(`${feed} ${seq} ${seq >= forkAt ? branch : ""}`)).slice(0, 32)
+const markAt = ({ feed, branch, forkAt }: Stretch, seq: number): string => {
+  const what = `${feed} ${seq} ${seq >= forkAt ? branch : ""}`
+  const known = marks.get(what) ?? hexOf(bytesOf(what)).slice(0, 32)
+  marks.set(what, known)
+  return known
+}
+
+const marks = new Map<string, string>()
 
 const pack = (stretch: Stretch, size: number): Uint8Array => {
   const text = new TextEncoder().encode(JSON.stringify(stretch))

@@ -417,6 +417,20 @@ describe("what a grant gives", () => {
     assert.isTrue(Authority.isNamed(authority, dave), "yet his feed is one to listen to")
   })
 
+  it("of two chains to the same right one is shown, the same whichever came first", () => {
+    const home = household({ bob: admin, mallory: admin })
+    const gifts = [bob, mallory].map((giver) =>
+      home.write(giver, [grant(carol, right("kv:write"))], { seen: [home.mallory] })
+    )
+    const base = Authority.extend(Authority.make(genesis), home.entries.slice(0, 4))
+    const [one, other] = [gifts, gifts.toReversed()].map((order) => {
+      const authority = Authority.extend(base, order)
+      return Authority.rights(authority, Authority.present(authority), carol)
+    })
+    assert.lengthOf(one!, 1)
+    assert.deepStrictEqual(one, other)
+  })
+
   it("a definition counts if its author held app:define, whoever repeats it", () => {
     const home = household({ bob: [right("app:define")] })
     const { definition } = define(1)
@@ -568,6 +582,18 @@ describe("entries", () => {
     assert.throws(() => Authority.extend(authority, [home.mallory]), /named but not here/)
     assert.throws(() => Authority.look(authority, Authority.emptyView(authority), [at(home.bob)]), /named but not here/)
     assert.strictEqual(Authority.extend(authority, [home.founding]).nodes.get(home.founding.hash)?.seq, 0)
+  })
+
+  it("of a newer value are not in an older one", () => {
+    const home = household({})
+    const older = Authority.extend(Authority.make(genesis), [home.founding, home.bob])
+    const newer = Authority.extend(older, [home.carol, home.mallory])
+    assert.isTrue(Authority.knows(newer, at(home.carol)))
+    assert.isFalse(Authority.knows(older, at(home.carol)))
+    assert.isUndefined(older.nodes.get(home.carol.hash))
+    assert.isFalse(Authority.isNamed(older, carol))
+    assert.throws(() => Authority.look(older, Authority.emptyView(older), [at(home.carol)]), /named but not here/)
+    assert.lengthOf(Authority.members(older), 2)
   })
 
   it("seen alike make one view", () => {

@@ -34,6 +34,7 @@ import type * as Scope from "effect/Scope"
 import type { RequestListener } from "node:http"
 import type { JournalStoreError } from "../../effects/JournalStore.ts"
 import * as Metrics from "../../observability/Metrics.ts"
+import * as CommandLine from "../CommandLine.ts"
 import * as DeviceProof from "./DeviceProof.ts"
 import { formsOf, type Form } from "./Forms.ts"
 import * as Live from "./Live.ts"
@@ -179,7 +180,8 @@ const home = Effect.fnUntraced(function* ({ forms, site }: Opened, { isHere }: A
   if (!isHere) return Reply.page((nonce) => Page.plain(nonce, readiness))
   const overview = Overview.of(site, readiness)
   const sections = Page.sectionsOf(site, forms, overview)
-  return Reply.page((nonce) => Page.live(nonce, overview.app === "" ? "Aura" : overview.app, sections))
+  const pairLine = site.command?.(["pair"]) ?? CommandLine.line(["pair"], undefined)
+  return Reply.page((nonce) => Page.live(nonce, overview.app === "" ? "Aura" : overview.app, sections, pairLine))
 })
 
 const metrics = Effect.fnUntraced(function* (site: Site) {
@@ -224,7 +226,10 @@ const signedOperation = Effect.fnUntraced(function* ({ prove, site }: Opened, ar
 const pairing = (site: Site): Effect.Effect<Reply.Reply> =>
   Effect.match(site.pair, {
     onFailure: ({ message }) => Reply.problem({ status: 503, code: "PairingUnavailable", detail: message }),
-    onSuccess: (code) => Reply.json({ ok: true, code: Redacted.value(code) })
+    onSuccess: (code) => {
+      const text = Redacted.value(code)
+      return Reply.json({ ok: true, code: text, command: CommandLine.line(["join", text], undefined) })
+    }
   })
 
 const bodyOf = ({ request }: Arrival): Effect.Effect<Result.Result<Uint8Array, Reply.Problem>> => {

@@ -31,7 +31,7 @@ export const sectionsOf = (site: Site, forms: ReadonlyArray<Form>, overview: Ove
   ])
 
 /** The page of a person at this machine. */
-export const live = (nonce: string, title: string, sections: Sections): string => {
+export const live = (nonce: string, title: string, sections: Sections, pairLine: string): string => {
   const part = (id: string): Html => html`<section id="${id}">${sections.get(id)}</section>`
   const fields = [...sections.keys()].filter((id) => id.startsWith("field-"))
   return frame(

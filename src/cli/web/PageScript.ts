@@ -80,9 +80,9 @@ document.getElementById("pair").addEventListener("click", async (event) => {
   const answer = await post("/ui/pairing", {}, event.target)
   if (answer === undefined) return
   const code = document.createElement("code")
-  code.textContent = 'aura join "' + answer.code + '"'
+  code.textContent = answer.command
   const how = document.createElement("p")
-  how.textContent = "For one device, within ten minutes. Whoever has it becomes a member:"
+  how.textContent = "Run this on the new device within ten minutes. It works once; show it to nobody else."
   document.getElementById("code").replaceChildren(how, code)
 })
 `

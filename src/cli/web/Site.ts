@@ -37,6 +37,8 @@ export interface Site {
   /** What else the page on this machine shows of the server: data directory, key protection. */
   readonly facts: ReadonlyArray<{ readonly name: string; readonly text: string }>
   readonly startedMillis: number
+  /** How `aura` is called in this directory, for lines that people copy; without it, as this process was. */
+  readonly command?: (words: ReadonlyArray<string>) => string
 }
 
 /** The rules of the space: those of the code that runs, else the newest that the journal has. */

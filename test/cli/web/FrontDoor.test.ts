@@ -100,8 +100,8 @@ describe("the page", () => {
         "Bob",
         "Carol",
         "not connected",
-        "aura pair",
-        "aura join",
+        
+        
         'data-operation="add"'
       ])
         assert.include(page.text, part)
