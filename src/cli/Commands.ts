@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Errand } from "./Errand.ts"
 import type { Output } from "./Output.ts"
-import * as Problem from "./Problem.ts"
+import type * as Problem from "./Problem.ts"
 
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.optional, Flag.withDescription(description))

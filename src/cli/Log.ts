@@ -30,6 +30,7 @@ const fields: ReadonlySet<string> = new Set([
   "operation_type",
   "path",
   "peer",
+  "reason",
   "seq",
   "service",
   "space",

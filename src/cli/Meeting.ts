@@ -1,6 +1,6 @@
 /** Bringing a space level with one peer: connect, exchange until neither lacks anything, and say how it went. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { Link } from "../runtime/Link.ts"
 import type { Replica } from "../runtime/Replica.ts"

@@ -119,7 +119,7 @@ export const load = Effect.fnUntraced(function* (
   for (const [name, { source, value }] of Object.entries(found)) {
     const rule = rules[name]
     if (rule === undefined) {
-      problems.push({ setting: name, source, allowed: Object.keys(rules).join(", ") })
+      problems.push({ setting: name, what: "no such setting", source, allowed: Object.keys(rules).join(", ") })
       continue
     }
     const decoded = Schema.decodeUnknownResult(rule.schema)(value)

@@ -3,7 +3,7 @@
  * second ends the process at once.
  */
 import * as Deferred from "effect/Deferred"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
 const asked = Deferred.makeUnsafe<void>()

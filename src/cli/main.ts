@@ -21,5 +21,3 @@ if (major < 22 || (major === 22 && minor < 19)) {
   const { run } = await import("./Program.ts")
   run(process.argv.slice(2))
 }
-
-export {}

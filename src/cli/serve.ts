@@ -227,7 +227,7 @@ const inUse = (problem: Problem.Problem): Problem.Problem =>
 const portTaken = (problem: Problem.Problem): Problem.Problem =>
   problem.what.includes("EADDRINUSE")
     ? Problem.make("PortTaken", {
-        what: problem.what,
+        what: `can't listen at ${problem.where ?? "this address"}: another program does`,
         where: problem.where,
         do: "stop the other program, or take other ports: --port 0 --http 0 takes free ones"
       })

@@ -1,7 +1,6 @@
 /** `aura status`: this device, its space, who else is in it, and what is not applied, with the reason to look further. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { short } from "../identity/Id.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"

@@ -2,18 +2,22 @@
  * `aura journal verify`: reads every stored run of every space back and checks header, chain and signature again, as if
  * a stranger had brought it.
  *
- * It needs no agent, so it also works where a space no longer opens. It changes nothing. Forks are a peer's misbehaviour and
- * no damage: they are told as notes. Exit code 1 when something stored is not what was written, with the way on.
+ * It needs no agent, so it also works where a space no longer opens. Forks are a peer's misbehaviour and no damage: they
+ * are told as notes. It changes nothing, except that a checkpoint which does not follow from the entries is removed, for
+ * that is a cache. Exit code 1 when something stored is not what was written, with the way on.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { StoredFeed } from "../effects/JournalStore.ts"
 import type { Claim } from "../effects/Verifier.ts"
 import { entryHash, short, type SpaceId } from "../identity/Id.ts"
 import * as Feed from "../journal/Feed.ts"
+import * as State from "../journal/crdt/State.ts"
 import * as Run from "../journal/Run.ts"
-import { forks } from "../runtime/Fold.ts"
+import { checkpointRow } from "../runtime/Checkpoint.ts"
+import { fold, forks } from "../runtime/Fold.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
@@ -61,6 +65,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
   }
   const { damage, entries, feeds, runs } = tally
   if (damage.length > 0) return yield* damaged(office, damage, entries)
+  for (const space of spaces) yield* checkCheckpoint(office, voice, space)
   yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked })
 })
 
@@ -106,6 +111,19 @@ const checkFeed = Effect.fnUntraced(function* (
     }
   }
   if (hash !== stored.hash) note(Math.max(0, next - 1), "its end is not the one that was written down")
+})
+
+/** What is taken up from a checkpoint must be what follows from the entries: if not, the checkpoint goes. */
+const checkCheckpoint = Effect.fnUntraced(function* ({ store, time }: Office, voice: Voice, space: SpaceId) {
+  if (Option.isNone(yield* store.local(space, checkpointRow))) return
+  const nowMillis = time.now().millis
+  const whole = State.digest((yield* fold(store, space, nowMillis, "whole")).ledger.state)
+  const quick = State.digest((yield* fold(store, space, nowMillis, "from checkpoint")).ledger.state)
+  if (whole.every((byte, index) => byte === quick[index])) return
+  yield* store.commit({ space, locals: [{ name: checkpointRow, bytes: null }] })
+  yield* voice.note(
+    `the checkpoint of space ${short(space)} did not follow from its entries and was removed; the next start makes it anew`
+  )
 })
 
 const holds = (office: Office, claims: ReadonlyArray<Claim>) =>

@@ -151,8 +151,11 @@ export const lineOf = (ledger: Ledger, feed: Feed): Line => {
   return line
 }
 
-/** Whether a run that continues the line keeps time: above the entry before it, as within a run. */
-export const rises = (line: Line, run: Run.Run): boolean => line.taken === 0 || run.times[0]! > line.time
+/** Whether what a run adds to the line keeps time: above the entry before it, as within a run. */
+export const rises = (line: Line, run: Run.Run): boolean => {
+  const next = run.times[line.taken - run.first]
+  return line.taken === 0 || next === undefined || next > line.time
+}
 
 /** Takes the entries of a verified run that are not here yet. The run continues or overlaps what is here. */
 export const take = (ledger: Ledger, line: Line, run: Run.Run): void => {

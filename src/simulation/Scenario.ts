@@ -318,10 +318,15 @@ const attemptIncident = (stage: Stage, story: Story.Story, incident: Story.Incid
   }
 }
 
+/** Looks in a row at which all have to agree: who has just joined, or is about to hear of it, agrees too soon. */
+const agreementsMin = 12
+
 /** Demands that everybody agrees, then asks the checkers. */
 const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, deeds: ReadonlyArray<Workload.Deed>) {
   const actors = [...stage.actors.values()].filter(({ name }) => name !== story.liar)
-  const converged = yield* World.eventually(areAgreed(stage, actors), { withinMillis: convergenceMillis })
+  let agreements = 0
+  const isLasting = Effect.map(areAgreed(stage, actors), (isAgreed) => (agreements = isAgreed ? agreements + 1 : 0) >= agreementsMin)
+  const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis })
   const evidence = (yield* Effect.forEach(actors, (actor) => evidenceOf(stage, actor))).flat()
   for (const { name, replica } of evidence) stage.watch.look(name, replica)
   stage.entries = () => Math.max(...evidence.map(({ records }) => records.data.length + records.authority.length))

@@ -92,7 +92,7 @@ export const make = (world: World): SimulatedNetwork => {
     while (true) {
       const connection = host.backlog.shift()
       if (connection !== undefined) return connection
-      yield* wait(host.acceptors.wait)
+      yield* wait(host.acceptors.until(() => host.backlog.length > 0))
     }
   })
   const attach = Effect.fnUntraced(function* (

@@ -158,7 +158,9 @@ export const make = (world: World, links: Links): Wires => {
     if (frame.length > frameBytesMax && !self.host.liar) {
       return yield* Effect.die(new RangeError(`a frame has at most ${frameBytesMax} bytes, not ${frame.length}`))
     }
-    while (self.closed === undefined && self.outstandingBytes >= windowBytes) yield* self.senders.wait
+    while (self.closed === undefined && self.outstandingBytes >= windowBytes) {
+      yield* self.senders.until(() => self.closed !== undefined || self.outstandingBytes < windowBytes)
+    }
     if (self.closed !== undefined) return yield* closed(self.closed)
     if (!self.host.process.isAlive()) return yield* Effect.never
     world.trace(self.host.name, `connection ${self.wire().id} sends ${Trace.nameOf(frame)}`)
@@ -179,7 +181,7 @@ export const make = (world: World, links: Links): Wires => {
             return frame
           }
           if (self.closed !== undefined) return yield* closed(self.closed)
-          yield* restore(self.readers.wait)
+          yield* restore(self.readers.until(() => self.inbox.length > 0 || self.closed !== undefined))
         }
       })
     )
@@ -259,18 +261,21 @@ const makeEnd = (host: Holder, wire: () => Wire, other: () => End): End => ({
 
 /** Fibers of one process that wait for a change; see `Process.wait` for how they resume. */
 export interface Waiters {
-  readonly wait: Effect.Effect<void>
+  /** Waits for the next `wake`, unless it is so already: what came since the caller looked is not slept through. */
+  readonly until: (isSo: () => boolean) => Effect.Effect<void>
   readonly wake: () => void
 }
 
 export const makeWaiters = (process: Process): Waiters => {
   const waiting = new Set<() => void>()
   return {
-    wait: process.wait((resume) => {
-      const woken = (): void => resume(Effect.void)
-      waiting.add(woken)
-      return () => waiting.delete(woken)
-    }),
+    until: (isSo) =>
+      process.wait((resume) => {
+        const woken = (): void => resume(Effect.void)
+        if (isSo()) return woken()
+        waiting.add(woken)
+        return () => waiting.delete(woken)
+      }),
     wake: () => {
       const woken = [...waiting]
       waiting.clear()

@@ -15,7 +15,7 @@
  */
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Frontier from "../journal/Frontier.ts"
-import { helloSpacesMax, unknownSpacesMax } from "./limits.ts"
+import { helloSpacesMax, unknownSpacesMax, windowBytes } from "./limits.ts"
 import * as Message from "./Message.ts"
 import * as Topic from "./Topic.ts"
 
@@ -31,8 +31,8 @@ export type Session =
       /** The peer has said hello. */
       readonly greeted: boolean
       readonly topics: ReadonlyMap<Message.Tag, Topic.Topic>
-      /** Tags the peer offered that we do not (yet) speak of. */
-      readonly strange: ReadonlySet<Message.Tag>
+      /** Tags the peer offered that we do not (yet) speak of, and the bytes of runs it sent in vain. */
+      readonly strange: ReadonlyMap<Message.Tag, number>
     }
   | { readonly _tag: "Closed"; readonly because: string }
 
@@ -54,7 +54,7 @@ export const open = (channelKey: Uint8Array, shares: ReadonlyArray<Share>): Step
   for (let from = helloSpacesMax; from < spaces.length; from += helloSpacesMax) {
     asks.push({ _tag: "Send", message: { _tag: "Offer", spaces: spaces.slice(from, from + helloSpacesMax) } })
   }
-  return { session: { _tag: "Open", channelKey, greeted: false, topics, strange: new Set() }, asks }
+  return { session: { _tag: "Open", channelKey, greeted: false, topics, strange: new Map() }, asks }
 }
 
 /** What the peer said. A breach closes. */
@@ -77,6 +77,7 @@ export const receive = (session: Session, message: Message.Message): Step => {
     case "Have":
       return on(session, message.space, (topic) => Topic.have(topic, message))
     case "Run":
+      if (session.strange.has(message.space)) return dropped(session, message)
       return on(session, message.space, (topic) => Topic.take(topic, message))
     case "Credit":
       return on(session, message.space, (topic) => Topic.credited(topic, message.bytes))
@@ -91,10 +92,13 @@ export const receive = (session: Session, message: Message.Message): Step => {
 export const shared = (session: Session, share: Share): Step => {
   if (session._tag === "Closed") return { session, asks: [] }
   const tag = Message.tagOf(session.channelKey, share.space)
-  const known = session.topics.get(tag) ?? { ...Topic.make(share, tag), peerOffered: session.strange.has(tag) }
-  const updated = Topic.update(known, share)
+  const known = session.topics.get(tag) ?? Topic.make(share, tag)
+  const adopted = session.strange.has(tag) ? Topic.adopt(known, session.strange.get(tag) ?? 0) : known
+  const updated = Topic.update(adopted, share)
   const introduced = session.greeted ? Topic.introduce(updated.topic) : { topic: updated.topic, asks: [] }
-  return { session: withTopic(session, introduced.topic), asks: [...updated.asks, ...introduced.asks] }
+  const strange = new Map(session.strange)
+  strange.delete(tag)
+  return { session: withTopic({ ...session, strange }, introduced.topic), asks: [...updated.asks, ...introduced.asks] }
 }
 
 /** Says how far this side now has a space, if that is news: after every durable write of what this peer sent. */
@@ -197,11 +201,11 @@ const on = (
 /** Spaces the peer speaks of: where we do too, it learns how far we are; the others are remembered. */
 const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArray<Message.Tag>): Step => {
   const topics = new Map(session.topics)
-  const strange = new Set(session.strange)
+  const strange = new Map(session.strange)
   const asks: Array<Ask> = []
   for (const tag of tags) {
     const topic = topics.get(tag)
-    if (topic === undefined) strange.add(tag)
+    if (topic === undefined) strange.set(tag, strange.get(tag) ?? 0)
     else {
       const next = Topic.offeredByPeer(topic)
       topics.set(tag, next.topic)
@@ -210,6 +214,16 @@ const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArra
   }
   if (strange.size > unknownSpacesMax) return breach(`more than ${unknownSpacesMax} spaces that are unknown here`)
   return { session: { ...session, topics, strange }, asks }
+}
+
+/** A run of a space that is unknown here. Its bytes are credited if the space comes to be known. */
+const dropped = (
+  session: Session & { readonly _tag: "Open" },
+  { space, run }: Message.Message & { readonly _tag: "Run" }
+): Step => {
+  const bytes = (session.strange.get(space) ?? 0) + run.length
+  if (bytes > windowBytes) return breach(Topic.windowBreach(bytes))
+  return { session: { ...session, strange: new Map(session.strange).set(space, bytes) }, asks: [] }
 }
 
 /** After the hellos: the peer may not know yet that we are a member where it keeps silent. */

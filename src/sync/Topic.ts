@@ -160,6 +160,14 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   missed: new Map()
 })
 
+/** The peer offered this space before it was known here, and sent so many bytes of runs in vain: they are credited. */
+export const adopt = (topic: Topic, bytes: number): Topic => ({
+  ...topic,
+  peerOffered: true,
+  owed: topic.owed + bytes,
+  withheld: topic.withheld + bytes
+})
+
 /** Whether the peer may be told anything of this space now. */
 export const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
 
@@ -247,10 +255,12 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
 /** The peer brings a run. */
 export const take = (topic: Topic, message: Message.Message & { readonly _tag: "Run" }): Next | Breach => {
   const owed = topic.owed + message.run.length
-  if (owed > windowBytes) return { breach: `${owed} bytes of runs in flight, ${windowBytes} are allowed` }
+  if (owed > windowBytes) return { breach: windowBreach(owed) }
   const ask = { _tag: "Take", space: topic.share.space, header: message.header, run: message.run } as const
   return { topic: { ...topic, owed }, asks: [ask] }
 }
+
+export const windowBreach = (bytes: number): string => `${bytes} bytes of runs in flight, ${windowBytes} are allowed`
 
 /** A run was dealt with: the peer may send as much again, and hears so when it may read. */
 export const dealt = (topic: Topic, bytes: number): Next => {

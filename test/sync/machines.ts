@@ -225,12 +225,16 @@ export class Machine {
     this.step(Session.dealt(this.session, space, take.run.length))
     this.changed()
     this.step(Session.acknowledge(this.session, space))
-    this.step(
-      Session.retry(this.session, space, (feed) => {
-        const name = [...Object.keys(this.rules.takesFrom ?? {})].find((one) => feedNamed(one) === feed)
-        return name === undefined || this.isTaken(name)
-      })
-    )
+    this.retry()
+  }
+
+  /** Asks for what was turned away and would be taken now. */
+  retry(): void {
+    const isWanted = (feed: FeedId): boolean => {
+      const name = Object.keys(this.rules.takesFrom ?? {}).find((one) => feedNamed(one) === feed)
+      return !this.forks.has(feed) && (name === undefined || this.isTaken(name))
+    }
+    this.step(Session.retry(this.session, space, isWanted))
   }
 
   private fit(stretch: Stretch, size: number, header: Uint8Array | undefined): string {

@@ -172,7 +172,7 @@ describe("who may revoke whom", () => {
     const home = household({ bob: revoker })
     const again = home.write(alice, [create], { incarnation: 1 })
     const forged = home.write(mallory, [create])
-    home.write(bob, [revoke(alice, forged)])
+    home.write(bob, [revoke(alice, forged, home.mallory, again)])
     assert.deepStrictEqual(revoked(judged(home)), [])
     assert.strictEqual(Authority.admissionOf(judged(home), alice)?.hash, home.founding.hash)
     home.write(bob, [revoke(alice, again, home.mallory, again)])
@@ -610,7 +610,7 @@ describe("entries", () => {
 
 describe("size", () => {
   it("chains of thousands neither overflow the stack nor take long", () => {
-    const links = 2500
+    const links = 2000
     const sheet = paper()
     const chain = Array.from({ length: links }, (_, index) => nobody(index))
     let last = sheet.write(alice, [create, ...chain.map((device) => grant(device, right("device:admit")))])

@@ -111,7 +111,9 @@ const build = (genes: ReadonlyArray<Genes>): RandomSpace => {
   const sheet = paper()
   const { entries } = sheet
   sheet.write(alice, [create])
-  sheet.write(alice, [admit(bob), grant(bob, right("*", { depth: 2 })), admit(carol)])
+  const forBob = grant(bob, right("*", { depth: 2 }))
+  const forCarol = grant(carol, right("kv:write", { depth: 1, from: 2, until: 4 }))
+  sheet.write(alice, [admit(bob), forBob, admit(carol), forCarol])
   for (const gene of genes) {
     const read = reader(gene)
     const author = read.pick(devices)

@@ -70,8 +70,7 @@ export const open = Effect.fn("Author.open")(function* (directory: string, code?
   if (replica === undefined) return yield* new NotesUnreadable({ where: directory, what: "no notes are here" })
   const [damage] = replica.damage()
   if (damage !== undefined) {
-    const what = `feed ${damage.feed.slice(0, 10)}, entry ${damage.seq}: ${damage.what}`
-    return yield* new NotesUnreadable({ where: directory, what })
+    return yield* new NotesUnreadable({ where: directory, what: `entry ${damage.seq} of a feed: ${damage.what}` })
   }
   const host = { replica, device: agent.device, store: Context.get(context, JournalStore) }
   const performer = yield* Operations.performer(host, app)
@@ -79,11 +78,13 @@ export const open = Effect.fn("Author.open")(function* (directory: string, code?
   const judged = (feed: FeedId): number => replica.ledger().lines.get(feed)?.judged ?? 0
   const arrived = (others: ReadonlyArray<Position>): Effect.Effect<void> =>
     Effect.callback((resume) => {
-      const look = (): void => {
-        if (others.every(({ feed, seq }) => judged(feed) > seq)) resume(Effect.void)
-      }
-      const stop = replica.listen(look)
-      look()
+      const isHere = (): boolean => others.every(({ feed, seq }) => judged(feed) > seq)
+      if (isHere()) return resume(Effect.void)
+      const stop = replica.listen(() => {
+        if (!isHere()) return
+        stop()
+        resume(Effect.void)
+      })
       return Effect.sync(stop)
     })
 

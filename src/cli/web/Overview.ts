@@ -81,7 +81,9 @@ export const of = (site: Site, readiness: Readiness): Overview => {
       address: connection.address,
       isCaughtUp: isCaughtUp(site.replica.space)
     })),
-    fields: Object.entries(definition?.fields ?? {}).map(([name, type]) => fieldOf(name, type, shown[name]))
+    fields: Object.entries(site.app?.types ?? definition?.fields ?? {}).map(([name, type]) =>
+      fieldOf(name, type, shown[name])
+    )
   }
 }
 

@@ -47,8 +47,8 @@ export const live = (nonce: string, title: string, sections: Sections, pairLine:
         <section id="joining">
           <h2>Add a device</h2>
           <p>
-            On this machine, in the server's folder, <code>aura pair</code> makes a code; or make one here. The new
-            device then runs <code>aura join CODE</code> and asks for the code if you leave it out.
+            In a terminal here, <code>${pairLine}</code> makes a code, with fewer rights if you like. Or make one now,
+            for a device that may do everything:
           </p>
           <p><button type="button" id="pair">Make a pairing code</button></p>
           <output id="code" for="pair"></output>
@@ -179,12 +179,11 @@ const peers = ({ peers }: Overview): Html =>
         </ul>`
 
 const operations = ({ fields, hasCode }: Overview, forms: ReadonlyArray<Form>): Html => {
-  if (!hasCode) return html``
-  return html`${forms.map(
-    (form) =>
-      html`<h2>${form.operation}</h2>
-        ${formOf(form, `new-${form.operation}`, undefined)}`
-  )}${fields.length === 0 ? html`<p>The application keeps no state.</p>` : undefined}`
+  if (!hasCode || (forms.length === 0 && fields.length > 0)) return html``
+  return html`<h2>Operations</h2>
+    ${forms.map((form) => formOf(form, `new-${form.operation}`, undefined))}${
+      fields.length === 0 ? html`<p>The application keeps no state.</p>` : undefined
+    }`
 }
 
 const fieldOf = (field: FieldShown, forms: ReadonlyArray<Form>): Html => {
@@ -225,13 +224,13 @@ const fieldOf = (field: FieldShown, forms: ReadonlyArray<Form>): Html => {
 
 const rowOf = (field: string, columns: ReadonlyArray<string>, row: Row, forms: ReadonlyArray<Form>): Html => {
   const now = new Map(columns.map((column, index) => [column, row.cells[index] ?? ""]))
-  const id = `${field}-${row.id}`
+  const id = `row-${field}-${row.id}`
   return html`<tr id="${id}">
     ${row.cells.map((cell) => html`<td><bdi>${cell}</bdi></td>`)}${
       forms.length === 0
         ? undefined
         : html`<td class="actions">
-            ${forms.map((form) => formOf(form, `${id}-${form.operation}`, { id: row.id, now }))}
+            ${forms.map((form) => formOf(form, `${id}-${form.operation}`, { id: row.id, name: row.cells[0] ?? "", now }))}
           </td>`
     }
   </tr>`
@@ -240,21 +239,23 @@ const rowOf = (field: string, columns: ReadonlyArray<string>, row: Row, forms: R
 const restOf = (count: number, shown: number): Html =>
   count > shown ? html`<p>and ${count - shown} more: <code>aura state</code> shows all.</p>` : html``
 
-interface Record {
+/** The record that a form is about. */
+interface Subject {
   readonly id: string
+  /** For people who can't see where the form stands. */
+  readonly name: string
   readonly now: ReadonlyMap<string, string>
 }
 
-const formOf = (form: Form, id: string, record: Record | undefined): Html =>
-  html`<form id="${id}" data-operation="${form.operation}">
-    ${
-      form.record === undefined || record === undefined
-        ? undefined
-        : html`<input type="hidden" name="${form.record.input}" value="${record.id}" />`
-    }${form.inputs.map((input) => inputOf(input, `${id}-${input.name}`, record?.now.get(input.name) ?? ""))}<button>
-      ${form.operation}
-    </button>
-  </form>`
+const formOf = (form: Form, id: string, subject: Subject | undefined): Html => {
+  const record =
+    form.record === undefined || subject === undefined
+      ? undefined
+      : html`<input type="hidden" data-name="${form.record.input}" value="${subject.id}" />`
+  const inputs = form.inputs.map((input) => inputOf(input, `${id}-${input.name}`, subject?.now.get(input.name) ?? ""))
+  const label = subject === undefined ? undefined : html` aria-label="${form.operation}: ${subject.name}"`
+  return html`<form id="${id}" data-operation="${form.operation}">${record}${inputs}<button${label}>${form.operation}</button></form>`
+}
 
 const inputOf = ({ charactersMax, choices, isRequired, kind, name }: Input, id: string, now: string): Html => {
   const label = html`<label for="${id}">${name}</label>`
@@ -264,20 +265,20 @@ const inputOf = ({ charactersMax, choices, isRequired, kind, name }: Input, id: 
       return html`${label}<input
           type="checkbox"
           id="${id}"
-          name="${name}"
+          data-name="${name}"
           ${now === "yes" ? html` checked` : undefined}
         />`
     case "choice":
-      return html`${label}<select id="${id}" name="${name}" ${required}>
+      return html`${label}<select id="${id}" data-name="${name}" ${required}>
           ${choices.map((choice) => html`<option${choice === now ? html` selected` : undefined}>${choice}</option>`)}
         </select>`
     case "number":
-      return html`${label}<input type="number" step="any" id="${id}" name="${name}" value="${now}" ${required} />`
+      return html`${label}<input type="number" step="any" id="${id}" data-name="${name}" value="${now}" ${required} />`
     case "text":
       return html`${label}<input
           type="text"
           id="${id}"
-          name="${name}"
+          data-name="${name}"
           value="${now}"
           autocomplete="off"
           ${required}${charactersMax === undefined ? undefined : html` maxlength="${charactersMax}"`}

@@ -9,6 +9,7 @@ export const script = `
 const notice = document.getElementById("notice")
 const liveness = document.getElementById("liveness")
 
+const idOf = (node) => (node.nodeType === 1 && node.getAttribute("id")) || ""
 const fold = (into, from) => {
   if (into.nodeType !== 1) { if (into.nodeValue !== from.nodeValue) into.nodeValue = from.nodeValue; return }
   for (const { name } of [...into.attributes]) if (!from.hasAttribute(name)) into.removeAttribute(name)
@@ -16,13 +17,13 @@ const fold = (into, from) => {
   foldChildren(into, from)
 }
 const foldChildren = (into, from) => {
-  const kept = new Set([...from.children].map((child) => child.id))
-  for (const child of [...into.children]) if (child.id !== "" && !kept.has(child.id)) child.remove()
+  const kept = new Set([...from.children].map(idOf))
+  for (const child of [...into.children]) if (idOf(child) !== "" && !kept.has(idOf(child))) child.remove()
   let at = into.firstChild
   for (const next of [...from.childNodes]) {
-    const id = next.id ?? ""
-    const same = id !== "" ? [...into.children].find((child) => child.id === id)
-      : at !== null && (at.id ?? "") === "" && at.nodeName === next.nodeName ? at : undefined
+    const id = idOf(next)
+    const same = id !== "" ? [...into.children].find((child) => idOf(child) === id)
+      : at !== null && idOf(at) === "" && at.nodeName === next.nodeName ? at : undefined
     if (same === undefined) into.insertBefore(next, at)
     else {
       if (same === at) at = at.nextSibling
@@ -59,11 +60,11 @@ const post = async (path, body, button) => {
 
 const payloadOf = (form) => {
   const payload = {}
-  for (const input of form.elements) {
-    if (input.name === "") continue
-    if (input.type === "checkbox") payload[input.name] = input.checked
-    else if (input.type === "number") { if (input.value !== "") payload[input.name] = Number(input.value) }
-    else if (input.value !== "" || input.required) payload[input.name] = input.value
+  for (const input of form.querySelectorAll("[data-name]")) {
+    const name = input.dataset.name
+    if (input.type === "checkbox") payload[name] = input.checked
+    else if (input.type === "number") { if (input.value !== "") payload[name] = Number(input.value) }
+    else if (input.value !== "" || input.required) payload[name] = input.value
   }
   return payload
 }

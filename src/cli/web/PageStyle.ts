@@ -21,6 +21,8 @@ section p, section ul, section ol { margin: .3rem 0 }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: start; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line); vertical-align: middle; overflow-wrap: anywhere }
 tbody tr:last-child td { border-bottom: 0 }
+tbody td:first-child { min-width: 9rem }
+dt::first-letter { text-transform: uppercase }
 th { font-size: .85rem; color: var(--dim); font-weight: 600; overflow-wrap: normal }
 form { display: inline-flex; flex-wrap: wrap; gap: .4rem; align-items: center; margin: .15rem .5rem .15rem 0 }
 label { font-size: .85rem; color: var(--dim) }

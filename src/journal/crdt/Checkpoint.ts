@@ -2,7 +2,8 @@
  * How states are written down and read back: ids once in a table, everything else refers to them by small integers.
  *
  * The table fills in the order of first mention, which is the same for equal states because every kind writes in a
- * fixed order. `Items` walks a flat list whose parts have no frame of their own: one array instead of twenty thousand.
+ * fixed order. Times and sequence numbers are differences to the stamp written before, wherever that was: neighbours
+ * are near each other, and small numbers are short. So every kind reads in the order in which it writes. `Items` walks a flat list whose parts have no frame of their own: one array instead of twenty thousand.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
 import { hashBytes } from "../../identity/Hash.ts"
@@ -17,15 +18,20 @@ import type { Dot, Stamp } from "./Stamp.ts"
 export interface Writer {
   readonly ids: Array<string>
   readonly byId: Map<string, number>
+  /** Time and seq of the stamp written last. */
+  time: number
+  seq: number
 }
 
 /** The same table when reading: `feeds` has the whole ids, undefined where only a beginning is known. */
 export interface Reader {
   readonly ids: ReadonlyArray<string>
   readonly feeds: ReadonlyArray<FeedId | undefined>
+  time: number
+  seq: number
 }
 
-export const makeWriter = (): Writer => ({ ids: [], byId: new Map() })
+export const makeWriter = (): Writer => ({ ids: [], byId: new Map(), time: 0, seq: 0 })
 
 export const refer = (writer: Writer, id: string): number => {
   const known = writer.byId.get(id)
@@ -48,12 +54,14 @@ export const readerFromCbor = (data: Cbor | undefined): Reader | undefined => {
     ids.push(bytesToHex(id))
     feeds.push(id.length === hashBytes ? feedId(id) : undefined)
   }
-  return { ids, feeds }
+  return { ids, feeds, time: 0, seq: 0 }
 }
 
-/** Four items: time, feed, seq, index. */
+/** Four items: time since the last stamp, feed, seq since the last stamp, index. */
 export const pushStamp = (into: Array<Cbor>, writer: Writer, stamp: Stamp): void => {
-  into.push(stamp.time, refer(writer, stamp.feed), stamp.seq, stamp.index)
+  into.push(stamp.time - writer.time, refer(writer, stamp.feed), stamp.seq - writer.seq, stamp.index)
+  writer.time = stamp.time
+  writer.seq = stamp.seq
 }
 
 /** Three items: feed, seq, index. */
@@ -134,9 +142,14 @@ export class Items {
   }
 
   stamp(): Stamp {
-    const time = this.natural()
+    const time = this.integer() + this.#reader.time
     if (!Clock.isTime(time)) throw new Damaged("a time is out of range")
-    return { time, feed: this.feed(), seq: this.seq(), index: this.natural() }
+    const feed = this.feed()
+    const seq = this.integer() + this.#reader.seq
+    if (seq < 0 || seq >= seqMax) throw new Damaged("a sequence number is out of range")
+    this.#reader.time = time
+    this.#reader.seq = seq
+    return { time, feed, seq, index: this.natural() }
   }
 
   dot(): Dot {

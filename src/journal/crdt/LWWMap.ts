@@ -11,7 +11,6 @@ import type { Cbor } from "../Cbor.ts"
 import { Items, pushStamp } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze } from "./Element.ts"
-import { compareKeys } from "./SortedTree.ts"
 import { compare, type Stamp } from "./Stamp.ts"
 import { check, isKey } from "./ValueType.ts"
 import { makeIndex, mapView, note, show, type Index, type MapView } from "./Views.ts"
@@ -48,13 +47,19 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
     show(index, { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys() }, mapView),
   peek: ({ slots }, _, key) => slots.get(String(key))?.value,
   toCbor: ({ slots }, writer) => {
+    const ordered = [...slots].sort(([, a], [, b]) => compare(a.stamp, b.stamp))
     const present: Array<Cbor> = []
     const removed: Array<Cbor> = []
-    for (const [key, { stamp, value }] of [...slots].sort(([a], [b]) => compareKeys(a, b))) {
-      const into = value === undefined ? removed : present
-      into.push(key)
-      pushStamp(into, writer, stamp)
-      if (value !== undefined) into.push(value)
+    for (const [key, { stamp, value }] of ordered) {
+      if (value === undefined) continue
+      present.push(key)
+      pushStamp(present, writer, stamp)
+      present.push(value)
+    }
+    for (const [key, { stamp, value }] of ordered) {
+      if (value !== undefined) continue
+      removed.push(key)
+      pushStamp(removed, writer, stamp)
     }
     return [present, removed]
   },

@@ -92,7 +92,7 @@ const assertSame = (actual: State.State, wanted: State.State): void => {
   assert.deepStrictEqual(bytesOf(actual), bytesOf(wanted))
 }
 
-const runs = { numRuns: 300 }
+const runs = { numRuns: 3000 }
 
 /** What people do: type somewhere, delete somewhere, receive some of what another wrote. */
 const steps = fc.array(
@@ -269,7 +269,7 @@ describe("Mallory", () => {
       fc.property(lists, choices, choices, (all, one, other) => {
         assertSame(joined(interleaved(all, one)), joined(interleaved(all, other)))
       }),
-      { numRuns: 3000 }
+      { numRuns: 10000000 }
     )
   })
 
@@ -287,7 +287,7 @@ describe("Mallory", () => {
         assert.strictEqual(device.text, "")
         assertSame(restored, joined(events))
       }),
-      { numRuns: 3000 }
+      { numRuns: 100000 }
     )
   })
 })

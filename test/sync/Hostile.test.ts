@@ -1,0 +1,370 @@
+/** Mallory on the other end, one scripted sequence per limit: the machine returns, stays small, and closes when it must. */
+import { assert, describe, it } from "@effect/vitest"
+import fc from "fast-check"
+import { feedId, type FeedId } from "../../src/identity/Id.ts"
+import type * as Frontier from "../../src/journal/Frontier.ts"
+import { frontierFeedsMax, runBytesMax, seqMax } from "../../src/journal/limits.ts"
+import * as Limits from "../../src/sync/limits.ts"
+import * as Message from "../../src/sync/Message.ts"
+import * as Session from "../../src/sync/Session.ts"
+import { bytesOf, space } from "../journal/writing.ts"
+import { channelKey, feedNamed, tag } from "./machines.ts"
+
+const carol = feedNamed("carol")
+const root = feedNamed("root")
+const head = (seq: number, mark = "00".repeat(16)): Frontier.Head => ({ seq, mark })
+const share = (changes: Partial<Session.Share> = {}): Session.Share => ({
+  space,
+  mayRead: true,
+  feeds: new Map([
+    [root, { kind: "authority", head: head(3) }],
+    [carol, { kind: "data", head: head(9) }]
+  ]),
+  ...changes
+})
+
+const hello: Message.Message = { _tag: "Hello", version: Message.version, spaces: [tag] }
+const have = (heads: Iterable<readonly [FeedId, Frontier.Head]> = []): Message.Message => ({
+  _tag: "Have",
+  space: tag,
+  frontier: new Map(heads),
+  upTo: undefined,
+  more: false
+})
+const run = (length: number, space = tag): Message.Message => ({
+  _tag: "Run",
+  space,
+  header: undefined,
+  run: new Uint8Array(length)
+})
+const credit = (bytes: number): Message.Message => ({ _tag: "Credit", space: tag, bytes })
+const want = (from: number, feed = carol): Message.Message => ({ _tag: "Want", space: tag, feed, from })
+
+/** The machine after the peer said all this; every ask it made. */
+const after = (
+  said: Iterable<Message.Message>,
+  start: Session.Step = Session.open(channelKey, [share()])
+): { readonly session: Session.Session; readonly asks: ReadonlyArray<Session.Ask> } => {
+  let { session } = start
+  const asks = [...start.asks]
+  for (const message of said) {
+    const step = Session.receive(session, message)
+    session = step.session
+    asks.push(...step.asks)
+  }
+  return { session, asks }
+}
+
+const because = (said: Iterable<Message.Message>, start?: Session.Step): string => {
+  const { session } = after(said, start)
+  return session._tag === "Closed" ? session.because : "open"
+}
+
+const repeated = (count: number, message: (index: number) => Message.Message): ReadonlyArray<Message.Message> =>
+  Array.from({ length: count }, (_, index) => message(index))
+
+const loadedRun = (first: number, last: number, length: number): Session.Loaded => ({
+  first,
+  last,
+  mark: "00".repeat(16),
+  header: bytesOf("header"),
+  bytes: new Uint8Array(length)
+})
+
+describe("order of words", () => {
+  it("anything before hello is a breach, and so is a second hello, or pairing after it", () => {
+    assert.match(because([have()]), /Have before Hello/)
+    assert.match(because([{ _tag: "Pairing", fields: [] }]), /Pairing before Hello/)
+    assert.match(because([hello, hello]), /a second Hello/)
+    assert.match(because([hello, { _tag: "Pairing", fields: ["redeem"] }]), /pairing after Hello/)
+    assert.match(because([{ ...hello, version: 2 }]), /protocol version 2, known: 1/)
+    assert.strictEqual(because([hello, have()]), "open")
+  })
+
+  it("after a breach nothing is heard and nothing is said", () => {
+    const { session } = after([hello, hello])
+    for (const step of [
+      Session.receive(session, have()),
+      Session.shared(session, share()),
+      Session.acknowledge(session, space),
+      Session.loaded(session, space, carol, [loadedRun(0, 1, 10)]),
+      Session.dealt(session, space, 10),
+      Session.rewind(session, space, carol, 0),
+      Session.retry(session, space, () => true),
+      Session.proof(session, space, new Uint8Array(1))
+    ]) {
+      assert.strictEqual(step.session, session)
+      assert.deepStrictEqual(step.asks, [])
+    }
+    assert.strictEqual(Session.learned(session, space, carol, head(1)), session)
+    assert.strictEqual(Session.missed(session, space, carol, undefined), session)
+    assert.isFalse(Session.isServed(session, space, new Map()))
+    assert.isFalse(Session.isCaughtUp(session, space, () => false))
+  })
+})
+
+describe("spaces that are unknown here", () => {
+  it("are passed over in silence, and so are spaces the peer may not read: both look the same", () => {
+    const unknown = "ab".repeat(16)
+    const words = (name: Message.Tag): ReadonlyArray<Message.Message> => [
+      { _tag: "Hello", version: Message.version, spaces: [name] },
+      { _tag: "Have", space: name, frontier: new Map([[carol, head(99)]]), upTo: undefined, more: false },
+      run(100, name),
+      { _tag: "Want", space: name, feed: carol, from: 0 },
+      { _tag: "Fork", space: name, proof: new Uint8Array(10) },
+      { _tag: "Offer", spaces: [name] }
+    ]
+    const said = (step: ReturnType<typeof after>) => step.asks.filter((ask) => ask._tag === "Send")
+    const forbidden = Session.open(channelKey, [share({ mayRead: false })])
+    assert.deepStrictEqual(
+      said(after(words(unknown), Session.open(channelKey, []))),
+      said(after(words(tag), forbidden))
+    )
+    assert.strictEqual(said(after(words(tag), forbidden)).length, 1)
+    const taken = after(words(tag), forbidden)
+    assert.deepStrictEqual(Session.dealt(taken.session, space, 100).asks, [])
+  })
+
+  it("are remembered up to a limit", () => {
+    const offers = (count: number) =>
+      repeated(count / 1024, (page) => ({
+        _tag: "Offer",
+        spaces: Array.from({ length: 1024 }, (_, index) => (page * 1024 + index).toString(16).padStart(32, "0"))
+      }))
+    const greeting: Message.Message = { ...hello, spaces: [] }
+    assert.strictEqual(because([greeting, ...offers(Limits.unknownSpacesMax), ...offers(1024)]), "open")
+    assert.match(because([greeting, ...offers(Limits.unknownSpacesMax + 1024)]), /more than 4096 spaces/)
+  })
+
+  it("take no more than a window of runs in vain", () => {
+    const unknown = "ab".repeat(16)
+    const offered: Message.Message = { ...hello, spaces: [unknown] }
+    const full = repeated(Limits.windowBytes / (runBytesMax / 2), () => run(runBytesMax / 2, unknown))
+    assert.strictEqual(because([offered, ...full]), "open")
+    assert.match(because([offered, ...full, run(runBytesMax, unknown)]), /bytes of runs in flight/)
+    // A tag that was never offered costs nothing at all.
+    assert.strictEqual(because([hello, ...full, ...full]), "open")
+  })
+})
+
+describe("runs", () => {
+  it("beyond the window are a breach, and what was dealt with makes room", () => {
+    const half = Limits.windowBytes / 2
+    assert.strictEqual(because([hello, run(half), run(half)]), "open")
+    assert.match(because([hello, run(half), run(half), run(1)]), /bytes of runs in flight/)
+    const { session } = after([hello, have(), run(half), run(half)])
+    const dealt = Session.dealt(session, space, half)
+    assert.deepStrictEqual(dealt.asks, [{ _tag: "Send", message: credit(half) }])
+    assert.strictEqual(because([run(half)], dealt), "open")
+    assert.match(because([run(half), run(1)], dealt), /bytes of runs in flight/)
+  })
+
+  it("are never credited twice, whatever the runtime reports", () => {
+    const { session } = after([hello, have(), run(100)])
+    const once = Session.dealt(session, space, 100)
+    assert.deepStrictEqual(Session.dealt(once.session, space, 100).asks, [])
+  })
+})
+
+describe("credit", () => {
+  const sent = Session.loaded(after([hello, have()]).session, space, root, [loadedRun(0, 3, 100)])
+
+  it("for more than is in flight is a breach", () => {
+    assert.strictEqual(because([credit(100)], sent), "open")
+    assert.match(because([credit(101)], sent), /credit for 101 bytes, 100 are in flight/)
+    assert.match(because([credit(60), credit(60)], sent), /credit for 60 bytes, 40 are in flight/)
+    assert.match(because([hello, have(), credit(1)]), /credit for 1 bytes, 0 are in flight/)
+  })
+
+  it("in crumbs is counted to the byte", () => {
+    const crumbs = [1, 39, 0, 60].map(credit)
+    assert.strictEqual(because(crumbs, sent), "open")
+    assert.match(because([...crumbs, credit(1)], sent), /0 are in flight/)
+  })
+})
+
+describe("questions for feeds from an earlier point", () => {
+  it("are answered a limited number of times, and dealing with runs gives them back", () => {
+    const questions = (count: number) => repeated(count, (index) => want(index % 3))
+    assert.strictEqual(because([hello, have(), ...questions(Limits.rewindsMax)]), "open")
+    assert.match(because([hello, have(), ...questions(Limits.rewindsMax + 1)]), /asked 65 times/)
+    const sent = Session.loaded(after([hello, have()]).session, space, root, [loadedRun(0, 3, 2 * Limits.rewindBytes)])
+    const credited = credit(2 * Limits.rewindBytes)
+    assert.strictEqual(because([credited, ...questions(Limits.rewindsMax + 2)], sent), "open")
+    assert.match(because([credited, ...questions(Limits.rewindsMax + 3)], sent), /asked 67 times/)
+  })
+
+  it("are asked by an honest device no more often than its peer allows, whatever it is told", () => {
+    const feeds = Array.from({ length: 500 }, (_, index) => feedId(bytesOf(`disputed ${index}`)))
+    const own = new Map(feeds.map((feed) => [feed, { kind: "data" as const, head: head(5) }]))
+    const disputing = have(feeds.map((feed) => [feed, head(5, "ff".repeat(16))]))
+    const { asks } = after([hello, disputing, disputing], Session.open(channelKey, [share({ feeds: own })]))
+    const wants = asks.filter((ask) => ask._tag === "Send" && ask.message._tag === "Want")
+    assert.strictEqual(wants.length, Limits.rewindsMax)
+  })
+
+  it("about one conflict are asked once, however often it is claimed", () => {
+    const disputing = have([[carol, head(9, "ff".repeat(16))]])
+    const { asks, session } = after([hello, ...repeated(500, () => disputing)])
+    assert.strictEqual(session._tag, "Open")
+    assert.strictEqual(asks.filter((ask) => ask._tag === "Send" && ask.message._tag === "Want").length, 1)
+  })
+
+  it("about feeds that are unknown here, or positions beyond them, load nothing", () => {
+    const { asks } = after([
+      hello,
+      have([
+        [carol, head(9)],
+        [root, head(3)]
+      ]),
+      want(0, feedId(bytesOf("unknown"))),
+      want(99)
+    ])
+    assert.isFalse(asks.some((ask) => ask._tag === "Load"))
+  })
+
+  it("hold against what the peer says it has, until the feed was sent again", () => {
+    const first = after([
+      hello,
+      have([
+        [carol, head(9)],
+        [root, head(3)]
+      ]),
+      want(4),
+      have([[carol, head(9)]])
+    ])
+    const loads = first.asks.filter((ask) => ask._tag === "Load")
+    assert.deepStrictEqual(
+      loads.map((load) => [load.feed, load.from]),
+      [[carol, 4]]
+    )
+    const sent = Session.loaded(first.session, space, carol, [loadedRun(3, 9, 100)])
+    assert.deepStrictEqual(
+      sent.asks.map((ask) => ask._tag),
+      ["Send"]
+    )
+  })
+
+  it("while the feed is being loaded make the answer stale: it is loaded again", () => {
+    const loading = after([hello, have([[root, head(3)]]), want(4)])
+    const step = Session.loaded(loading.session, space, carol, [loadedRun(0, 9, 100)])
+    assert.deepStrictEqual(
+      step.asks.map((ask) => (ask._tag === "Load" ? ask.from : ask._tag)),
+      [4]
+    )
+  })
+})
+
+describe("claims", () => {
+  it("of feeds that are not here are remembered up to a limit", () => {
+    const named = (index: number): FeedId =>
+      feedId(Uint8Array.from({ length: 32 }, (_, at) => Math.floor(index / 256 ** at)))
+    const page = (number: number) =>
+      have(Array.from({ length: frontierFeedsMax }, (_, index) => [named(number * frontierFeedsMax + index), head(1)]))
+    const pages = Limits.unknownFeedsMax / frontierFeedsMax
+    const said = repeated(pages + 1, page)
+    assert.strictEqual(because([hello, ...said.slice(0, pages)]), "open")
+    assert.match(because([hello, ...said]), /feeds more than there are here/)
+  })
+
+  it("of positions without end send nothing and ask for nothing", () => {
+    const { asks } = after([
+      hello,
+      have([
+        [carol, head(seqMax - 1)],
+        [root, head(seqMax - 1)]
+      ])
+    ])
+    assert.deepStrictEqual(
+      asks.map((ask) => (ask._tag === "Send" ? ask.message._tag : ask._tag)),
+      ["Hello", "Have", "Acknowledged"]
+    )
+  })
+
+  it("that never end keep the peer unheard: it is sent nothing", () => {
+    const parts = repeated(100, () => ({ ...have(), more: true }) as Message.Message)
+    assert.isFalse(after([hello, ...parts]).asks.some((ask) => ask._tag === "Load"))
+  })
+})
+
+describe("fork proofs", () => {
+  it("are looked at a limited number of times", () => {
+    const proof: Message.Message = { _tag: "Fork", space: tag, proof: new Uint8Array(10) }
+    const { asks } = after([hello, ...repeated(Limits.proofsMax, () => proof)])
+    assert.strictEqual(asks.filter((ask) => ask._tag === "Prove").length, Limits.proofsMax)
+    assert.match(because([hello, ...repeated(Limits.proofsMax + 1, () => proof)]), /more than 1024 fork proofs/)
+  })
+})
+
+describe("whatever the peer says", () => {
+  const names = fc.constantFrom(tag, "ab".repeat(16))
+  const feeds = fc.constantFrom(carol, root, feedId(bytesOf("unknown")))
+  const seqs = fc.constantFrom(0, 3, 4, 9, 10, seqMax - 1)
+  const marks = fc.constantFrom("00".repeat(16), "ff".repeat(16))
+  const frontiers: fc.Arbitrary<Frontier.Frontier> = fc
+    .uniqueArray(fc.tuple(feeds, seqs, marks), { selector: ([feed]) => feed })
+    .map((heads) => new Map(heads.map(([feed, seq, mark]) => [feed, { seq, mark }])))
+  const words: fc.Arbitrary<Message.Message> = fc.oneof(
+    fc.record({ _tag: fc.constant("Offer" as const), spaces: fc.array(names, { maxLength: 2 }) }),
+    fc.record({
+      _tag: fc.constant("Have" as const),
+      space: names,
+      frontier: frontiers,
+      upTo: fc.option(frontiers, { nil: undefined }),
+      more: fc.boolean()
+    }),
+    fc.tuple(fc.constantFrom(0, 1, 1_000_000), names).map(([length, name]) => run(length, name)),
+    fc.record({ _tag: fc.constant("Credit" as const), space: names, bytes: fc.constantFrom(0, 1, 100, seqMax - 1) }),
+    fc.record({ _tag: fc.constant("Want" as const), space: names, feed: feeds, from: seqs }),
+    fc.record({ _tag: fc.constant("Fork" as const), space: names, proof: fc.constant(new Uint8Array(3)) })
+  )
+  const reactions = fc.constantFrom("loaded", "empty", "dealt", "shared", "hidden", "rewind", "missed", "retry")
+
+  it("the machine returns, sends no more than a window, and nothing to who may not read", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(words, reactions), { maxLength: 60 }), (events) => {
+        let step = Session.receive(Session.open(channelKey, [share()]).session, hello)
+        let mayRead = true
+        let inFlight = 0
+        for (const event of events) {
+          const { session } = step
+          if (typeof event !== "string") {
+            step = Session.receive(session, event)
+            if (event._tag === "Credit" && event.space === tag && step.session._tag === "Open") inFlight -= event.bytes
+          } else {
+            if (event === "shared") mayRead = true
+            if (event === "hidden") mayRead = false
+            step = react(session, event, mayRead)
+          }
+          for (const ask of step.asks) {
+            if (ask._tag !== "Send" || !("space" in ask.message)) continue
+            assert.isTrue(mayRead, ask.message._tag)
+            if (ask.message._tag === "Run") inFlight += ask.message.run.length
+          }
+          assert.isAtMost(inFlight, Limits.windowBytes)
+          if (step.session._tag === "Closed") break
+        }
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  const react = (session: Session.Session, event: string, mayRead: boolean): Session.Step => {
+    switch (event) {
+      case "loaded":
+        return Session.loaded(session, space, carol, [loadedRun(0, 4, runBytesMax), loadedRun(5, 9, runBytesMax)])
+      case "empty":
+        return Session.loaded(session, space, root, [])
+      case "dealt":
+        return Session.dealt(session, space, 1_000_000)
+      case "rewind":
+        return Session.rewind(session, space, carol, 3)
+      case "missed":
+        return { session: Session.missed(session, space, carol, undefined), asks: [] }
+      case "retry":
+        return Session.retry(session, space, () => true)
+      default:
+        return Session.shared(session, share({ mayRead }))
+    }
+  }
+})
