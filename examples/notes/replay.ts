@@ -10,6 +10,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -27,8 +28,8 @@ interface Request {
 
 const usage = "usage: npm run replay -- TRACE.json.gz [--data DIRECTORY] [--per-entry COUNT] [--json]"
 
-/** One transaction, one signed entry; typing is slower and nothing is summed up. */
-const perEntryDefault = 1
+/** As an editor gathers keystrokes. With 1 every transaction is a signed entry of its own, durable before the next. */
+const perEntryDefault = 32
 
 /** The request, or what is wrong with it. */
 const request = (words: ReadonlyArray<string>): Request | string => {
@@ -105,13 +106,25 @@ const rendered = ({ bytesOnDisk, devices, entries, meetings, millis, transaction
     `  ${(bytesOnDisk / 2 ** 20).toFixed(1)} MiB on disk, ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB of memory at most`
   ].join("\n")
 
+/** Ctrl-C and SIGTERM stop the server and remove the stores; a second one does not wait for that. */
+const untilStopped = async <A, E>(effect: Effect.Effect<A, E>): Promise<Exit.Exit<A, E>> => {
+  const fiber = Effect.runFork(effect)
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      process.stderr.write("\nstopping\n")
+      fiber.interruptUnsafe()
+    })
+  }
+  return Effect.runPromise(Fiber.await(fiber))
+}
+
 const main = async (words: ReadonlyArray<string>): Promise<number> => {
   const asked = request(words)
   if (typeof asked === "string") {
     process.stderr.write(`${asked}\n${usage}\n`)
     return 2
   }
-  const exit = await Effect.runPromiseExit(run(asked))
+  const exit = await untilStopped(run(asked))
   if (process.stderr.isTTY === true) process.stderr.write("\r\x1b[K")
   if (Exit.isSuccess(exit)) {
     const memoryBytes = process.resourceUsage().maxRSS * 1024

@@ -10,6 +10,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { X509Certificate } from "node:crypto"
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises"
@@ -54,7 +55,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     deviceKey(office),
     recoveryWords(office),
     contents(office),
-    Effect.map(laws(office), (findings) => findings)
+    laws(office)
   ]
   let bad = 0
   for (const part of parts) {
@@ -159,8 +160,12 @@ const recoveryWords = Effect.fnUntraced(function* (office: Office) {
 })
 
 const contents = Effect.fnUntraced(function* (office: Office) {
-  const agent = yield* office.agent
-  return agent.replicas().flatMap((replica): ReadonlyArray<Finding> => {
+  const opened = yield* Effect.result(office.agent)
+  if (Result.isFailure(opened)) {
+    const { do: way = "", what } = opened.failure
+    return [{ check: "spaces", verdict: "bad", what, do: way } as const]
+  }
+  return opened.success.replicas().flatMap((replica): ReadonlyArray<Finding> => {
     const survey = Survey.of(replica)
     const check = `space ${short(replica.space)}`
     const findings: Array<Finding> = []

@@ -247,6 +247,10 @@ export const render = (data: Data): string => {
     revoked === null
       ? []
       : [`of ${revoked.slice(0, 10)}: ${count(entriesKept, "entry", "entries")} kept, ${entriesDropped} dropped`]
+  const rest =
+    revoked === null || isWritten
+      ? []
+      : [`what this device does not have of ${revoked.slice(0, 10)} is dropped too: sync with the others first`]
   const done = isWritten ? ['written; "aura sync" carries it to the others'] : []
-  return [table(rows), ...dropped, ...done].join("\n")
+  return [table(rows), ...dropped, ...rest, ...done].join("\n")
 }

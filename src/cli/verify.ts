@@ -7,6 +7,7 @@
  * that is a cache. Exit code 1 when something stored is not what was written, with the way on.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -64,7 +65,12 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     }
   }
   const { damage, entries, feeds, runs } = tally
-  if (damage.length > 0) return yield* damaged(office, damage, entries)
+  if (damage.length > 0) {
+    const opened = yield* Effect.forEach(spaces, (space) =>
+      Effect.exit(fold(office.store, space, office.time.now().millis, "whole"))
+    )
+    return yield* damaged(office, damage, entries, opened.every(Exit.isSuccess))
+  }
   for (const space of spaces) yield* checkCheckpoint(office, voice, space)
   yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked })
 })
@@ -90,9 +96,15 @@ const checkFeed = Effect.fnUntraced(function* (
     return note(0, "its key is not signed by its device")
   let next = 0
   let hash = entryHash(Feed.origin(feed.success))
+  let bytesMax = readBytes
   while (next < stored.entries) {
-    const read = yield* Effect.result(office.store.read(space, stored.feed, next, readBytes))
-    if (Result.isFailure(read)) return note(next, read.failure.message)
+    const read = yield* Effect.result(office.store.read(space, stored.feed, next, bytesMax))
+    if (Result.isFailure(read)) {
+      if (bytesMax === 1) return note(next, read.failure.message.replace(/; run "aura journal verify"$/u, ""))
+      // from here on run by run, so that the first bad one is found
+      bytesMax = 1
+      continue
+    }
     if (read.success.length === 0) return note(next, `ends here, ${stored.entries} entries were stored`)
     for (const { bytes } of read.success) {
       const run = Run.decode(bytes)
@@ -129,26 +141,31 @@ const checkCheckpoint = Effect.fnUntraced(function* ({ store, time }: Office, vo
 const holds = (office: Office, claims: ReadonlyArray<Claim>) =>
   Effect.map(office.verifier.verify(claims), (answers) => answers.every((good) => good))
 
-const damaged = (office: Office, damage: ReadonlyArray<Damage>, entries: number): Problem.Problem => {
+const damaged = (office: Office, damage: ReadonlyArray<Damage>, entries: number, opens: boolean): Problem.Problem => {
   const peers = office.settings.peers.map(({ address }) => address)
-  const elsewhere =
+  const still = opens
+    ? "The space still opens: what lies before the damage, and every other feed, works."
+    : "The space does not open like this."
+  const ways = [
+    "Restore the directory from a backup",
     peers.length === 0
-      ? "if another device has the space, move the directory away and join again from there"
-      : `or move the directory away and join again: the entries are still at ${peers.join(", ")}`
+      ? "or, if another device has the space, move the directory away and join again from there"
+      : `or move the directory away and join again; asked for a code, one of these has the entries: ${peers.join(", ")}`
+  ]
   const own = damage.some(({ isOwn }) => isOwn)
-    ? "; entries of this device that no other device has are only in a backup"
+    ? " Entries of this device that no other device has are in a backup only."
     : ""
   return Problem.make("JournalDamaged", {
     what: `${count(damage.length, "feed")} of the journal can't be read to the end; ${count(entries, "entry is", "entries are")} good`,
     where: office.home.path,
     details: damage.map(({ device, feed, isOwn, seq, space, what }) => ({
+      what,
       feed,
       seq,
       device: isOwn ? `${device} (this device)` : device,
-      space,
-      what
+      space
     })),
-    do: `what lies before the damage, and every other feed, still works. Restore the directory from a backup, ${elsewhere}${own}`
+    do: `${still} ${ways.join("; ")}.${own}`
   })
 }
 

@@ -283,8 +283,9 @@ export const layer: Layer.Layer<
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
         if (!replicas.has(space)) return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
         const secret = Redacted.make(yield* random.randomBytes(PairingCode.secretBytes))
-        const expiresMillis = time.now().millis + PairingDesk.codeMinutes * 60_000
-        if (!desk.issue(secret, { space, rights, expiresMillis }))
+        const { millis } = time.now()
+        const expiresMillis = millis + PairingDesk.codeMinutes * 60_000
+        if (!desk.issue(secret, { space, rights, expiresMillis }, millis))
           return yield* new SpaceUnknown({ what: `${PairingDesk.codesMax} codes are out; wait until one is used or expires` })
         return PairingCode.make(keys.device, secret, address)
       }),

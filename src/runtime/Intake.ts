@@ -15,6 +15,7 @@ import * as Fact from "../trust/Fact.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Result from "effect/Result"
 import * as Ledger from "./Ledger.ts"
+import { feedPendingBytesMax } from "./limits.ts"
 
 /** What became of a run. */
 export type Outcome =
@@ -71,6 +72,8 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
   if (theirs !== ours) return { _tag: "Contradicts", at: taken - 1 }
   if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: ours.slice(0, 32) }
+  if (line !== undefined && line.pendingBytes > feedPendingBytesMax)
+    return { _tag: "Unwanted", feed: feed.id, why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name` }
   if (run.first === taken && taken > 0 && run.times[0]! <= (ahead === undefined ? line!.time : ahead.times[ahead.times.length - 1]!))
     return { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
   return { _tag: "Continues", run: run.first === taken ? run : tail(run, taken, ours) }
@@ -80,6 +83,7 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
 export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array | undefined): boolean => {
   if (ledger.damaged.has(id)) return false
   const line = ledger.lines.get(id)
+  if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return false
   if (line !== undefined) return line.taken <= Ledger.limitOf(ledger, line.feed).seq
   const feed = header === undefined ? undefined : Feed.decode(header)
   return feed !== undefined && Result.isSuccess(feed) && Ledger.limitOf(ledger, feed.success).seq >= 0

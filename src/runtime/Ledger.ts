@@ -57,6 +57,8 @@ export interface Line {
   judged: number
   view: Authority.View
   readonly pending: Array<Pending>
+  /** Bytes of the bodies in `pending`. */
+  pendingBytes: number
   blocked: Blocked | undefined
   /** Hash of the last entry that passed: what the next one chains to. */
   judgedHash: EntryHash
@@ -140,6 +142,7 @@ export const lineOf = (ledger: Ledger, feed: Feed): Line => {
     judged: 0,
     view: noView,
     pending: [],
+    pendingBytes: 0,
     blocked: undefined,
     judgedHash: feed.id as string as EntryHash,
     judgedTime: feed.time,
@@ -161,6 +164,7 @@ export const rises = (line: Line, run: Run.Run): boolean => {
 export const take = (ledger: Ledger, line: Line, run: Run.Run): void => {
   for (let i = Math.max(0, line.taken - run.first); i < run.bodies.length; i++) {
     line.pending.push({ seq: run.first + i, time: run.times[i]!, hash: run.hashes[i]!, body: run.bodies[i]! })
+    line.pendingBytes += run.bodies[i]!.length
     line.time = run.times[i]!
     line.taken = run.first + i + 1
   }
@@ -537,6 +541,7 @@ const wait = (line: Line, pending: Pending, forEntry: Position | undefined, what
 
 const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArray<Position>): void => {
   if (pending.time > ledger.latest) ledger.latest = pending.time
+  line.pendingBytes -= pending.body.length
   line.blocked = undefined
   line.judged = pending.seq + 1
   line.judgedHash = entryHash(pending.hash)

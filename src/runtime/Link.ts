@@ -56,6 +56,8 @@ type Event =
   | { readonly _tag: "Message"; readonly message: Message.Message }
   | { readonly _tag: "Changed"; readonly replica: Replica }
   | { readonly _tag: "Proof"; readonly space: SpaceId; readonly proof: Uint8Array }
+  /** The peer said what is no message; nothing after it is read. */
+  | { readonly _tag: "Malformed"; readonly what: string }
   | { readonly _tag: "Ended"; readonly error: NetworkError }
 
 /** Runs until the connection ends; returns why. `linked` is told once the machine runs. */
@@ -136,7 +138,7 @@ export const run = Effect.fnUntraced(function* (
         const frame = yield* connection.receive
         const message = Message.decode(frame)
         if (Result.isFailure(message)) {
-          yield* connection.close(message.failure.what)
+          yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
           return
         }
         yield* Queue.offer(events, { _tag: "Message", message: message.success })
@@ -246,6 +248,10 @@ export const run = Effect.fnUntraced(function* (
       switch (event._tag) {
         case "Ended":
           return event.error.message
+        case "Malformed":
+          yield* Metrics.refused("message")
+          session = Session.close(event.what)
+          break
         case "Message":
           if (event.message._tag === "Pairing" && !greeted) {
             yield* host.pairing(connection, event.message)

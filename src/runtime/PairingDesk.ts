@@ -27,8 +27,8 @@ export interface Offer {
 }
 
 export interface PairingDesk {
-  /** False when too many codes are out. */
-  readonly issue: (secret: Redacted.Redacted<Uint8Array>, offer: Offer) => boolean
+  /** False when too many codes are out that have not expired. */
+  readonly issue: (secret: Redacted.Redacted<Uint8Array>, offer: Offer, nowMillis: number) => boolean
   /** Takes the code that this proof belongs to. */
   readonly redeem: (
     channelKey: Uint8Array,
@@ -41,7 +41,10 @@ export const make = (): PairingDesk => {
   let codes: Array<{ readonly key: Redacted.Redacted<Uint8Array>; readonly offer: Offer }> = []
   let wrong = 0
   return {
-    issue: (secret, offer) => {
+    issue: (secret, offer, nowMillis) => {
+      codes = codes.filter((code) => code.offer.expiresMillis >= nowMillis)
+      // guesses while nothing was out guessed at nothing
+      if (codes.length === 0) wrong = 0
       if (codes.length >= codesMax) return false
       codes.push({ key: PairingCode.proofKey(secret), offer })
       return true

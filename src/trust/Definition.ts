@@ -69,7 +69,7 @@ export const make = (source: Source): Result.Result<Definition, DefinitionMalfor
   for (const [type, { capabilities, resource, writes }] of Object.entries(source.operations)) {
     operations[type] = { writes, capabilities, resource: resource ?? null }
   }
-  const fields = source.fields as unknown as Cbor.Cbor
+  const fields = TypeData.fieldsToData(source.fields)
   return decode(Cbor.encode({ v: 1, app: source.app, version: source.version, fields, operations }))
 }
 

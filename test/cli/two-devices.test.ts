@@ -15,7 +15,9 @@ describe("two devices on one machine", () => {
     const env = { AURA_APP: exampleApp }
 
     const first = await serve(["--data", alice, "--port", "0"], { env })
-    const address = new URL(String((first.ready["pages"] as ReadonlyArray<string>).find((page) => page.startsWith("https"))))
+    const address = new URL(
+      String((first.ready["pages"] as ReadonlyArray<string>).find((page) => page.startsWith("https")))
+    )
     const code = (await aura(["pair", "--data", alice], { env })).stdout.trim()
     assert.match(code, /^aura-[0-9A-Z-]{59}@aura:\/\/127\.0\.0\.1:\d+\?pin=/)
 
@@ -37,7 +39,9 @@ describe("two devices on one machine", () => {
     const state = async (data: string) => json(await aura(["state", "--data", data, "--json"]))[0]!["state"]
     const [atAlice, atBob] = [await state(alice), await state(bob)]
     assert.deepStrictEqual(atBob, atAlice)
-    const titles = Object.values((atAlice as { tasks: Record<string, { title: string }> }).tasks).map(({ title }) => title)
+    const titles = Object.values((atAlice as { tasks: Record<string, { title: string }> }).tasks).map(
+      ({ title }) => title
+    )
     assert.deepStrictEqual(titles.toSorted(), ["bread", "milk"])
 
     for (const data of [alice, bob]) {
@@ -58,7 +62,13 @@ describe("two devices on one machine", () => {
     const own = await aura(["join", code, "--data", alice, "--json"], { env })
     assert.deepInclude(json(own)[0]!["error"], { code: "PairingWithOneself" })
 
-    const mistyped = await aura(["join", code.replace(/.(?=@)/u, (last) => (last === "0" ? "1" : "0")), "--data", join(home, "x"), "--json"])
+    const mistyped = await aura([
+      "join",
+      code.replace(/.(?=@)/u, (last) => (last === "0" ? "1" : "0")),
+      "--data",
+      join(home, "x"),
+      "--json"
+    ])
     assert.strictEqual(mistyped.code, 2)
     assert.deepInclude(json(mistyped)[0]!["error"], { code: "PairingCodeInvalid" })
     const nothing = await aura(["status", "--data", join(home, "x"), "--json"])

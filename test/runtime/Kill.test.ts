@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Context from "effect/Context"
 import * as Queue from "effect/Queue"
+import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -79,6 +80,19 @@ describe("an agent that is killed", () => {
       const directory = mkdtempSync(join(tmpdir(), "aura-mortal-"))
       yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true, force: true })))
       const path = join(directory, "journal")
+      // one file starts four times as fast as the hundred it is made of
+      const program = join(directory, "mortal.mjs")
+      const require = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+      yield* Effect.promise(() =>
+        build({
+          entryPoints: [join(import.meta.dirname, "mortal.ts")],
+          outfile: program,
+          bundle: true,
+          platform: "node",
+          format: "esm",
+          banner: { js: require }
+        })
+      )
       const { authority, space } = founded([[bob, right("*", 1)]])
       const on = installation(alice)
       yield* bring(on, space, runOf(authority))
@@ -98,7 +112,7 @@ describe("an agent that is killed", () => {
           yield* replica.write(written(alice.device, set(`alice-${killAt}`, "1")))
           const child = spawn(
             process.execPath,
-            ["--conditions=aura-source", join(import.meta.dirname, "mortal.ts"), directory, String(killAt), `bob-${killAt}`],
+            [program, directory, String(killAt), `bob-${killAt}`],
             { stdio: ["pipe", "pipe", "inherit", "pipe"] }
           )
           const told = linesOf(child.stdio[3] as Readable)

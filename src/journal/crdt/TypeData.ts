@@ -37,6 +37,19 @@ export interface TypeMalformed {
 
 export type TypeRefused = UnknownKind | TypeMalformed
 
+/** Types are data already; this only says so, and leaves out what is undefined. */
+export const fieldsToData = (fields: Fields): Cbor => toData(fields)
+
+const toData = (value: unknown): Cbor => {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === null)
+    return value
+  if (Array.isArray(value)) return value.map(toData)
+  if (typeof value !== "object") throw new TypeError(`a field type holds ${typeof value}`)
+  const data: { [key: string]: Cbor } = {}
+  for (const [key, inner] of Object.entries(value)) if (inner !== undefined) data[key] = toData(inner)
+  return data
+}
+
 /** All fields of a definition. */
 export const fieldsFromData = (data: Cbor): Result.Result<Fields, TypeRefused> =>
   attempt(() => fields(data, "state", 0))

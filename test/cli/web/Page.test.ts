@@ -177,7 +177,7 @@ describe("open pages", () => {
       const opened = new Set<number>()
       const readers = yield* Effect.forEach(
         Array.from({ length: Live.streamsMax }, (_, index) => index),
-        (index) => Effect.forkChild(eventsUntil(url, () => opened.add(index).size < 0)),
+        (index) => Effect.forkScoped(eventsUntil(url, () => opened.add(index).size < 0)),
         { concurrency: "unbounded" }
       )
       while (opened.size < Live.streamsMax) yield* Effect.sleep("10 millis")

@@ -233,6 +233,102 @@ describe("honest people", () => {
   })
 })
 
+describe("authors whose ids begin alike", () => {
+  const twins = [
+    feed(7, 7, 7, 7, 7, 7, 7, 3),
+    feed(7, 7, 7, 7, 7, 7, 7, 1),
+    feed(7, 7, 7, 7, 7, 7, 7, 2),
+    feed(7, 7, 7, 7, 7, 7, 16)
+  ]
+  const changes = fc.tuple(
+    ...twins.map((name) => fc.array(fc.tuple(fc.nat(20), fc.nat(2)), { maxLength: 5 }).map((all) => ({ name, all })))
+  )
+
+  it("write beside each other, and every device agrees, whoever it met first", () => {
+    fc.assert(
+      fc.property(changes, choices, choices, (all, one, other) => {
+        const devices = all.map(({ name }) => new Device(name))
+        all.forEach(({ all: edits }, index) => {
+          for (const [where, kind] of edits) {
+            const device = devices[index]!
+            if (kind === 0) device.receive(devices[(index + 1) % 4]!, (index + 1) % 4)
+            else device.edit((body) => [body.insert(where % (body.length + 1), letters[where]!)])
+          }
+        })
+        const lists = devices.map(({ wrote }) => wrote)
+        const first = joined(interleaved(lists, one))
+        assertSame(joined(interleaved(lists, other)), first)
+        assertSame(joined(lists.toReversed().flat()), first)
+        assertSame(Result.getOrThrow(State.fromCbor(State.toCbor(first))), first)
+        assert.strictEqual(String(textOf(first)).length, lists.flat().length)
+      }),
+      runs
+    )
+  })
+})
+
+describe("a plan", () => {
+  it("leaves the state as it was until its changes are applied", () => {
+    const device = new Device(alice)
+    device.edit((body) => [body.insert(0, "abc")])
+    const before = bytesOf(device.state)
+    const body = device.draft()
+    body.insert(1, "x")
+    body.delete(0, 3)
+    assert.strictEqual(body.toString(), "c")
+    assert.deepStrictEqual(bytesOf(device.state), before)
+    assert.strictEqual(device.text, "abc")
+  })
+
+  it("dies on positions that are not in the text", () => {
+    const device = new Device(alice)
+    device.edit((body) => [body.insert(0, "abc")])
+    const body = device.draft()
+    for (const bad of [-1, 4, 0.5, NaN]) assert.throws(() => body.insert(bad, "x"), RangeError)
+    assert.throws(() => body.delete(2, 2), RangeError)
+    assert.throws(() => body.delete(1, -1), RangeError)
+  })
+
+  it("names its own characters by clock alone, and others' by their feed", () => {
+    const [one, two] = [new Device(alice), new Device(bob)]
+    one.edit((body) => [body.insert(0, "ab")])
+    two.receive(one, 0)
+    two.edit((body) => [body.insert(1, "x")])
+    one.receive(two, 1)
+    const [a, b] = [hexToBytes(alice.slice(0, 32)), hexToBytes(bob.slice(0, 32))]
+    assert.deepStrictEqual(two.wrote[0]!.change, ["insert", "body", 0, [a, 0], [a, 1], "x"])
+    assert.deepStrictEqual(one.draft().insert(2, "y"), ["insert", "body", 2, [b, 0], 1, "y"])
+    assert.deepStrictEqual(one.draft().delete(0, 3), [
+      "delete",
+      "body",
+      [
+        [0, 1],
+        [b, 0, 1],
+        [1, 1]
+      ]
+    ])
+  })
+})
+
+describe("what is no edit", () => {
+  const bytes = new Uint8Array(16)
+  const refused: ReadonlyArray<readonly [what: string, change: Change]> = [
+    ["a Yjs update", ["edit", "body", new Uint8Array([0, 0])]],
+    ["a start that is no clock", ["insert", "body", -1, null, null, "x"]],
+    ["its own character as neighbour", ["insert", "body", 3, 3, null, "x"]],
+    ["a neighbour with a short feed", ["insert", "body", 0, [new Uint8Array(15), 0], null, "x"]],
+    ["bytes for text", ["insert", "body", 0, null, null, bytes]],
+    ["half a surrogate pair", ["insert", "body", 0, null, null, "\ud83d"]],
+    ["a text too long", ["insert", "body", 0, null, null, "x".repeat(65_537)]],
+    ["a range of nothing", ["delete", "body", [[0, 0]]]],
+    ["ranges that are no list", ["delete", "body", 1]],
+    ["a range beyond every clock", ["delete", "body", [[bytes, 2 ** 40, 1]]]]
+  ]
+  for (const [what, change] of refused) {
+    it(`is refused: ${what}`, () => assert.strictEqual(State.inspect(fields, change)._tag, "Invalid"))
+  }
+})
+
 describe("Mallory", () => {
   const place = fc.oneof(
     fc.constant(null),

@@ -1,0 +1,130 @@
+/** Views: sorted, immutable, identical until something in them changes, and balanced however they came about. */
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import type { Fields } from "../../../src/journal/crdt/Crdt.ts"
+import * as SortedTree from "../../../src/journal/crdt/SortedTree.ts"
+import * as State from "../../../src/journal/crdt/State.ts"
+import { MapView } from "../../../src/journal/crdt/Views.ts"
+import { feeds } from "./arbitraries.ts"
+
+describe("a sorted tree", () => {
+  const step = fc.tuple(fc.constantFrom("insert", "insert", "remove"), fc.nat(40), fc.nat(3))
+
+  it("does what a map does, and leaves earlier versions as they were", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), fc.nat(40), (steps, after) => {
+        let tree: SortedTree.Tree<number> = undefined
+        const map = new Map<number, number>()
+        const versions: Array<readonly [SortedTree.Tree<number>, ReadonlyArray<readonly [SortedTree.Key, number]>]> = []
+        for (const [what, key, value] of steps) {
+          tree = what === "insert" ? SortedTree.insert(tree, key, value) : SortedTree.remove(tree, key)
+          if (what === "insert") map.set(key, value)
+          else map.delete(key)
+          versions.push([tree, [...map].sort(([a], [b]) => a - b)])
+        }
+        for (const [version, entries] of versions) {
+          assert.deepStrictEqual([...SortedTree.entries(version)], entries)
+          assert.strictEqual(SortedTree.size(version), entries.length)
+          const behind = entries.filter(([key]) => SortedTree.compareKeys(key, after) > 0)
+          assert.deepStrictEqual([...SortedTree.entries(version, after)], behind)
+        }
+        for (let key = 0; key <= 40; key++) assert.strictEqual(SortedTree.find(tree, key), map.get(key))
+      })
+    )
+  })
+
+  it("stays shallow when keys come in order", () => {
+    let tree: SortedTree.Tree<number> = undefined
+    for (let key = 0; key < 4096; key++) tree = SortedTree.insert(tree, key, key)
+    for (let key = 0; key < 4000; key++) tree = SortedTree.remove(tree, key)
+    const depth = (node: SortedTree.Tree<number>): number =>
+      node === undefined ? 0 : 1 + Math.max(depth(node.left), depth(node.right))
+    assert.isAtMost(depth(tree), 12)
+  })
+
+  it("puts numbers before texts", () => {
+    assert.isBelow(SortedTree.compareKeys(9, "1"), 0)
+    assert.isAbove(SortedTree.compareKeys("1", 9), 0)
+    assert.isBelow(SortedTree.compareKeys(9, 10), 0)
+    assert.isAbove(SortedTree.compareKeys("9", "10"), 0)
+  })
+})
+
+const fields: Fields = {
+  kv: { kind: "LWWMap", value: { kind: "integer" } },
+  tasks: {
+    kind: "ORMap",
+    fields: {
+      done: { kind: "LWWRegister", value: { kind: "boolean" } },
+      tags: { kind: "GSet", value: { kind: "string" } }
+    }
+  }
+}
+
+/** A state that is written to by one device. */
+const makeState = () => {
+  const state = State.empty()
+  let seq = 0
+  const write = (...change: ReadonlyArray<string | number | boolean | {}>) => {
+    State.apply(state, fields, change as never, { time: seq, feed: feeds[0]!, seq: seq++, index: 0 })
+    return State.read(state, fields)
+  }
+  return { state, write }
+}
+
+const mapIn = (shown: State.Shown, name: string): MapView<unknown> => {
+  const view = shown[name]
+  assert.instanceOf(view, MapView)
+  return view as MapView<unknown>
+}
+
+describe("what is read", () => {
+  it("is the same object until a change touches it, and so is what is nested", () => {
+    const { write } = makeState()
+    write("put", "tasks", "a", { done: false })
+    write("add", "tasks", "a", "tags", "x")
+    const one = write("put", "tasks", "b", { done: false })
+    const two = write("set", "tasks", "b", "done", true)
+    assert.strictEqual(two["kv"], one["kv"])
+    assert.notStrictEqual(two["tasks"], one["tasks"])
+    assert.strictEqual(mapIn(two, "tasks").get("a"), mapIn(one, "tasks").get("a"))
+    assert.deepStrictEqual(mapIn(one, "tasks").get("b"), { ...(mapIn(two, "tasks").get("b") as object), done: false })
+    const three = write("set", "tasks", "b", "done", true)
+    assert.strictEqual(three, two)
+    assert.isTrue(Object.isFrozen(mapIn(two, "tasks").get("a")))
+  })
+
+  it("shows records by the fields it is asked for, however they were read before", () => {
+    const { state, write } = makeState()
+    write("put", "tasks", "a", { done: true })
+    const less: Fields = {
+      tasks: { kind: "ORMap", fields: { done: { kind: "LWWRegister", value: { kind: "boolean" } } } }
+    }
+    assert.deepStrictEqual(mapIn(State.read(state, less), "tasks").get("a"), { done: true })
+    assert.hasAllKeys(mapIn(State.read(state, fields), "tasks").get("a"), ["done", "tags"])
+  })
+
+  it("can be read by pages, in the order of keys", () => {
+    const { write } = makeState()
+    for (const key of ["d", "b", "a", "c"]) write("set", "kv", key, 1)
+    const view = mapIn(write("remove", "kv", "b"), "kv")
+    const keys = (page: ReadonlyArray<readonly [string, unknown]>) => page.map(([key]) => key).join("")
+    assert.strictEqual(keys(view.page({ limit: 2 })), "ac")
+    assert.strictEqual(keys(view.page({ after: "a", limit: 2 })), "cd")
+    assert.strictEqual(keys(view.page({ after: "b", limit: 9 })), "cd")
+    assert.strictEqual(keys(view.page({ after: "d", limit: 9 })), "")
+    assert.strictEqual(keys(view.page({ limit: 0 })), "")
+    assert.deepStrictEqual(view.toJSON(), { a: 1, c: 1, d: 1 })
+    assert.strictEqual(view.size, 3)
+    assert.deepStrictEqual([view.has("b"), view.has("c")], [false, true])
+  })
+
+  it("keeps a state of its own for each kind that versions give to one name", () => {
+    const { state, write } = makeState()
+    write("set", "kv", "a", 1)
+    const later: Fields = { kv: { kind: "GCounter" } }
+    State.apply(state, later, ["add", "kv", 2], { time: 9, feed: feeds[1]!, seq: 0, index: 0 })
+    assert.strictEqual(State.read(state, later)["kv"], 2)
+    assert.deepStrictEqual([...mapIn(State.read(state, fields), "kv")], [["a", 1]])
+  })
+})
