@@ -1,4 +1,5 @@
 /** How `aura` is called from where this process was called: for lines that people copy into another terminal. */
+import { existsSync } from "node:fs"
 import * as path from "node:path"
 import { dataDefault } from "./Settings.ts"
 import { quoted } from "./Text.ts"
@@ -9,12 +10,16 @@ export const line = (words: ReadonlyArray<string>, data: string | undefined): st
   return [...program(), ...words, ...directory].map(quoted).join(" ")
 }
 
+/** Never `npx aura`: where it is not installed, that would fetch a stranger's package of this name. */
 const program = (): ReadonlyArray<string> => {
-  if (process.env["npm_execpath"] !== undefined) return ["npx", "aura"]
   const script = process.argv[1] ?? "aura"
-  if (path.basename(script) === "aura") return ["aura"]
-  return [
-    path.relative(process.cwd(), process.argv0) === "" ? "node" : process.argv0,
-    path.relative(process.cwd(), script)
-  ]
+  return path.basename(script) === "aura" ? ["aura"] : [nodeHere(), path.relative(process.cwd(), script)]
+}
+
+/** A Node that was installed with the package lies below; the one of another terminal may be older. */
+const nodeHere = (): string => {
+  const near = path.relative(process.cwd(), process.execPath)
+  if (near.startsWith("..") || path.isAbsolute(near)) return "node"
+  const link = path.join("node_modules", ".bin", "node")
+  return existsSync(link) ? link : near
 }

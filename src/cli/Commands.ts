@@ -138,7 +138,6 @@ const pair = (output: Output) =>
       const flags = yield* globals
       const { errand } = yield* run
       const { renderAround } = yield* Effect.promise(() => import("./pair.ts"))
-      const { line } = yield* Effect.promise(() => import("./CommandLine.ts"))
       const wanted: Errand = {
         _tag: "Pair",
         can: can.length === 0 ? ["*"] : can,
@@ -146,13 +145,12 @@ const pair = (output: Output) =>
         name: Option.getOrNull(name),
         address: Option.getOrNull(address)
       }
+      const withQr = process.stderr.isTTY === true || qr
       yield* errand(flags, output, wanted, (data) =>
-        process.stderr.isTTY === true || qr
-          ? Effect.map(
-              Effect.promise(() => renderAround(data, (code) => line(["join", code], undefined))),
-              output.note
-            )
-          : Effect.sync(() => output.note(`On the other device: ${line(["join", String(data["code"])], undefined)}`))
+        Effect.map(
+          Effect.promise(() => renderAround(data, flags.data, withQr)),
+          output.note
+        )
       )
     })
   ).pipe(Command.withDescription("Make a code by which one more device joins. Needs a running server (aura serve)."))

@@ -14,7 +14,7 @@ process.on("warning", (warning) => {
 
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(
-    `aura: this is Node ${process.versions.node}, and aura needs 22.19 or newer\n  do:      install a newer Node, or run it with npx, which uses the one beside it\n`
+    `aura: this is Node ${process.versions.node}, and aura needs 22.19 or newer\n  do:      install a newer Node, or run aura with one that is: a repository often has it as node_modules/.bin/node\n`
   )
   process.exitCode = 1
 } else {

@@ -6,16 +6,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Address from "../handlers/shared/Address.ts"
 import { codeMinutes } from "../runtime/PairingDesk.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, isCapability, type Capability } from "../trust/Capability.ts"
 import { grantDepthMax } from "../trust/limits.ts"
+import { line } from "./CommandLine.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Problem from "./Problem.ts"
+import { dataDefault } from "./Settings.ts"
 import { time } from "./Text.ts"
 
 export const answer = Effect.fnUntraced(function* (office: Office, errand: ErrandOf<"Pair">, voice: Voice) {
@@ -83,21 +87,27 @@ const reachable = (addresses: ReadonlyArray<string>): string | undefined => {
   return secure.find((address) => /^aura:\/\/[\d[]/u.test(address)) ?? secure[0] ?? addresses[0]
 }
 
-const Paired = Schema.Struct({ code: Schema.String, expiresMillis: Schema.Finite })
+const Paired = Schema.Struct({ code: Schema.String, address: Schema.String, expiresMillis: Schema.Finite })
 
 export const render = (data: Data): string => Schema.decodeUnknownSync(Paired)(data).code
 
-/** What people need around the code; `joinLine` is the command for the other device. */
-export const renderAround = async (data: Data, joinLine: (code: string) => string): Promise<string> => {
-  const { code, expiresMillis } = Schema.decodeUnknownSync(Paired)(data)
+/** What people need around the code. `here` = the data directory of this device, as it was given. */
+export const renderAround = async (data: Data, here: string | undefined, withQr: boolean): Promise<string> => {
+  const { address, code, expiresMillis } = Schema.decodeUnknownSync(Paired)(data)
+  const isLocal = isLoopbackAddress(address)
+  // a second device on one machine needs a directory of its own
+  const joinLine = line(["join", code], isLocal ? `${here ?? dataDefault}-2` : undefined)
+  const expiry = `It is good for one device, until ${time(expiresMillis)}. Show it to nobody else.`
+  const local = isLocal
+    ? ["The address is this machine's own: for a device elsewhere, start the server with --host 0.0.0.0 first."]
+    : []
+  if (!withQr) return [`On the other device: ${joinLine}`, ...local].join("\n")
   const { renderUnicodeCompact } = await import("uqr")
-  return [
-    renderUnicodeCompact(code, { border: 1 }),
-    "",
-    "Scan it, or run this on the other device:",
-    "",
-    `  ${joinLine(code)}`,
-    "",
-    `It is good for one device, until ${time(expiresMillis)}. Show it to nobody else.`
-  ].join("\n")
+  const around = ["", "Scan it, or run this on the other device:", "", `  ${joinLine}`, "", expiry, ...local]
+  return [renderUnicodeCompact(code, { border: 1 }), ...around].join("\n")
+}
+
+const isLoopbackAddress = (address: string): boolean => {
+  const parsed = Address.parse(address)
+  return Result.isSuccess(parsed) && Address.isLoopback(parsed.success.host)
 }

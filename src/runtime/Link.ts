@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { SpaceId } from "../identity/Id.ts"
+import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
@@ -147,10 +148,14 @@ export const run = Effect.fnUntraced(function* (
   )
 
   /** Permission is asked when a message leaves, not when it was made. */
+  /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
+  const sentAt = new Map<SpaceId, number>()
   const sendOne = (message: Message.Message): Effect.Effect<boolean, NetworkError> => {
     const space = "space" in message ? Session.spaceOf(session, message.space) : undefined
     const replica = space === undefined ? undefined : host.replica(space)
-    const about = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: host.now() }
+    const now = host.now()
+    const about = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: now }
+    if (message._tag === "Run" && replica !== undefined && !sentAt.has(replica.space)) sentAt.set(replica.space, now)
     return Guard.send(connection, message, about)
   }
   yield* Effect.forkScoped(
@@ -191,9 +196,13 @@ export const run = Effect.fnUntraced(function* (
         return replica === undefined ? Effect.void : Effect.asVoid(replica.prove(ask.proof))
       }
       case "Acknowledged":
-        return Effect.sync(() => {
+        return Effect.suspend(() => {
           host.replica(ask.space)?.compare(ask.frontier)
           host.acknowledged(link, ask.space, ask.frontier)
+          const since = sentAt.get(ask.space)
+          if (since === undefined || !link.isServed(ask.space)) return Effect.void
+          sentAt.delete(ask.space)
+          return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
         })
     }
   }

@@ -34,6 +34,7 @@ import * as Fork from "../journal/Fork.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
+import * as Metrics from "../observability/Metrics.ts"
 import type { ForkKnown, Local, Loaded } from "../sync/Topic.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import { fold, forks, forksRow, type Damage } from "./Fold.ts"
@@ -235,6 +236,7 @@ export const open = Effect.fn("Replica.open")(function* (
    */
   const settle = Effect.fnUntraced(function* (took: boolean, proofs: ReadonlyArray<Uint8Array> = []) {
     const advance = Ledger.advance(folded.ledger, time.now().millis)
+    if (advance.applied > 0) yield* Metrics.applied(advance.applied)
     if (advance.overturned) isStale = true
     yield* Effect.catch(readBack, (error) => Effect.logWarning("the journal store can't be read back yet", error.message))
     if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {

@@ -124,8 +124,7 @@ const summary = (replica: Replica): { readonly [part: string]: string | undefine
     state: bytesToHex(State.digest(ledger.state)),
     members: ledger.authority === undefined ? "" : canonical(Authority.members(ledger.authority)),
     quarantine: canonical([...ledger.quarantine.keys()].toSorted()),
-    waiting: blocked.toSorted().join(", "),
-    forks: canonical([...ledger.forks].map(([feed, { seq }]) => `${feed} ${seq}`).toSorted())
+    waiting: blocked.toSorted().join(", ")
   }
 }
 

@@ -17,9 +17,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import type { Verifier } from "../effects/Verifier.ts"
-import type { SpaceId } from "../identity/Id.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Operations from "../runtime/Operations.ts"
-import type { Author } from "../runtime/Replica.ts"
+import type { Author, Replica } from "../runtime/Replica.ts"
 import * as Agents from "./Agents.ts"
 import * as Checkers from "./Checkers.ts"
 import * as Devices from "./Devices.ts"
@@ -350,6 +350,8 @@ const evidenceOf = (stage: Stage, actor: Actor): Effect.Effect<ReadonlyArray<Che
     Effect.gen(function* () {
       const replica = agent.replica(stage.space())
       if (replica === undefined) return []
+      // what was held until a moment ago is judged when somebody asks
+      yield* replica.refresh
       const records = yield* Records.read(store, stage.space())
       const nowMillis = World.beginUnixMillis + stage.world.now() + actor.skewMillis
       return [{ name: actor.name, device: agent.device, nowMillis, replica, records }]
@@ -362,13 +364,17 @@ const areAgreed = (stage: Stage, actors: ReadonlyArray<Actor>): Effect.Effect<bo
     const replicas = (yield* Effect.forEach(actors, (actor) =>
       actor.use(({ agent }) => Effect.sync(() => ({ device: agent.device, replica: agent.replica(stage.space()) })))
     )).flatMap(({ device, replica }) => (replica === undefined ? [] : [{ device, replica }]))
-    return replicas.every((one) =>
-      replicas.every(
-        (other) =>
-          one.device >= other.device ||
-          !Checkers.takes(one.replica, other.device) ||
-          !Checkers.takes(other.replica, one.device) ||
-          Checkers.isAlike(one.replica, other.replica)
-      )
-    )
+    return replicas.every((one) => replicas.every((other) => one === other || doAgree(one, other)))
   }).pipe(Effect.orElseSucceed(() => false))
+
+interface Side {
+  readonly device: DeviceId
+  readonly replica: Replica
+}
+
+const doAgree = (one: Side, other: Side): boolean => {
+  // who was admitted and knows nothing of it has not come in yet
+  if (one.replica.ledger().authority === undefined) return !Checkers.takes(other.replica, one.device)
+  const isMutual = Checkers.takes(one.replica, other.device) && Checkers.takes(other.replica, one.device)
+  return !isMutual || Checkers.isAlike(one.replica, other.replica)
+}

@@ -74,11 +74,14 @@ const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll 
     }
   })
 
+/** A device that is no member: it can't admit itself by accident. */
+const observer = keysOf(77)
+
 /** What a stranger's replica makes of a history in one random order; half of them are opened anew on the way. */
 const told = (of: History, seed: number) =>
   Effect.gen(function* () {
     const chance = dice(seed)
-    const on = installation(keysOf(77))
+    const on = installation(observer)
     const all = portions(of, chance)
     if (chance.roll(3) > 0) {
       const some = all.slice(0, chance.roll(all.length + 1))
@@ -120,7 +123,7 @@ const told = (of: History, seed: number) =>
 describe("the books of a replica", () => {
   it("are the same whatever the order, the portions, the repetitions and the interruptions", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 60 }), async (seed, steps) => {
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 50 }), async (seed, steps) => {
         const of = history(seed, steps)
         const first = await Effect.runPromise(told(of, seed + 1))
         for (let order = 2; order < 4; order++) {
@@ -128,7 +131,7 @@ describe("the books of a replica", () => {
           assert.deepStrictEqual(other, first, `order ${order}`)
         }
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 300), seed: Number(process.env["SEED"] ?? 7), ...(process.env["PATHX"] ? { path: process.env["PATHX"] } : {}) }
+      { numRuns: Number(process.env["RUNS"] ?? 300), seed: Number(process.env["SEED"] ?? 7) }
     )
-  })
+  }, 300_000)
 })

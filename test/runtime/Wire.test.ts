@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { Network } from "../../src/effects/Network.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import * as Message from "../../src/sync/Message.ts"
@@ -94,7 +95,7 @@ describe("a frame with any byte turned", () => {
         })
         // a turned frontier may claim more of Alice's feed than there is: she goes on in a new one, once
         assert.isAtMost(position.seq, 2)
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
     )
   }
 })

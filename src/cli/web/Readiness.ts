@@ -22,22 +22,20 @@ export interface Parts {
 
 export const make = ({ keys, space, store, time }: Parts): Effect.Effect<Effect.Effect<Readiness>> =>
   Effect.cachedWithTTL(
-    (
-      Effect.map(
-        Effect.all(
-          [
-            tried(
-              "journal",
-              "takes writes",
-              store.commit({ space, locals: [{ name: rowName, bytes: new Uint8Array([1]) }] })
-            ),
-            Effect.sync(() => clockCheck(time)),
-            tried("keys", "the device key signs", keys.sign(probeDomain))
-          ],
-          { concurrency: "unbounded" }
-        ),
-        (checks) => ({ ok: checks.every(({ ok }) => ok), checks })
-      )
+    Effect.map(
+      Effect.all(
+        [
+          tried(
+            "journal",
+            "takes writes",
+            store.commit({ space, locals: [{ name: rowName, bytes: new Uint8Array([1]) }] })
+          ),
+          Effect.sync(() => clockCheck(time)),
+          tried("keys", "the device key signs", keys.sign(probeDomain))
+        ],
+        { concurrency: "unbounded" }
+      ),
+      (checks) => ({ ok: checks.every(({ ok }) => ok), checks })
     ),
     "5 seconds"
   )

@@ -132,7 +132,8 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
   toCbor: ({ entries, columns }, writer) => {
     const ordered = [...columns].sort(([a], [b]) => compareKeys(a, b))
     const items: Array<Cbor> = []
-    for (const [id, { presence, fields }] of [...entries].sort(([a], [b]) => compareKeys(a, b))) {
+    for (const id of [...entries.keys()].sort(compareKeys)) {
+      const { presence, fields } = entries.get(id)!
       items.push(id)
       Presence.pushPresence(items, writer, presence)
       const states: Array<Cbor> = []

@@ -14,6 +14,7 @@ import { compare, dotFromCbor, dotKey, dotToCbor, type Dot, type DotCbor, type S
 import { dotsMax } from "./limits.ts"
 
 export interface Presence {
+  /** The only addition there ever was; once there were two, `more` has all. */
   first: Stamp | undefined
   more: Map<string, Stamp> | undefined
   removed: Map<string, Removal> | undefined
@@ -31,11 +32,8 @@ export const isPresent = (presence: Presence): boolean =>
   presence.first !== undefined || (presence.more !== undefined && presence.more.size > 0)
 
 /** The additions that nothing has removed, in no particular order. */
-export const additions = (presence: Presence): ReadonlyArray<Stamp> => {
-  const stamps = presence.more === undefined ? [] : [...presence.more.values()]
-  if (presence.first !== undefined) stamps.push(presence.first)
-  return stamps
-}
+export const additions = ({ first, more }: Presence): ReadonlyArray<Stamp> =>
+  first !== undefined ? [first] : more !== undefined ? [...more.values()] : []
 
 /** False when nothing changed: it was known, or is removed. */
 export const add = (presence: Presence, stamp: Stamp, gone?: (stamp: Stamp) => void): boolean => {

@@ -35,8 +35,14 @@ export const Text = (): Field<string, TextDraft> => ({
   draft: textDraft
 })
 
-/** Visible characters `from` to `to` of the document, or characters inserted by this plan. */
-type Piece =
+/**
+ * Visible characters `from` to `to` of the document, or characters inserted by this plan; or a place where this plan
+ * deleted such, which `start` names if they were its own. They are still there, out of sight, and what is inserted beside
+ * them has to name them as its neighbours: who skips what he has seen would pass for a liar.
+ */
+type Piece = Visible | { readonly _tag: "Gone"; readonly start: number | undefined }
+
+type Visible =
   | { readonly _tag: "Old"; readonly from: number; readonly to: number }
   | { readonly _tag: "New"; readonly start: number; readonly text: string; readonly right: Unit | null }
 
@@ -85,11 +91,13 @@ const insert = (plan: Plan, position: number, text: string): Change => {
   const at = cut(pieces, position)
   const start = plan.next
   const before = pieces[at - 1]
+  if (before?._tag === "Gone") throw new TypeError("a place in the text is behind something deleted")
   const after = pieces[at]
   const left = before === undefined ? null : lastUnit(plan, before)
-  const right = after?._tag === "New" ? { prefix: plan.own, clock: after.start } : rightOf(plan, before)
-  if (text !== "")
-    pieces.splice(at, 0, { _tag: "New", start, text, right: after?._tag === "New" ? rightOf(plan, before) : right })
+  const behind = rightOf(plan, before)
+  const next = after === undefined || after._tag === "Old" ? undefined : after.start
+  const right = next === undefined ? behind : { prefix: plan.own, clock: next }
+  if (text !== "") pieces.splice(at, 0, { _tag: "New", start, text, right: behind })
   plan.next += text.length
   return changeAt(plan.site, "insert", start, unitToCbor(plan, left), unitToCbor(plan, right), text)
 }
@@ -99,18 +107,28 @@ const remove = (plan: Plan, position: number, count: number): Change => {
   if (count < 0) throw new RangeError(`a count of ${count}`)
   const from = cut(pieces, position)
   const to = cut(pieces, position + count)
-  const ranges = pieces.splice(from, to - from).flatMap((piece) => rangesOf(plan, piece))
-  return changeAt(plan.site, "delete", ranges)
+  const removed = pieces.slice(from, to)
+  pieces.splice(from, to - from, ...removed.map(goneOf))
+  return changeAt(
+    plan.site,
+    "delete",
+    removed.flatMap((piece) => rangesOf(plan, piece))
+  )
 }
 
-/** Makes a piece begin at `position`; its place in the list, which is behind the end for the text's end. */
+const goneOf = (piece: Piece): Piece => ({ _tag: "Gone", start: piece._tag === "Old" ? undefined : piece.start })
+
+/**
+ * Makes a piece begin at `position`; its place in the list, right behind the visible piece before it. Behind the end for
+ * the text's end.
+ */
 const cut = (pieces: Array<Piece>, position: number): number => {
   let at = 0
   let left = position
   for (; at < pieces.length && left > 0; at++) {
     const piece = pieces[at]!
-    const length = lengthOf([piece])
-    if (left < length) {
+    const length = lengthOfOne(piece)
+    if (piece._tag !== "Gone" && left < length) {
       pieces.splice(at, 1, ...split(piece, left))
       return at + 1
     }
@@ -120,7 +138,7 @@ const cut = (pieces: Array<Piece>, position: number): number => {
   return at
 }
 
-const split = (piece: Piece, count: number): ReadonlyArray<Piece> => {
+const split = (piece: Visible, count: number): ReadonlyArray<Piece> => {
   if (piece._tag === "Old") {
     const middle = piece.from + count
     return [
@@ -134,13 +152,13 @@ const split = (piece: Piece, count: number): ReadonlyArray<Piece> => {
   ]
 }
 
-const lastUnit = (plan: Plan, piece: Piece): Unit =>
+const lastUnit = (plan: Plan, piece: Visible): Unit =>
   piece._tag === "New"
     ? { prefix: plan.own, clock: piece.start + piece.text.length - 1 }
     : unit(plan, placesIn(plan, piece.to - 1).here)
 
 /** What followed the end of `piece`, or the text's beginning, before this plan; seen or deleted. */
-const rightOf = (plan: Plan, piece: Piece | undefined): Unit | null => {
+const rightOf = (plan: Plan, piece: Visible | undefined): Unit | null => {
   if (piece?._tag === "New") return piece.right
   const state = stateOf(plan)
   if (state === undefined) return null
@@ -163,6 +181,7 @@ const unit = (plan: Plan, place: Place): Unit => {
 }
 
 const rangesOf = (plan: Plan, piece: Piece): ReadonlyArray<Cbor> => {
+  if (piece._tag === "Gone") return []
   if (piece._tag === "New") return [[piece.start, piece.text.length]]
   return rangesBetween(documentOf(plan), piece.from, piece.to).map((range) => {
     const { prefix, clock } = unit(plan, range)
@@ -175,8 +194,17 @@ const unitToCbor = (plan: Plan, named: Unit | null): Cbor => {
   return named.prefix === plan.own ? named.clock : [hexToBytes(named.prefix), named.clock]
 }
 
-const lengthOf = (pieces: ReadonlyArray<Piece>): number =>
-  pieces.reduce((sum, piece) => sum + (piece._tag === "Old" ? piece.to - piece.from : piece.text.length), 0)
+const lengthOf = (pieces: ReadonlyArray<Piece>): number => pieces.reduce((sum, piece) => sum + lengthOfOne(piece), 0)
+
+const lengthOfOne = (piece: Piece): number => {
+  if (piece._tag === "Gone") return 0
+  return piece._tag === "Old" ? piece.to - piece.from : piece.text.length
+}
 
 const textOf = (pieces: ReadonlyArray<Piece>, before: string): string =>
-  pieces.map((piece) => (piece._tag === "Old" ? before.slice(piece.from, piece.to) : piece.text)).join("")
+  pieces
+    .map((piece) => {
+      if (piece._tag === "Gone") return ""
+      return piece._tag === "Old" ? before.slice(piece.from, piece.to) : piece.text
+    })
+    .join("")

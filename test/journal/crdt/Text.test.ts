@@ -179,6 +179,32 @@ describe("honest people", () => {
     )
   })
 
+  it("see what a plan did however often it edits one place, deletes its own words and writes there again", () => {
+    const edits = fc.array(
+      fc.record({ where: fc.nat(1000), count: fc.nat(4), typed: fc.constantFrom("", "x", "yz") }),
+      {
+        minLength: 1,
+        maxLength: 8
+      }
+    )
+    fc.assert(
+      fc.property(steps, edits, (all, edited) => {
+        const device = perform(all)[0]!
+        let text = device.text
+        device.edit((body) =>
+          edited.flatMap(({ where, count, typed }) => {
+            const at = where % (text.length + 1)
+            const removed = Math.min(count, text.length - at)
+            text = text.slice(0, at) + typed + text.slice(at + removed)
+            return [body.delete(at, removed), body.insert(at, typed)]
+          })
+        )
+        assert.strictEqual(device.text, text)
+      }),
+      runs
+    )
+  })
+
   it("converge in any order of delivery, repetitions included, even within a feed", () => {
     const worlds = steps.chain((all) => {
       const events = perform(all).flatMap(({ wrote }) => wrote)
