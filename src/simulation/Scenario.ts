@@ -16,15 +16,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
+import type { Keys } from "../effects/Keys.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Author, Replica } from "../runtime/Replica.ts"
+import * as Authority from "../trust/Authority.ts"
 import * as Agents from "./Agents.ts"
 import * as Checkers from "./Checkers.ts"
 import * as Devices from "./Devices.ts"
 import * as Faults from "./Faults.ts"
 import * as Incidents from "./Incidents.ts"
+import * as Liar from "./Liar.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Records from "./Records.ts"
 import * as SimulatedNetwork from "./SimulatedNetwork.ts"
@@ -80,8 +84,8 @@ export const play = (options: Options): Played => {
     { seed, virtualMillisMax: 6 * 3_600_000, ...(options.log === undefined ? {} : { log: options.log }) },
     Effect.fnUntraced(function* (world) {
       const stage = makeStage(world, plan, story, options)
-      yield* begin(stage, story)
-      yield* suffer(stage, plan, story, deeds)
+      const knowledge = yield* begin(stage, story)
+      yield* suffer(stage, plan, story, deeds, knowledge)
       const violations = yield* conclude(stage, story, deeds)
       figures = { entries: stage.entries(), overturnings: stage.watch.overturnings() }
       return violations
@@ -117,6 +121,8 @@ interface Stage {
   readonly people: Agents.Agents
   readonly actors: ReadonlyMap<string, Actor>
   readonly root: Author
+  /** The keys of somebody whom nobody honest knows. */
+  readonly stranger: Keys["Service"]
   readonly watch: Watch.Watch
   readonly space: () => SpaceId
   readonly found: (space: SpaceId) => void
@@ -155,6 +161,7 @@ const makeStage = (world: World.World, plan: Faults.Plan, story: Story.Story, op
     people,
     actors,
     root: { device: rootKeys.device, sign: rootKeys.sign },
+    stranger: keyring("Eve"),
     watch,
     space: () => {
       if (space === undefined) throw new Error("the space is not founded")
@@ -191,8 +198,24 @@ const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story) {
     if (!(yield* World.eventually(areAlike(stage, until), { withinMillis: convergenceMillis })))
       return yield* Effect.die(new Error(`${name} never came to know the space`))
   }
+  const knowledge =
+    story.liar === undefined ? undefined : yield* actorOf(stage, story.liar).use(({ agent }) => knowledgeOf(stage, agent))
   for (const actor of stage.actors.values()) yield* actor.stop
+  return knowledge
 })
+
+const knowledgeOf = (stage: Stage, agent: Devices.Device["agent"]): Effect.Effect<Liar.Knowledge> =>
+  Effect.sync(() => {
+    const ledger = agent.replica(stage.space())!.ledger()
+    const founder = ledger.genesis!.creator
+    return {
+      space: stage.space(),
+      seen: Ledger.unseen(ledger, undefined, "data", 0),
+      time: ledger.latest + 1,
+      founder,
+      founding: Authority.admissionOf(ledger.authority!, founder)!.hash
+    }
+  })
 
 const areAlike = (stage: Stage, actors: ReadonlyArray<Actor>): Effect.Effect<boolean> =>
   Effect.gen(function* () {
@@ -212,18 +235,36 @@ const suffer = Effect.fnUntraced(function* (
   stage: Stage,
   plan: Faults.Plan,
   story: Story.Story,
-  deeds: Array<Workload.Deed>
+  deeds: Array<Workload.Deed>,
+  knowledge: Liar.Knowledge | undefined
 ) {
   const isOver = yield* Deferred.make<void>()
-  const workers = yield* Effect.forEach(story.cast, (person) => Effect.forkChild(work(stage, person, deeds, isOver)))
+  const honest = story.cast.filter(({ name }) => name !== story.liar)
+  const workers = yield* Effect.forEach(honest, (person) => Effect.forkChild(work(stage, person, deeds, isOver)))
+  const liars = knowledge === undefined ? [] : [yield* Effect.forkChild(deceive(stage, honest, knowledge, isOver))]
   const incidents = yield* Effect.forEach(story.incidents, ({ atMillis, incident }) =>
     Effect.forkChild(Effect.andThen(Effect.sleep(atMillis), happen(stage, story, incident, isOver)))
   )
-  yield* Faults.carryOut(plan, stage.world, stage.network, [...stage.actors.values()])
+  const victims = [...stage.actors.values()].filter(({ name }) => name !== story.liar)
+  yield* Faults.carryOut(plan, stage.world, stage.network, victims)
   stage.world.trace("scenario", "the world is healed")
   yield* Deferred.succeed(isOver, undefined)
-  yield* Fiber.joinAll([...workers, ...incidents])
+  yield* Fiber.joinAll([...workers, ...incidents, ...liars])
 })
+
+/** The liar comes back without its honest program. */
+const deceive = (
+  stage: Stage,
+  honest: ReadonlyArray<Story.Person>,
+  knowledge: Liar.Knowledge,
+  isOver: Deferred.Deferred<void>
+): Effect.Effect<void, unknown> => {
+  const chance = stage.world.chance("liar")
+  const addresses = honest.map(({ name }) => SimulatedNetwork.addressOf(name))
+  return stage.people.impersonate("Mallory", (self) =>
+    Liar.lie(self, stage.stranger, knowledge, addresses, chance, Deferred.isDone(isOver))
+  )
+}
 
 /** Attempts at one operation after the world is healed; more mean that it never gets an answer. */
 const attemptsMax = 60

@@ -5,13 +5,28 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
-import * as Run from "../../src/journal/Run.ts"
+import type { SpaceId } from "../../src/identity/Id.ts"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
-import { account, during, installation, keysOf, runOf, type Script } from "./fixtures.ts"
+import {
+  account,
+  bob,
+  during,
+  entriesOf,
+  founded,
+  head,
+  installation,
+  keysOf,
+  revoke,
+  right,
+  runOf,
+  say,
+  script,
+  set,
+  type Script
+} from "./fixtures.ts"
 import { dice, history, type Dice, type History } from "./histories.ts"
 
 /** Some entries of one branch, as a peer may hold them. */
@@ -134,4 +149,56 @@ describe("the books of a replica", () => {
       { numRuns: Number(process.env["RUNS"] ?? 300), seed: Number(process.env["SEED"] ?? 7) }
     )
   }, 300_000)
+
+  it.live("end a feed where a later feed of its device closes it, whichever came first", () =>
+    Effect.gen(function* () {
+      const { authority, data, next, space } = closing()
+      for (const order of [[data, next], [next, data]]) {
+        const { live, reopened } = yield* brought(space, [runOf(authority), ...order.map((of) => runOf(of))])
+        assert.deepStrictEqual(live, { old: "1", new: "1" })
+        assert.deepStrictEqual(reopened, live)
+      }
+    })
+  )
+
+  it.live("let a thief close nothing: a feed behind the cut does not take back what stands before it", () =>
+    Effect.gen(function* () {
+      const { admitted, authority, data, next, space } = closing()
+      const admission = runOf(authority)
+      say(authority, { facts: [revoke(bob.device, admitted, [head(data)])] })
+      for (const deliveries of [
+        [admission, runOf(data), runOf(next), runOf(authority)],
+        [runOf(authority), runOf(next), runOf(data)]
+      ]) {
+        const { live, reopened } = yield* brought(space, deliveries)
+        assert.deepStrictEqual(live, { old: "3" })
+        assert.deepStrictEqual(reopened, live)
+      }
+    })
+  )
 })
+
+/** Bob wrote three entries, then a feed that closes the first one behind its first entry. */
+const closing = () => {
+  const { authority, space } = founded([[bob, right("*", 1)]])
+  const data = script(space, bob, "data")
+  for (const value of ["1", "2", "3"]) say(data, { facts: [set("old", value)], seen: value === "1" ? [head(authority)] : [] })
+  const next = script(space, bob, "data", { nonce: 1, closes: head(data, 0) })
+  say(next, { facts: [set("new", "1")], seen: [head(authority)] })
+  return { admitted: head(authority), authority, data, next, space }
+}
+
+/** The entries after these deliveries, and after a restart. */
+const brought = (space: SpaceId, runs: ReadonlyArray<Delivery>) =>
+  Effect.gen(function* () {
+    const on = installation(observer)
+    const live = yield* during(
+      on,
+      Effect.gen(function* () {
+        const replica = yield* Replica.open(space)
+        for (const run of runs) yield* replica.receive([run])
+        return entriesOf(replica)
+      })
+    )
+    return { live, reopened: yield* during(on, Effect.map(Replica.open(space), entriesOf)) }
+  })

@@ -166,6 +166,17 @@ describe("runs", () => {
   })
 })
 
+describe("a store that hands out more than it was asked for", () => {
+  it("has the rest sent later: the window holds", () => {
+    const count = Math.floor(Limits.windowBytes / runBytesMax)
+    const all = Array.from({ length: count + 9 }, (_, index) => loadedRun(index, index, runBytesMax))
+    const long = share({ feeds: new Map([[carol, { kind: "data", head: head(count + 8) }]]) })
+    const { session } = after([hello, have()], Session.open(channelKey, [long]))
+    const { asks } = Session.loaded(session, space, carol, all)
+    assert.strictEqual(asks.filter((ask) => ask._tag === "Send").length, count)
+  })
+})
+
 describe("credit", () => {
   const sent = Session.loaded(after([hello, have()]).session, space, root, [loadedRun(0, 3, 100)])
 
@@ -205,9 +216,27 @@ describe("questions for feeds from an earlier point", () => {
 
   it("about one conflict are asked once, however often it is claimed", () => {
     const disputing = have([[carol, head(9, "ff".repeat(16))]])
-    const { asks, session } = after([hello, ...repeated(500, () => disputing)])
-    assert.strictEqual(session._tag, "Open")
-    assert.strictEqual(asks.filter((ask) => ask._tag === "Send" && ask.message._tag === "Want").length, 1)
+    const first = after([hello, ...repeated(500, () => disputing)])
+    // Even when the search has met what is here: from then on the runs lead.
+    const second = after([disputing], { session: Session.learned(first.session, space, carol, head(4)), asks: [] })
+    assert.strictEqual(second.session._tag, "Open")
+    const wants = [...first.asks, ...second.asks].filter((ask) => ask._tag === "Send" && ask.message._tag === "Want")
+    assert.strictEqual(wants.length, 1)
+  })
+
+  it("go back in doubling steps, and are not repeated for what comes meanwhile from behind their point", () => {
+    let { session } = after([hello, have()])
+    const asked: Array<number> = []
+    const detached = (from: number): void => {
+      const step = Session.rewind(session, space, carol, from)
+      session = step.session
+      for (const ask of step.asks) if (ask._tag === "Send" && ask.message._tag === "Want") asked.push(ask.message.from)
+    }
+    for (const from of [100, 100, 101, 250, 99, 98, 97, 99, 90, 5, 1]) detached(from)
+    assert.deepStrictEqual(asked, [100, 98, 95, 86, 0])
+    session = Session.learned(session, space, carol, head(4))
+    detached(5)
+    assert.deepStrictEqual(asked, [100, 98, 95, 86, 0, 5])
   })
 
   it("about feeds that are unknown here, or positions beyond them, load nothing", () => {
@@ -243,6 +272,18 @@ describe("questions for feeds from an earlier point", () => {
       sent.asks.map((ask) => ask._tag),
       ["Send"]
     )
+  })
+
+  it("are over when the feed was sent again: from then on the peer is believed", () => {
+    const all: ReadonlyArray<readonly [FeedId, Frontier.Head]> = [
+      [carol, head(9)],
+      [root, head(3)]
+    ]
+    const wanted = after([hello, have(all), want(4)])
+    const sent = Session.loaded(wanted.session, space, carol, [loadedRun(3, 9, 100)])
+    const { session } = after([have([[carol, head(12)]])], sent)
+    const grown = share({ feeds: new Map([[carol, { kind: "data", head: head(12) }]]) })
+    assert.isFalse(Session.shared(session, grown).asks.some((ask) => ask._tag === "Load"))
   })
 
   it("while the feed is being loaded make the answer stale: it is loaded again", () => {

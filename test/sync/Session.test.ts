@@ -188,6 +188,15 @@ const step = (a: Machine, b: Machine, choose: (count: number) => number): void =
 }
 
 describe("authority", () => {
+  it("goes feed by feed as the runtime lists them: the founder's first, without which the others mean nothing", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    a.write("alice", 1)
+    for (const feed of ["root", "ada", "eve"]) a.write(feed, 1, { kind: "authority" })
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(b.outcomes, ["Stored root 0", "Stored ada 0", "Stored eve 0", "Stored alice 0"])
+  })
+
   it("goes before data, also when it is written in between", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

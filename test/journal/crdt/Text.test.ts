@@ -386,6 +386,19 @@ describe("Mallory", () => {
 
   const lists = fc.tuple(lies(alice), lies(bob), lies(carol))
 
+  it("inserts nothing by leaving out what he must have seen between his neighbours", () => {
+    const stamp = (name: FeedId, seq: number): Stamp => ({ time: seq, feed: name, seq, index: 0 })
+    const his = (seq: number, change: Change): Event => ({ change, stamp: stamp(bob, seq), isRefused: false })
+    const hers: Event = { change: ["insert", "body", 0, null, null, "abc"], stamp: stamp(alice, 0), isRefused: false }
+    const b = [hexToBytes(alice.slice(0, 32)), 1]
+    assert.strictEqual(
+      textOf(joined([his(0, ["insert", "body", 0, null, null, "x"]), his(1, ["insert", "body", 1, null, null, "y"])])),
+      "x"
+    )
+    assert.strictEqual(textOf(joined([hers, his(0, ["insert", "body", 0, null, b, "x"])])), "abc")
+    assert.strictEqual(textOf(joined([hers, his(0, ["insert", "body", 0, b, b, "x"])])), "abc")
+  })
+
   it("splits nobody by inconsistent neighbours, double claims, gaps and cycles", () => {
     fc.assert(
       fc.property(lists, choices, choices, (all, one, other) => {
