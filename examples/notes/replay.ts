@@ -42,7 +42,8 @@ const request = (words: ReadonlyArray<string>): Request | string => {
     const [file, ...others] = positionals
     if (file === undefined || others.length > 0) return "name one trace"
     const count = values["per-entry"] === undefined ? perEntryDefault : Number(values["per-entry"])
-    if (!Number.isSafeInteger(count) || count < 1) return `--per-entry ${values["per-entry"]}: allowed is a whole number from 1 on`
+    if (!Number.isSafeInteger(count) || count < 1)
+      return `--per-entry ${values["per-entry"]}: allowed is a whole number from 1 on`
     return { file, data: values.data, transactionsPerEntry: count, isJson: values.json === true }
   } catch (cause) {
     return cause instanceof Error ? cause.message : String(cause)
@@ -82,7 +83,8 @@ const duration = (millis: number): string => {
 const directoryFor = async (data: string | undefined): Promise<string> => {
   if (data === undefined) return mkdtemp(path.join(tmpdir(), "aura-replay-"))
   await mkdir(data, { recursive: true })
-  if ((await readdir(data)).length > 0) throw new Error(`${data} is not empty: name a directory of its own for the stores`)
+  if ((await readdir(data)).length > 0)
+    throw new Error(`${data} is not empty: name a directory of its own for the stores`)
   return path.resolve(data)
 }
 
@@ -95,7 +97,8 @@ const run = ({ data, file, transactionsPerEntry }: Request) =>
         const progress = progressOf(trace.transactions.length)
         return yield* replay(trace, { directory, transactionsPerEntry, progress })
       }),
-    (directory) => Effect.promise(() => (data === undefined ? rm(directory, { recursive: true, force: true }) : Promise.resolve()))
+    (directory) =>
+      Effect.promise(() => (data === undefined ? rm(directory, { recursive: true, force: true }) : Promise.resolve()))
   ).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
 
 const rendered = ({ bytesOnDisk, devices, entries, meetings, millis, transactions }: Summary, file: string): string =>

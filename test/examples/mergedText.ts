@@ -20,12 +20,18 @@ export const mergedText = ({ transactions }: Trace): string => {
     const past = new Set([number, ...parents.flatMap((parent) => [...pasts[parent]!])])
     pasts.push(past)
     for (const { at, insert, remove } of patches) {
-      const seen = line.filter(({ maker, removers }) => past.has(maker) && ![...removers].some((remover) => past.has(remover)))
+      const seen = line.filter(
+        ({ maker, removers }) => past.has(maker) && ![...removers].some((remover) => past.has(remover))
+      )
       for (const codePoint of seen.slice(at, at + remove)) codePoint.removers.add(number)
       let place = at === 0 ? 0 : line.indexOf(seen[at - 1]!) + 1
       const isBefore = ({ maker }: CodePoint): boolean => !past.has(maker) && transactions[maker]!.author < author
       while (place < line.length && isBefore(line[place]!)) place++
-      line.splice(place, 0, ...Array.from(insert, (character) => ({ character, maker: number, removers: new Set<number>() })))
+      line.splice(
+        place,
+        0,
+        ...Array.from(insert, (character) => ({ character, maker: number, removers: new Set<number>() }))
+      )
     }
   }
   return line

@@ -33,18 +33,26 @@ const inDirectory = async <A>(work: (directory: string) => Promise<A>): Promise<
 
 describe("a trace", () => {
   const typed = { parents: [0], agent: 1, patches: [[1, 1, "b"]] }
-  const concurrent = { kind: "concurrent", endContent: "ab", numAgents: 2, txns: [{ parents: [], agent: 0, patches: [[0, 0, "aa"]] }, typed] }
+  const concurrent = {
+    kind: "concurrent",
+    endContent: "ab",
+    numAgents: 2,
+    txns: [{ parents: [], agent: 0, patches: [[0, 0, "aa"]] }, typed]
+  }
 
   it("is read in the form of one author: what was there at first is his first transaction", () => {
     const data = { startContent: "ab", endContent: "b", txns: [{ time: "", patches: [[0, 1, ""]] }] }
-    assert.deepStrictEqual(Trace.decode(data, "f"), Result.succeed({
-      form: "sequential",
-      end: "b",
-      transactions: [
-        { author: 0, parents: [], patches: [{ at: 0, remove: 0, insert: "ab" }] },
-        { author: 0, parents: [0], patches: [{ at: 0, remove: 1, insert: "" }] }
-      ]
-    }))
+    assert.deepStrictEqual(
+      Trace.decode(data, "f"),
+      Result.succeed({
+        form: "sequential",
+        end: "b",
+        transactions: [
+          { author: 0, parents: [], patches: [{ at: 0, remove: 0, insert: "ab" }] },
+          { author: 0, parents: [0], patches: [{ at: 0, remove: 1, insert: "" }] }
+        ]
+      })
+    )
   })
 
   it("is read gzipped or plain", () =>
@@ -60,10 +68,18 @@ describe("a trace", () => {
   const refused: ReadonlyArray<readonly [name: string, data: unknown, where: string]> = [
     ["something else", [], "f"],
     ["without an end", { startContent: "", txns: [] }, "f, endContent"],
-    ["with a position that is none", { ...concurrent, txns: [{ parents: [], agent: 0, patches: [[-1, 0, ""]] }] }, "f, txns[0].patches[0][0]"],
+    [
+      "with a position that is none",
+      { ...concurrent, txns: [{ parents: [], agent: 0, patches: [[-1, 0, ""]] }] },
+      "f, txns[0].patches[0][0]"
+    ],
     ["with an agent too many", { ...concurrent, numAgents: 1 }, "f, txns[1]"],
     ["with a parent that comes later", { ...concurrent, txns: [typed] }, "f, txns[0].parents"],
-    ["with half a character", { ...concurrent, txns: [{ ...typed, agent: 0, parents: [], patches: [[0, 0, "\ud83d"]] }] }, "f, txns[0].patches"]
+    [
+      "with half a character",
+      { ...concurrent, txns: [{ ...typed, agent: 0, parents: [], patches: [[0, 0, "\ud83d"]] }] },
+      "f, txns[0].patches"
+    ]
   ]
   for (const [name, data, where] of refused) {
     it(`${name} is refused, with the place and what is allowed there`, () => {
@@ -109,7 +125,9 @@ describe("a plan", () => {
   })
 
   it("ends a step wherever another device stands on just that much", () => {
-    const ends = plan.devices.map((_, device) => plan.steps.filter((step) => step.device === device && step.isCut).map(({ to }) => to))
+    const ends = plan.devices.map((_, device) =>
+      plan.steps.filter((step) => step.device === device && step.isCut).map(({ to }) => to)
+    )
     for (const { device, needs } of plan.steps) {
       for (const [other, count] of needs ?? []) if (other !== device) assert.include(ends[other]!, count)
     }
@@ -151,7 +169,11 @@ describe("code points", () => {
 describe("npm run replay", () => {
   const run = (...words: ReadonlyArray<string>): Promise<{ readonly code: number | null; readonly said: string }> =>
     new Promise((done) => {
-      const child = spawn(process.execPath, ["--conditions=aura-source", "examples/notes/replay.ts", ...words, "--json"], { cwd: root })
+      const child = spawn(
+        process.execPath,
+        ["--conditions=aura-source", "examples/notes/replay.ts", ...words, "--json"],
+        { cwd: root }
+      )
       let said = ""
       child.stdout.on("data", (part) => (said += String(part)))
       child.on("close", (code) => done({ code, said }))
@@ -162,7 +184,10 @@ describe("npm run replay", () => {
     assert.strictEqual(code, 0, said)
     const summary = JSON.parse(said)
     assert.strictEqual(summary.transactions, trace.transactions.length)
-    assert.deepStrictEqual(summary.devices.map(({ author }: { readonly author: number }) => author).sort(), [0, 1, 1, 2])
+    assert.deepStrictEqual(
+      summary.devices.map(({ author }: { readonly author: number }) => author).sort(),
+      [0, 1, 1, 2]
+    )
     const feeds = [...summary.devices].sort((a, b) => a.author - b.author).map(({ feed }) => feed)
     assert.isBelow(summary.meetings, 60)
     assert.strictEqual(new Set(feeds).size, 4)
@@ -171,7 +196,11 @@ describe("npm run replay", () => {
   it("tells where the text is another one", () =>
     inDirectory(async (directory) => {
       const file = join(directory, "wrong.json")
-      const data = { startContent: "one \u{1f600} two", endContent: "one \u{1f600} too", txns: [{ patches: [[5, 1, "-"]] }] }
+      const data = {
+        startContent: "one \u{1f600} two",
+        endContent: "one \u{1f600} too",
+        txns: [{ patches: [[5, 1, "-"]] }]
+      }
       writeFileSync(file, JSON.stringify(data))
       const { code, said } = await run(file)
       assert.strictEqual(code, 1, said)

@@ -92,8 +92,10 @@ const banned: ReadonlyArray<Word> = [
  */
 const networkUsers: ReadonlyArray<RegExp> = [
   /^handlers\/\w+\/\w*Network\.ts$/u, // they implement it
+  /^handlers\/node\/TlsDial\.ts$/u, // a part of one that implements it
   /^handlers\/shared\/\w+\.ts$/u, // they are parts of those that implement it
   /^runtime\/Guard\.ts$/u, // the only door out
+  /^runtime\/Aura\.ts$/u, // names it among the effects that a runtime is built of
   /^runtime\/Agent\.ts$/u, // opens and accepts connections
   /^runtime\/Link\.ts$/u, // lives as long as a connection; what it sends goes through the guard
   /^simulation\//u, // a network in a world of its own

@@ -110,12 +110,18 @@ export const open = Effect.fn("Author.open")(function* (directory: string, code?
     meet: Effect.fnUntraced(function* (server, own, others) {
       const failed = (what: string) => new MeetingFailed({ where: directory, what })
       yield* meetOnce(server, own, others).pipe(
-        Effect.timeoutOrElse({ duration: meetingMillis, orElse: () => Effect.fail(failed(`${meetingMillis} ms were not enough`)) }),
+        Effect.timeoutOrElse({
+          duration: meetingMillis,
+          orElse: () => Effect.fail(failed(`${meetingMillis} ms were not enough`))
+        }),
         Effect.retry({ times: meetingsMax - 1 }),
         Effect.mapError((error) => (error instanceof MeetingFailed ? error : failed(error.message)))
       )
       const more = others.find(({ feed, seq }) => judged(feed) > seq + 1)
-      if (more !== undefined) return yield* failed(`feed ${more.feed.slice(0, 10)} came up to ${judged(more.feed) - 1}, ${more.seq} was asked for`)
+      if (more !== undefined)
+        return yield* failed(
+          `feed ${more.feed.slice(0, 10)} came up to ${judged(more.feed) - 1}, ${more.seq} was asked for`
+        )
     })
   }
   return author

@@ -50,7 +50,11 @@ const Failed = Schema.fromJsonString(
   Schema.Struct({ ok: Schema.Literal(false), error: Schema.Struct({ what: Schema.String }) })
 )
 
-const said = <A>(schema: Schema.Codec<A, unknown>, command: string, line: string | undefined): Effect.Effect<A, CommandFailed> => {
+const said = <A>(
+  schema: Schema.Codec<A, unknown>,
+  command: string,
+  line: string | undefined
+): Effect.Effect<A, CommandFailed> => {
   const data = Schema.decodeUnknownResult(Schema.fromJsonString(schema))(line)
   if (Result.isSuccess(data)) return Effect.succeed(data.success)
   const failed = Schema.decodeUnknownResult(Failed)(line)
@@ -84,9 +88,13 @@ export const serve = (directory: string): Effect.Effect<Server, CommandFailed, S
     const line = yield* Effect.promise(() => firstLine(child))
     const { addresses, pid } = yield* said(Serving, "serve", line)
     const address = addresses.find((one) => one.startsWith("aura://"))
-    if (address === undefined) return yield* new CommandFailed({ command: "serve", what: "it does not listen with TLS" })
+    if (address === undefined)
+      return yield* new CommandFailed({ command: "serve", what: "it does not listen with TLS" })
     const rights = ["--can", "note:write", "--can", "space:read", "--depth", "0"]
-    const pair = Effect.map(ask(Paired, ["pair", ...rights, "--address", address, "--data", directory]), ({ code }) => code)
+    const pair = Effect.map(
+      ask(Paired, ["pair", ...rights, "--address", address, "--data", directory]),
+      ({ code }) => code
+    )
     return { address, directory, pid, pair }
   })
 

@@ -75,6 +75,7 @@ const playerOf = (clientID: number): Player => {
 const give = (players: ReadonlyArray<Player>, player: Player, other: number, count: number): void => {
   const { updates } = players[other]!
   let next = player.has.get(other) ?? 0
-  for (; next < updates.length && updates[next]!.to <= count; next++) Y.applyUpdate(player.doc, updates[next]!.update, "others")
+  for (; next < updates.length && updates[next]!.to <= count; next++)
+    Y.applyUpdate(player.doc, updates[next]!.update, "others")
   player.has.set(other, next)
 }

@@ -41,7 +41,12 @@ export interface Summary {
   readonly meetings: number
   readonly entries: number
   readonly bytesOnDisk: number
-  readonly millis: { readonly prepare: number; readonly type: number; readonly restart: number; readonly verify: number }
+  readonly millis: {
+    readonly prepare: number
+    readonly type: number
+    readonly restart: number
+    readonly verify: number
+  }
 }
 
 /** A text is not the recorded one. */
@@ -194,7 +199,9 @@ const cast = Effect.fnUntraced(function* (
 })
 
 const meetings = (server: Command.Server, players: ReadonlyArray<Player>, trace: Trace) => {
-  const countsAlike = !trace.transactions.some(({ patches }) => patches.some(({ insert }) => CodePoints.hasAstral(insert)))
+  const countsAlike = !trace.transactions.some(({ patches }) =>
+    patches.some(({ insert }) => CodePoints.hasAstral(insert))
+  )
   let count = 0
   return {
     count: () => count,
@@ -225,7 +232,9 @@ const typeStep = Effect.fnUntraced(function* (
     const patches = numbers.flatMap((number) => unitsOf(trace.transactions[number]!, player))
     for (let first = 0; first < patches.length; first += patchesMax) {
       player.last = yield* Effect.mapError(player.author.type(patches.slice(first, first + patchesMax)), (error) =>
-        error instanceof PositionOutside ? new PatchImpossible({ transaction: numbers[0]!, what: error.message }) : error
+        error instanceof PositionOutside
+          ? new PatchImpossible({ transaction: numbers[0]!, what: error.message })
+          : error
       )
     }
     progress.typed(numbers.length)
@@ -241,7 +250,7 @@ const unitsOf = ({ patches }: Transaction, { codePoints }: Player): ReadonlyArra
   for (const patch of patches) {
     if (patch.remove === 0 && patch.insert === "") continue
     const { at, insert, remove } = CodePoints.toUnits(codePoints.index, patch)
-    for (let from = 0; from === 0 || from < insert.length; ) {
+    for (let from = 0; from === 0 || from < insert.length;) {
       const to = endOfPiece(insert, from)
       all.push({ at: at + from, remove: from === 0 ? remove : 0, insert: insert.slice(from, to) })
       if (to === from) break

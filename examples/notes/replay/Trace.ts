@@ -107,10 +107,12 @@ const unreadable = (where: string, what: string): TraceUnreadable =>
 /** `where` names the data in errors. */
 export const decode = (data: unknown, where: string): Result.Result<Trace, TraceInvalid> => {
   const trace = isConcurrent(data) ? fromConcurrent(data, where) : fromSequential(data, where)
-  return Result.flatMap(trace, (decoded) => Option.match(wrong(decoded, where), {
-    onNone: () => Result.succeed(decoded),
-    onSome: Result.fail
-  }))
+  return Result.flatMap(trace, (decoded) =>
+    Option.match(wrong(decoded, where), {
+      onNone: () => Result.succeed(decoded),
+      onSome: Result.fail
+    })
+  )
 }
 
 const isConcurrent = (data: unknown): boolean => typeof data === "object" && data !== null && "kind" in data
@@ -122,9 +124,15 @@ const fromConcurrent = (data: unknown, where: string): Result.Result<Trace, Trac
   const stranger = txns.findIndex(({ agent }) => agent >= numAgents)
   if (stranger >= 0) {
     const what = `agent ${txns[stranger]!.agent}`
-    return Result.fail(new TraceInvalid({ where: `${where}, txns[${stranger}]`, what, allowed: `0 to ${numAgents - 1}` }))
+    return Result.fail(
+      new TraceInvalid({ where: `${where}, txns[${stranger}]`, what, allowed: `0 to ${numAgents - 1}` })
+    )
   }
-  const transactions = txns.map(({ agent, parents, patches }) => ({ author: agent, parents, patches: fromTuples(patches) }))
+  const transactions = txns.map(({ agent, parents, patches }) => ({
+    author: agent,
+    parents,
+    patches: fromTuples(patches)
+  }))
   return Result.succeed({ form: "concurrent", transactions, end: endContent })
 }
 
