@@ -5,7 +5,7 @@
  *
  * TRACE is a file of the editing-traces data set, of either form (replay/Trace.ts). The stores are removed afterwards
  * unless --data names where they are to stay. Progress goes to stderr, the summary to stdout. Exit code 0: the recorded
- * text everywhere, also after a restart; 1: not so, or it could not be found out; 2: asked wrongly.
+ * text everywhere, also after a restart; 1: not so, or it could not be found out; 2: asked wrongly; 130: stopped.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -135,6 +135,7 @@ const main = async (words: ReadonlyArray<string>): Promise<number> => {
     process.stdout.write(`${asked.isJson ? json : rendered(exit.value, asked.file)}\n`)
     return 0
   }
+  if (Cause.hasInterruptsOnly(exit.cause)) return 130
   const error = Cause.squash(exit.cause)
   const what = error instanceof Error ? error.message : String(error)
   if (asked.isJson) {

@@ -20,7 +20,7 @@ import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import { dataDefault } from "./Settings.ts"
-import { time } from "./Text.ts"
+import { printable, time } from "./Text.ts"
 
 export const answer = Effect.fnUntraced(function* (office: Office, errand: ErrandOf<"Pair">, voice: Voice) {
   const { can, depth } = errand
@@ -87,17 +87,22 @@ const reachable = (addresses: ReadonlyArray<string>): string | undefined => {
   return secure.find((address) => /^aura:\/\/[\d[]/u.test(address)) ?? secure[0] ?? addresses[0]
 }
 
-const Paired = Schema.Struct({ code: Schema.String, address: Schema.String, expiresMillis: Schema.Finite })
+const Paired = Schema.Struct({
+  code: Schema.String,
+  address: Schema.String,
+  expiresMillis: Schema.Finite,
+  for: Schema.NullOr(Schema.String)
+})
 
 export const render = (data: Data): string => Schema.decodeUnknownSync(Paired)(data).code
 
 /** What people need around the code. `here` = the data directory of this device, as it was given. */
 export const renderAround = async (data: Data, here: string | undefined, withQr: boolean): Promise<string> => {
-  const { address, code, expiresMillis } = Schema.decodeUnknownSync(Paired)(data)
+  const { address, code, expiresMillis, for: name } = Schema.decodeUnknownSync(Paired)(data)
   const isLocal = isLoopbackAddress(address)
   // a second device on one machine needs a directory of its own
   const joinLine = line(["join", code], isLocal ? `${here ?? dataDefault}-2` : undefined)
-  const expiry = `It is good for one device, until ${time(expiresMillis)}. Show it to nobody else.`
+  const expiry = `It is good for one device${name === null ? "" : `, ${printable(name)}`}, until ${time(expiresMillis)}. Show it to nobody else.`
   const local = isLocal
     ? ["The address is this machine's own: for a device elsewhere, start the server with --host 0.0.0.0 first."]
     : []

@@ -62,8 +62,10 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   const line = ledger.lines.get(feed.id)
   const why = line === undefined && ahead === undefined ? unwantedFeed(ledger, feed, run) : undefined
   if (why !== undefined) return { _tag: "Unwanted", feed: feed.id, why }
-  if (ledger.damaged.has(feed.id)) return { _tag: "Unwanted", feed: feed.id, why: "its stored entries are damaged here" }
-  if (run.first > Ledger.limitOf(ledger, feed).seq) return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
+  if (ledger.damaged.has(feed.id))
+    return { _tag: "Unwanted", feed: feed.id, why: "its stored entries are damaged here" }
+  if (run.first > Ledger.limitOf(ledger, feed).seq)
+    return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
   if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken }
@@ -73,8 +75,16 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   if (theirs !== ours) return { _tag: "Contradicts", at: taken - 1 }
   if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: ours.slice(0, 32) }
   if (line !== undefined && line.pendingBytes > feedPendingBytesMax)
-    return { _tag: "Unwanted", feed: feed.id, why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name` }
-  if (run.first === taken && taken > 0 && run.times[0]! <= (ahead === undefined ? line!.time : ahead.times[ahead.times.length - 1]!))
+    return {
+      _tag: "Unwanted",
+      feed: feed.id,
+      why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name`
+    }
+  if (
+    run.first === taken &&
+    taken > 0 &&
+    run.times[0]! <= (ahead === undefined ? line!.time : ahead.times[ahead.times.length - 1]!)
+  )
     return { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
   return { _tag: "Continues", run: run.first === taken ? run : tail(run, taken, ours) }
 }
@@ -107,7 +117,8 @@ const tail = (run: Run.Run, first: number, previous: Run.Run["previous"]): Run.R
 }
 
 const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): string | undefined => {
-  if (ledger.authority === undefined) return founds(ledger.space, feed, run) ? undefined : "the space's founding entry is not here"
+  if (ledger.authority === undefined)
+    return founds(ledger.space, feed, run) ? undefined : "the space's founding entry is not here"
   if (Ledger.limitOf(ledger, feed).seq < 0) return "its device is no member, as far as this replica knows"
   let live = 0
   for (const line of ledger.lines.values()) if (line.feed.device === feed.device) live++

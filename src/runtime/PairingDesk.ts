@@ -5,7 +5,7 @@
  * after five wrong proofs all codes burn, whoever gave them: with several codes out nobody can tell which one was guessed
  * at. A restart burns them too. Taking a code out and admitting its bearer happen in one turn, so it is never used twice.
  */
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type { SpaceId } from "../identity/Id.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import type { Right } from "../trust/Fact.ts"

@@ -238,7 +238,7 @@ export const open = Effect.fn("Replica.open")(function* (
     const advance = Ledger.advance(folded.ledger, time.now().millis)
     if (advance.applied > 0) yield* Metrics.applied(advance.applied)
     if (advance.overturned) isStale = true
-    yield* Effect.catch(readBack, (error) => Effect.logWarning("the journal store can't be read back yet", error.message))
+    yield* readBack.pipe(Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message)))
     if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
       const fields = advance.overturned ? everyField : advance.fields
       yield* tell({ fields, authorityGrew: advance.authorityGrew, overturned: advance.overturned, proofs })

@@ -7,7 +7,7 @@
  *   a grant          to itself, of everything, and a setting written on the strength of it
  *   a friend         admits a stranger, who writes
  *   a revocation     of the founder, without the right to revoke
- *   the future       an entry hours ahead
+ *   the future       an entry minutes ahead
  *   noise            frames that are no messages, runs that end in mid-air
  *
  * What must hold: nobody counts more of it than the entry that both histories share, nobody gains or loses a right, and
@@ -130,7 +130,7 @@ const invent = Effect.fnUntraced(function* (
   const takeover = yield* say(author, headerOf(author, "data"), [setting], later)
   const eve = { ...author, keys: stranger }
   const intrusion = yield* say(eve, headerOf(eve, "data"), [tagging("Eve", seen)], later)
-  const future = yield* say(author, headerOf(author, "data"), [tagging("future", knowledge.seen)], later + hours)
+  const future = yield* say(author, headerOf(author, "data"), [tagging("future", knowledge.seen)], later + ahead)
   const both = [claims.lie, takeover.lie, intrusion.lie, future.lie]
   return [
     [branches[0]!.lie, ...both],
@@ -138,8 +138,8 @@ const invent = Effect.fnUntraced(function* (
   ]
 })
 
-/** Twelve hours of entry time: further than any world lasts. */
-const hours = 12 * 3_600_000 * Clock.ticksPerMilli
+/** More of entry time than is allowed, but not more than a world lasts: held, and then judged. */
+const ahead = 9 * 60_000 * Clock.ticksPerMilli
 
 interface Author {
   readonly keys: Keys["Service"]

@@ -67,13 +67,13 @@ export const app = App.make("notebook", {
     }),
     tag: operation({
       payload: Schema.Struct({ tag: Text }),
-      writes: ["tags:add"],
+      writes: ["tags/{tag}:add"],
       policy: writing,
       plan: ({ tags }, { tag }) => ({ changes: [tags.add(tag)], result: undefined })
     }),
     untag: operation({
       payload: Schema.Struct({ tag: Text }),
-      writes: ["tags:remove"],
+      writes: ["tags/{tag}:remove"],
       policy: writing,
       plan: ({ tags }, { tag }) => ({ changes: [tags.remove(tag)], result: undefined })
     }),

@@ -2,7 +2,8 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { aura, folder, json, stopAll } from "./aura.ts"
 
 afterAll(stopAll)
@@ -97,7 +98,7 @@ describe("the command line", () => {
     ]
     writeFileSync(join(home, "foo.ts"), "export interface Foo {}\n")
     for (const [name, text] of files) if (text !== "") writeFileSync(join(home, name), text)
-    const loader = resolve(import.meta.dirname, "load.ts")
+    const loader = fileURLToPath(new URL("load.ts", import.meta.url))
     const { stderr, stdout } = spawnSync(process.execPath, [loader, ...files.map(([name]) => join(home, name))], {
       encoding: "utf8"
     })

@@ -52,7 +52,7 @@ describe("an entry's body", () => {
       [0, new Uint8Array(8), /keyEpoch is not 32 bytes/],
       [1, 7, /definition is not 32 bytes/],
       [2, [], /seen is not a sorted list/],
-      [2, [...seen].reverse(), /seen is not a sorted list/],
+      [2, seen.toReversed(), /seen is not a sorted list/],
       [2, [seen[0]!, seen[0]!], /seen is not a sorted list/],
       [2, [seen[0]!.with(1, -1)], /seen is not a sorted list/],
       [2, [seen[0]!.with(1, seqMax)], /seen is not a sorted list/],

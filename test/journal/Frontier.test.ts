@@ -68,7 +68,7 @@ describe("a frontier on the wire", () => {
       fc.property(frontiers, (frontier) => {
         const bytes = Cbor.encode(Frontier.toCbor(frontier))
         assertSame(accepted(Frontier.fromCbor(accepted(Cbor.decode(bytes)))), frontier)
-        const reversed = new Map([...frontier].reverse())
+        const reversed = new Map([...frontier].toReversed())
         assert.deepStrictEqual(Cbor.encode(Frontier.toCbor(reversed)), bytes)
         assert.deepStrictEqual(Frontier.digest(reversed), Frontier.digest(frontier))
       })

@@ -209,7 +209,7 @@ describe("a run that can't be one", () => {
     const fine = [bytesOf("a"), bytesOf("b")]
     const wrong: ReadonlyArray<Run.Unsigned> = [
       unsigned([]),
-      unsigned(new Array<Uint8Array>(runEntriesMax + 1).fill(new Uint8Array(0))),
+      unsigned(Array.from({ length: runEntriesMax + 1 }, () => new Uint8Array(0))),
       unsigned([new Uint8Array(entryBytesMax + 1)]),
       unsigned([new Uint8Array(entryBytesMax), new Uint8Array(runBodyBytesMax - entryBytesMax + 1)]),
       unsigned(fine, { times: [10, 10] }),

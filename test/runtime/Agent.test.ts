@@ -89,8 +89,14 @@ describe("agents", () => {
       yield* joined.replica.write(set(bob.device, "b", "2"))
       yield* mine.write(set(alice.device, "c", "3"))
       yield* Effect.sleep("100 millis")
-      const read = (replica: typeof mine) => [...(Ledger.read(replica.ledger(), definition)["entries"] as ReadonlyMap<string, string>)]
-      assert.deepStrictEqual(read(mine), [["a", "1"], ["b", "2"], ["c", "3"]])
+      const read = (replica: typeof mine) => [
+        ...(Ledger.read(replica.ledger(), definition)["entries"] as ReadonlyMap<string, string>)
+      ]
+      assert.deepStrictEqual(read(mine), [
+        ["a", "1"],
+        ["b", "2"],
+        ["c", "3"]
+      ])
       assert.deepStrictEqual(read(joined.replica), read(mine))
       assert.strictEqual(mine.ledger().quarantine.size, 0)
       void Redacted

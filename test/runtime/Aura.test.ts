@@ -40,7 +40,10 @@ describe("Aura.open", () => {
     assert.isTrue(alice.state().tasks.get(milk)?.done)
 
     const sizes: Array<number> = []
-    const stop = alice.watch((state) => state.tasks.size, (size) => sizes.push(size))
+    const stop = alice.watch(
+      (state) => state.tasks.size,
+      (size) => sizes.push(size)
+    )
     await alice.perform("add", { title: "bread" }, { key: "once" })
     await alice.perform("add", { title: "bread" }, { key: "once" })
     stop()

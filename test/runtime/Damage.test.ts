@@ -77,18 +77,28 @@ const foldFlipped = (
 
 const signatureBytes = 64
 
-const flipped = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ (1 << (at % 8)) : byte))
+const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
+  bytes.map((byte, i) => (i === at ? byte ^ (1 << (at % 8)) : byte))
 
 /** The framing of a run is not canonical: another byte may unfold to the very same entries. */
 const meansTheSame = (bytes: Uint8Array, original: Uint8Array): boolean => {
   const [a, b] = [Run.decode(bytes), Run.decode(original)]
-  return Result.isSuccess(a) && Result.isSuccess(b) && a.success.feed === b.success.feed && Run.lastHash(a.success) === Run.lastHash(b.success)
+  return (
+    Result.isSuccess(a) &&
+    Result.isSuccess(b) &&
+    a.success.feed === b.success.feed &&
+    Run.lastHash(a.success) === Run.lastHash(b.success)
+  )
 }
 
 /** What may stand in a state that was read from a damaged journal: of each feed a beginning, nothing else. */
 const counted = (ledger: Ledger.Ledger): number => Number(Ledger.read(ledger, definition)["count"])
 
-const checkFlips = (entries: number, positions: (size: number) => Iterable<number>, runsOf: (count: number) => Iterable<number>) =>
+const checkFlips = (
+  entries: number,
+  positions: (size: number) => Iterable<number>,
+  runsOf: (count: number) => Iterable<number>
+) =>
   Effect.gen(function* () {
     const { on, space } = yield* journal(entries)
     yield* during(
@@ -98,7 +108,8 @@ const checkFlips = (entries: number, positions: (size: number) => Iterable<numbe
         const whole = yield* fold(store, space, now, "whole")
         assert.deepStrictEqual(whole.damage, [])
         const stored: Array<StoredRun> = []
-        for (const { feed } of yield* store.feeds(space)) stored.push(...(yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER)))
+        for (const { feed } of yield* store.feeds(space))
+          stored.push(...(yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER)))
         for (const index of runsOf(stored.length)) {
           const run = stored[index]!
           for (const at of positions(run.bytes.length)) {
@@ -168,7 +179,10 @@ describe("a stored byte that turned", () => {
                 now,
                 "whole"
               )
-              assert.deepStrictEqual(folded.damage.map(({ feed }) => feed), [broken.feed])
+              assert.deepStrictEqual(
+                folded.damage.map(({ feed }) => feed),
+                [broken.feed]
+              )
               assert.isFalse(folded.ledger.lines.has(broken.feed))
               assert.isTrue(folded.ledger.damaged.has(broken.feed))
             }
@@ -203,7 +217,9 @@ describe("a stored byte that turned", () => {
           const { position } = yield* replica.write(written(alice.device, set("new", "1")))
           assert.notStrictEqual(position.feed, hers.feed.id)
           const outcomes = yield* replica.receive([runOf(his, 6)])
-          assert.deepStrictEqual(outcomes, [{ _tag: "Unwanted", feed: his.feed.id, why: "its stored entries are damaged here" }])
+          assert.deepStrictEqual(outcomes, [
+            { _tag: "Unwanted", feed: his.feed.id, why: "its stored entries are damaged here" }
+          ])
           assert.strictEqual(entriesOf(replica)["new"], "1")
         }),
         flip
@@ -262,7 +278,10 @@ describe("a run on the wire", () => {
         Effect.gen(function* () {
           const replica = yield* Replica.open(space)
           const [outcome] = yield* replica.receive([runOf(hers, 12)])
-          assert.deepStrictEqual(outcome, { _tag: "Refused", why: "a run whose time is not above that of the entry before it" })
+          assert.deepStrictEqual(outcome, {
+            _tag: "Refused",
+            why: "a run whose time is not above that of the entry before it"
+          })
         })
       )
     })
@@ -279,7 +298,8 @@ describe("a fork proof", () => {
       const [a, b] = [hers, other].map((of) => Result.getOrThrow(Run.decode(runOf(of).run)))
       const proof = Fork.between(hers.feed, a!, b!)!.bytes
       const genuine = Result.getOrThrow(Fork.decode(proof))
-      const hashesOf = ({ branches }: Fork.Fork): string => branches.map((run) => `${Run.lastHash(run)} ${run.signature.join()}`).join()
+      const hashesOf = ({ branches }: Fork.Fork): string =>
+        branches.map((run) => `${Run.lastHash(run)} ${run.signature.join()}`).join()
       yield* during(
         on,
         Effect.gen(function* () {

@@ -4,7 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import { JournalFull, JournalStoreError, JournalUnavailable, type JournalStore } from "../../src/effects/JournalStore.ts"
+import {
+  JournalFull,
+  JournalStoreError,
+  JournalUnavailable,
+  type JournalStore
+} from "../../src/effects/JournalStore.ts"
 import { KeysError, KeysUnavailable } from "../../src/effects/Keys.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import type { FeedId } from "../../src/identity/Id.ts"
@@ -47,7 +52,8 @@ const copyOf = (on: Installation): Installation => ({
   disk: { ...on.disk, spaces: structuredClone(on.disk.spaces), holder: undefined }
 })
 
-const write = (replica: Replica.Replica, key: string, value: string) => replica.write(written(alice.device, set(key, value)))
+const write = (replica: Replica.Replica, key: string, value: string) =>
+  replica.write(written(alice.device, set(key, value)))
 
 const feedsOf = (replica: Replica.Replica): ReadonlyMap<FeedId, number> =>
   new Map(
@@ -62,23 +68,25 @@ const full = new JournalStoreError({ reason: new JournalFull({ what: "no room" }
 /** What happens to the next commits that hold runs; reading is as it was unless `reads` fails. */
 type Fault = "Full" | "LostBefore" | "LostAfter"
 
-const faulty = (faults: Array<Fault>, reads = { broken: false }) => (store: JournalStore["Service"]): JournalStore["Service"] => ({
-  ...store,
-  commit: (commit) => {
-    const fault = (commit.runs?.length ?? 0) === 0 ? undefined : faults.shift()
-    switch (fault) {
-      case undefined:
-        return store.commit(commit)
-      case "Full":
-        return Effect.fail(full)
-      case "LostBefore":
-        return Effect.fail(unavailable)
-      case "LostAfter":
-        return Effect.andThen(store.commit(commit), Effect.fail(unavailable))
-    }
-  },
-  feeds: (space) => (reads.broken ? Effect.fail(unavailable) : store.feeds(space))
-})
+const faulty =
+  (faults: Array<Fault>, reads = { broken: false }) =>
+  (store: JournalStore["Service"]): JournalStore["Service"] => ({
+    ...store,
+    commit: (commit) => {
+      const fault = (commit.runs?.length ?? 0) === 0 ? undefined : faults.shift()
+      switch (fault) {
+        case undefined:
+          return store.commit(commit)
+        case "Full":
+          return Effect.fail(full)
+        case "LostBefore":
+          return Effect.fail(unavailable)
+        case "LostAfter":
+          return Effect.andThen(store.commit(commit), Effect.fail(unavailable))
+      }
+    },
+    feeds: (space) => (reads.broken ? Effect.fail(unavailable) : store.feeds(space))
+  })
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   const reason = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
@@ -87,43 +95,58 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
 
 describe("a journal that was put back from a copy", () => {
   for (const what of ["the journal", "the secrets"] as const) {
-    it.live(`is noticed (${what}): a new feed is opened, also after another restart, and peers bring back what they have`, () =>
-      Effect.gen(function* () {
-        const { on, space } = yield* home()
-        yield* during(on, Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "1")))
-        const copy = copyOf(on)
-        const secret = yield* on.secrets.get(`token.${space.slice(0, 32)}`)
-        const lost = yield* during(on, Effect.gen(function* () {
-          const replica = yield* Replica.open(space)
-          yield* write(replica, "a", "2")
-          yield* write(replica, "b", "1")
-          return yield* Effect.forEach([...replica.ledger().lines.keys()], (feed) => replica.load(feed, 0, 1_000_000))
-        }))
-        const old = what === "the journal" ? copy : on
-        if (what === "the secrets" && secret._tag === "Some")
-          yield* on.secrets.put(`token.${space.slice(0, 32)}`, Redacted.make(Redacted.value(secret.value)))
-        const before = yield* during(old, Effect.map(Replica.open(space), feedsOf))
-        yield* during(
-          old,
-          Effect.gen(function* () {
-            const replica = yield* Replica.open(space)
-            const { position } = yield* write(replica, "c", "1")
-            assert.isFalse(before.has(position.feed))
-            yield* replica.receive(lost.flat().map(({ bytes, header }) => ({ header, run: bytes })))
-            assert.strictEqual(replica.forks().size, 0)
-            assert.deepStrictEqual(entriesOf(replica), { a: "2", b: "1", c: "1" })
-            const next = yield* write(replica, "c", "2")
-            assert.strictEqual(next.position.feed, position.feed)
-          })
-        )
-        const authority = yield* during(old, Effect.gen(function* () {
-          const replica = yield* Replica.open(space)
-          const feed = [...replica.ledger().lines.values()].map((line) => line.feed).find(({ kind }) => kind === "authority")!
-          const { position } = yield* replica.write({ ...written(alice.device, set("x", "")), kind: "authority" })
-          return { known: feed.id, wrote: position.feed }
-        }))
-        assert.notStrictEqual(authority.wrote, authority.known)
-      })
+    it.live(
+      `is noticed (${what}): a new feed is opened, also after another restart, and peers bring back what they have`,
+      () =>
+        Effect.gen(function* () {
+          const { on, space } = yield* home()
+          yield* during(
+            on,
+            Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "1"))
+          )
+          const copy = copyOf(on)
+          const secret = yield* on.secrets.get(`token.${space.slice(0, 32)}`)
+          const lost = yield* during(
+            on,
+            Effect.gen(function* () {
+              const replica = yield* Replica.open(space)
+              yield* write(replica, "a", "2")
+              yield* write(replica, "b", "1")
+              return yield* Effect.forEach([...replica.ledger().lines.keys()], (feed) =>
+                replica.load(feed, 0, 1_000_000)
+              )
+            })
+          )
+          const old = what === "the journal" ? copy : on
+          if (what === "the secrets" && secret._tag === "Some")
+            yield* on.secrets.put(`token.${space.slice(0, 32)}`, Redacted.make(Redacted.value(secret.value)))
+          const before = yield* during(old, Effect.map(Replica.open(space), feedsOf))
+          yield* during(
+            old,
+            Effect.gen(function* () {
+              const replica = yield* Replica.open(space)
+              const { position } = yield* write(replica, "c", "1")
+              assert.isFalse(before.has(position.feed))
+              yield* replica.receive(lost.flat().map(({ bytes, header }) => ({ header, run: bytes })))
+              assert.strictEqual(replica.forks().size, 0)
+              assert.deepStrictEqual(entriesOf(replica), { a: "2", b: "1", c: "1" })
+              const next = yield* write(replica, "c", "2")
+              assert.strictEqual(next.position.feed, position.feed)
+            })
+          )
+          const authority = yield* during(
+            old,
+            Effect.gen(function* () {
+              const replica = yield* Replica.open(space)
+              const feed = [...replica.ledger().lines.values()]
+                .map((line) => line.feed)
+                .find(({ kind }) => kind === "authority")!
+              const { position } = yield* replica.write({ ...written(alice.device, set("x", "")), kind: "authority" })
+              return { known: feed.id, wrote: position.feed }
+            })
+          )
+          assert.notStrictEqual(authority.wrote, authority.known)
+        })
     )
   }
 
@@ -132,7 +155,10 @@ describe("a journal that was put back from a copy", () => {
       const { authority, on, space } = yield* home()
       const his = installation(bob)
       yield* bring(his, space, runOf(authority))
-      yield* during(on, Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "1")))
+      yield* during(
+        on,
+        Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "1"))
+      )
       const copy = copyOf(on)
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -166,6 +192,29 @@ describe("a journal that was put back from a copy", () => {
     })
   )
 
+  it.live("a peer's word alone ends a feed that was here at opening, also for later openings", () =>
+    Effect.gen(function* () {
+      const { on, space } = yield* home()
+      const first = yield* during(
+        on,
+        Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "1"))
+      )
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          replica.compare(new Map([[first.position.feed, { seq: 1, mark: "00".repeat(16) }]]))
+          yield* replica.refresh
+        })
+      )
+      const next = yield* during(
+        on,
+        Effect.andThen(Replica.open(space), (replica) => write(replica, "a", "2"))
+      )
+      assert.notStrictEqual(next.position.feed, first.position.feed)
+    })
+  )
+
   it.live("a peer that claims more of a feed than there can be ends none that this process began", () =>
     Effect.gen(function* () {
       const { on, space } = yield* home()
@@ -190,33 +239,42 @@ describe("a commit that fails", () => {
     ["LostAfter", "JournalUnavailable"]
   ] as const) {
     for (const first of [true, false]) {
-      it.live(`${fault}, ${first ? "on a new feed" : "later"}: the caller learns it, later writes work, no feed forks`, () =>
-        Effect.gen(function* () {
-          const { on, space } = yield* home()
-          const ahead: Array<Fault> = []
-          const live = yield* during(
-            on,
-            Effect.gen(function* () {
-              const replica = yield* Replica.open(space)
-              if (!first) yield* write(replica, "a", "0")
-              let told = 0
-              replica.listen(() => told++)
-              ahead.push(fault)
-              const exits = yield* Effect.forEach(["1", "2", "3"], (value) => Effect.exit(write(replica, "a", value)), { concurrency: 3 })
-              for (const exit of exits) assert.strictEqual(reasonOf(exit), reason)
-              assert.strictEqual(entriesOf(replica)["a"], first ? undefined : "0")
-              assert.strictEqual(told, 0)
-              yield* write(replica, "b", "1")
-              assert.strictEqual(entriesOf(replica)["a"], fault === "LostAfter" ? "3" : first ? undefined : "0")
-              assert.strictEqual(entriesOf(replica)["b"], "1")
-              assert.strictEqual(feedsOf(replica).size, 1)
-              return account(replica.ledger())
-            }),
-            faulty(ahead)
-          )
-          const again = yield* during(on, Effect.map(Replica.open(space), (replica) => account(replica.ledger())))
-          assert.deepStrictEqual(again, live)
-        })
+      it.live(
+        `${fault}, ${first ? "on a new feed" : "later"}: the caller learns it, later writes work, no feed forks`,
+        () =>
+          Effect.gen(function* () {
+            const { on, space } = yield* home()
+            const ahead: Array<Fault> = []
+            const live = yield* during(
+              on,
+              Effect.gen(function* () {
+                const replica = yield* Replica.open(space)
+                if (!first) yield* write(replica, "a", "0")
+                let told = 0
+                replica.listen(() => told++)
+                ahead.push(fault)
+                const exits = yield* Effect.forEach(
+                  ["1", "2", "3"],
+                  (value) => Effect.exit(write(replica, "a", value)),
+                  { concurrency: 3 }
+                )
+                for (const exit of exits) assert.strictEqual(reasonOf(exit), reason)
+                assert.strictEqual(entriesOf(replica)["a"], first ? undefined : "0")
+                assert.strictEqual(told, 0)
+                yield* write(replica, "b", "1")
+                assert.strictEqual(entriesOf(replica)["a"], fault === "LostAfter" ? "3" : first ? undefined : "0")
+                assert.strictEqual(entriesOf(replica)["b"], "1")
+                assert.strictEqual(feedsOf(replica).size, 1)
+                return account(replica.ledger())
+              }),
+              faulty(ahead)
+            )
+            const again = yield* during(
+              on,
+              Effect.map(Replica.open(space), (replica) => account(replica.ledger()))
+            )
+            assert.deepStrictEqual(again, live)
+          })
       )
     }
   }
@@ -277,11 +335,20 @@ describe("a write", () => {
         on,
         Effect.gen(function* () {
           const replica = yield* Replica.open(space)
-          const fibers = yield* Effect.forEach(Array.from({ length: 50 }, (_, i) => i), (i) =>
-            Effect.forkChild(write(replica, `k${i}`, "1"))
+          const fibers = yield* Effect.forEach(
+            Array.from({ length: 50 }, (_, i) => i),
+            (i) => Effect.forkChild(write(replica, `k${i}`, "1"))
           )
-          yield* Effect.forEach(fibers.filter((_, i) => i % 2 === 0), Fiber.interrupt, { discard: true })
-          yield* Effect.forEach(fibers.filter((_, i) => i % 2 === 1), Fiber.join, { discard: true })
+          yield* Effect.forEach(
+            fibers.filter((_, i) => i % 2 === 0),
+            Fiber.interrupt,
+            { discard: true }
+          )
+          yield* Effect.forEach(
+            fibers.filter((_, i) => i % 2 === 1),
+            Fiber.join,
+            { discard: true }
+          )
           yield* write(replica, "last", "1")
           const entries = entriesOf(replica)
           for (let i = 1; i < 50; i += 2) assert.strictEqual(entries[`k${i}`], "1")
@@ -296,7 +363,9 @@ describe("a write", () => {
       const { on, space } = yield* home()
       let broken = true
       const sign: typeof alice.sign = (message) =>
-        broken ? Effect.fail(new KeysError({ reason: new KeysUnavailable({ what: "the token was pulled" }) })) : alice.sign(message)
+        broken
+          ? Effect.fail(new KeysError({ reason: new KeysUnavailable({ what: "the token was pulled" }) }))
+          : alice.sign(message)
       yield* during(
         { ...on, keys: { ...alice, box: alice.box, sign } },
         Effect.gen(function* () {

@@ -96,14 +96,19 @@ describe("a forked feed", () => {
             const two = yield* agentOn(his, hub, "carol")
             yield* two.connect("alice", alice.device)
             const theirs = two.replica(space)!
-            yield* until("both freeze the feed", () => [one, theirs].every((replica) => isFrozenAt(replica, left, common - 1)))
+            yield* until("both freeze the feed", () =>
+              [one, theirs].every((replica) => isFrozenAt(replica, left, common - 1))
+            )
             assert.deepStrictEqual(account(one.ledger()), account(theirs.ledger()))
             assert.deepStrictEqual(entriesOf(one), common === 0 ? {} : { common: `${common - 1}` })
             return [account(one.ledger()), account(theirs.ledger())]
           })
         )
         for (const [i, on] of [hers, his].entries()) {
-          const again = yield* during(on, Effect.map(Replica.open(space), (replica) => account(replica.ledger())))
+          const again = yield* during(
+            on,
+            Effect.map(Replica.open(space), (replica) => account(replica.ledger()))
+          )
           assert.deepStrictEqual(again, accounts[i])
         }
       })
@@ -135,7 +140,8 @@ describe("a forked feed", () => {
           three.listen((notice) => (overturned += Number(notice.overturned)))
           yield* until("Dave learns of it", () => isFrozenAt(three, x, 3))
           assert.strictEqual(overturned, 1)
-          for (const replica of [one, two, three]) assert.deepStrictEqual(account(replica.ledger()), account(one.ledger()))
+          for (const replica of [one, two, three])
+            assert.deepStrictEqual(account(replica.ledger()), account(one.ledger()))
           assert.deepStrictEqual(entriesOf(three), { common: "3" })
         })
       )
@@ -148,7 +154,7 @@ describe("a forked feed", () => {
       const z = branch(x, 2)
       say(z, { facts: [set("z", "0")] })
       const proofs = [proofOf(x, y), proofOf(x, z)]
-      const results = yield* Effect.forEach([proofs, [...proofs].reverse()], (order) =>
+      const results = yield* Effect.forEach([proofs, proofs.toReversed()], (order) =>
         Effect.gen(function* () {
           const on = installation(alice)
           yield* bring(on, space, runOf(authority), runOf(x))

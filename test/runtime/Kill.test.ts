@@ -54,7 +54,8 @@ const survey = (path: string, space: Parameters<typeof fold>[1]) =>
       assert.deepStrictEqual(damage, [])
       const deliveries: Array<Delivery> = []
       for (const { feed, header } of yield* store.feeds(space))
-        for (const run of yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER)) deliveries.push({ header, run: run.bytes })
+        for (const run of yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER))
+          deliveries.push({ header, run: run.bytes })
       return { deliveries, ledger }
     })
   )
@@ -64,7 +65,11 @@ const found = (path: string, space: Parameters<typeof fold>[1], authority: Scrip
     Effect.gen(function* () {
       const store = yield* SqliteJournal.make({ path })
       const run = Result.getOrThrow(Run.decode(runOf(authority).run))
-      yield* store.commit({ space, feeds: [{ feed: run.feed, header: authority.feed.bytes }], runs: [Intake.stored(run)] })
+      yield* store.commit({
+        space,
+        feeds: [{ feed: run.feed, header: authority.feed.bytes }],
+        runs: [Intake.stored(run)]
+      })
     })
   )
 
@@ -75,72 +80,80 @@ const linesOf = (stream: Readable): { readonly lines: () => ReadonlyArray<string
 }
 
 describe("an agent that is killed", () => {
-  it.live("at any step has what it acknowledged, forks no feed, and catches up when it lives again", () =>
-    Effect.gen(function* () {
-      const directory = mkdtempSync(join(tmpdir(), "aura-mortal-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true, force: true })))
-      const path = join(directory, "journal")
-      // one file starts four times as fast as the hundred it is made of
-      const program = join(directory, "mortal.mjs")
-      const require = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
-      yield* Effect.promise(() =>
-        build({
-          entryPoints: [join(import.meta.dirname, "mortal.ts")],
-          outfile: program,
-          bundle: true,
-          platform: "node",
-          format: "esm",
-          banner: { js: require }
+  it.live(
+    "at any step has what it acknowledged, forks no feed, and catches up when it lives again",
+    () =>
+      Effect.gen(function* () {
+        const directory = mkdtempSync(join(tmpdir(), "aura-mortal-"))
+        yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true, force: true })))
+        const path = join(directory, "journal")
+        // one file starts four times as fast as the hundred it is made of
+        const program = join(directory, "mortal.mjs")
+        const require = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+        yield* Effect.promise(() =>
+          build({
+            entryPoints: [join(import.meta.dirname, "mortal.ts")],
+            outfile: program,
+            bundle: true,
+            platform: "node",
+            format: "esm",
+            banner: { js: require }
+          })
+        )
+        const { authority, space } = founded([[bob, right("*", 1)]])
+        const on = installation(alice)
+        yield* bring(on, space, runOf(authority))
+        yield* found(path, space, authority)
+
+        const calls = yield* Queue.unbounded<Connection>()
+        const network = Layer.succeed(Network, {
+          connect: () => Effect.never,
+          accept: Queue.take(calls),
+          addresses: () => ["pipe"]
         })
-      )
-      const { authority, space } = founded([[bob, right("*", 1)]])
-      const on = installation(alice)
-      yield* bring(on, space, runOf(authority))
-      yield* found(path, space, authority)
+        const agent = Context.get(
+          yield* Layer.build(Agent.layer.pipe(Layer.provideMerge(installed(on)), Layer.provide(network))),
+          Agent.Agent
+        )
+        const replica = agent.replica(space)!
 
-      const calls = yield* Queue.unbounded<Connection>()
-      const network = Layer.succeed(Network, { connect: () => Effect.never, accept: Queue.take(calls), addresses: () => ["pipe"] })
-      const agent = Context.get(
-        yield* Layer.build(Agent.layer.pipe(Layer.provideMerge(installed(on)), Layer.provide(network))),
-        Agent.Agent
-      )
-      const replica = agent.replica(space)!
+        /** One life of Bob's agent; the lines it told. */
+        const life = (killAt: number) =>
+          Effect.gen(function* () {
+            yield* replica.write(written(alice.device, set(`alice-${killAt}`, "1")))
+            const child = spawn(process.execPath, [program, directory, String(killAt), `bob-${killAt}`], {
+              stdio: ["pipe", "pipe", "inherit", "pipe"]
+            })
+            const told = linesOf(child.stdio[3] as Readable)
+            const closed = once(child, "close")
+            yield* Queue.offer(
+              calls,
+              yield* pipe(bob.device, child.stdout!, child.stdin!, { initiator: false, step: () => {} })
+            )
+            yield* Effect.promise(() => closed)
+            yield* until("the link ends", () => agent.links().length === 0)
+            return told.lines()
+          })
 
-      /** One life of Bob's agent; the lines it told. */
-      const life = (killAt: number) =>
-        Effect.gen(function* () {
-          yield* replica.write(written(alice.device, set(`alice-${killAt}`, "1")))
-          const child = spawn(
-            process.execPath,
-            [program, directory, String(killAt), `bob-${killAt}`],
-            { stdio: ["pipe", "pipe", "inherit", "pipe"] }
-          )
-          const told = linesOf(child.stdio[3] as Readable)
-          const closed = once(child, "close")
-          yield* Queue.offer(calls, yield* pipe(bob.device, child.stdout!, child.stdin!, { initiator: false, step: () => {} }))
-          yield* Effect.promise(() => closed)
-          yield* until("the link ends", () => agent.links().length === 0)
-          return told.lines()
-        })
-
-      const acknowledged: Array<string> = []
-      for (let killAt = 1; ; killAt++) {
-        const lines = yield* life(killAt)
-        acknowledged.push(...lines.filter((line) => line.startsWith("ack ")).map((line) => line.slice(4)))
-        const { deliveries, ledger } = yield* survey(path, space)
-        const entries = Ledger.read(ledger, definition)["entries"] as ReadonlyMap<string, string>
-        for (const key of acknowledged) assert.strictEqual(entries.get(key), "1", `${key} after the death at step ${killAt}`)
-        const outcomes = yield* replica.receive(deliveries)
-        for (const outcome of outcomes) assert.include(["Known", "Stored"], outcome._tag, `step ${killAt}`)
-        assert.strictEqual(replica.forks().size + ledger.forks.size, 0)
-        if (lines.at(-1)?.startsWith("done") === true) break
-        assert.isBelow(killAt, 200)
-      }
-      yield* life(0)
-      const { ledger } = yield* survey(path, space)
-      assert.deepStrictEqual(account(ledger), account(replica.ledger()))
-      for (const key of acknowledged) assert.strictEqual(entriesOf(replica)[key], "1")
-    }).pipe(Effect.scoped),
+        const acknowledged: Array<string> = []
+        for (let killAt = 1; ; killAt++) {
+          const lines = yield* life(killAt)
+          acknowledged.push(...lines.filter((line) => line.startsWith("ack ")).map((line) => line.slice(4)))
+          const { deliveries, ledger } = yield* survey(path, space)
+          const entries = Ledger.read(ledger, definition)["entries"] as ReadonlyMap<string, string>
+          for (const key of acknowledged)
+            assert.strictEqual(entries.get(key), "1", `${key} after the death at step ${killAt}`)
+          const outcomes = yield* replica.receive(deliveries)
+          for (const outcome of outcomes) assert.include(["Known", "Stored"], outcome._tag, `step ${killAt}`)
+          assert.strictEqual(replica.forks().size + ledger.forks.size, 0)
+          if (lines.at(-1)?.startsWith("done") === true) break
+          assert.isBelow(killAt, 200)
+        }
+        yield* life(0)
+        const { ledger } = yield* survey(path, space)
+        assert.deepStrictEqual(account(ledger), account(replica.ledger()))
+        for (const key of acknowledged) assert.strictEqual(entriesOf(replica)[key], "1")
+      }).pipe(Effect.scoped),
     300_000
   )
 })

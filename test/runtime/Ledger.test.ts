@@ -41,7 +41,7 @@ const portions = ({ scripts }: History, { roll, shuffled }: Dice): Array<Portion
   const result: Array<Portion> = []
   const longest = 1 + roll(8)
   for (const of of scripts) {
-    for (let first = 0; first < of.entries.length; ) {
+    for (let first = 0; first < of.entries.length;) {
       const last = Math.min(of.entries.length - 1, first + roll(longest))
       result.push({ of, first, last })
       if (roll(4) === 0) result.push({ of, first: roll(first + 1), last })
@@ -66,7 +66,7 @@ const signed = ({ first, last, of }: Portion): Delivery => {
 const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll }: Dice) =>
   Effect.gen(function* () {
     let left = [...pool]
-    for (let isNews = true; isNews; ) {
+    for (let isNews = true; isNews;) {
       isNews = false
       const next: Array<Portion> = []
       while (left.length > 0) {
@@ -121,7 +121,10 @@ const told = (of: History, seed: number) =>
         return account(replica.ledger())
       })
     )
-    const reopened = yield* during(on, Effect.map(Replica.open(of.space), (replica) => account(replica.ledger())))
+    const reopened = yield* during(
+      on,
+      Effect.map(Replica.open(of.space), (replica) => account(replica.ledger()))
+    )
     assert.deepStrictEqual(reopened, live, "reopened")
     on.clock.millis += 3 * 3_600_000
     const later = yield* during(
@@ -146,14 +149,17 @@ describe("the books of a replica", () => {
           assert.deepStrictEqual(other, first, `order ${order}`)
         }
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 300), seed: Number(process.env["SEED"] ?? 7) }
+      { numRuns: 300, seed: 7 }
     )
   }, 300_000)
 
   it.live("end a feed where a later feed of its device closes it, whichever came first", () =>
     Effect.gen(function* () {
       const { authority, data, next, space } = closing()
-      for (const order of [[data, next], [next, data]]) {
+      for (const order of [
+        [data, next],
+        [next, data]
+      ]) {
         const { live, reopened } = yield* brought(space, [runOf(authority), ...order.map((of) => runOf(of))])
         assert.deepStrictEqual(live, { old: "1", new: "1" })
         assert.deepStrictEqual(reopened, live)
@@ -182,7 +188,8 @@ describe("the books of a replica", () => {
 const closing = () => {
   const { authority, space } = founded([[bob, right("*", 1)]])
   const data = script(space, bob, "data")
-  for (const value of ["1", "2", "3"]) say(data, { facts: [set("old", value)], seen: value === "1" ? [head(authority)] : [] })
+  for (const value of ["1", "2", "3"])
+    say(data, { facts: [set("old", value)], seen: value === "1" ? [head(authority)] : [] })
   const next = script(space, bob, "data", { nonce: 1, closes: head(data, 0) })
   say(next, { facts: [set("new", "1")], seen: [head(authority)] })
   return { admitted: head(authority), authority, data, next, space }

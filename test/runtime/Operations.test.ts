@@ -91,13 +91,18 @@ describe("an operation", () => {
       yield* using(on, space, ({ perform, performJson }, replica) =>
         Effect.gen(function* () {
           const unknown = yield* Effect.flip(performJson("remove", {}))
-          assert.strictEqual(String(Reflect.get(unknown, "message")), 'there is no operation "remove"; there are: add, look')
+          assert.strictEqual(
+            String(Reflect.get(unknown, "message")),
+            'there is no operation "remove"; there are: add, look'
+          )
           const invalid = yield* Effect.flip(performJson("add", { titles: [7] }))
           assert.strictEqual(Reflect.get(invalid, "_tag"), "PayloadInvalid")
           assert.match(String(Reflect.get(invalid, "message")), /^the payload of "add" is not valid: .*titles/su)
           assert.instanceOf(yield* Effect.flip(perform("add", { titles: [] })), Empty)
           assert.instanceOf(Reflect.get(yield* Effect.flip(performJson("add", { titles: [] })), "refused"), Empty)
-          const large = yield* Effect.flip(perform("add", { titles: Array.from({ length: 4 }, () => "x".repeat(50_000)) }))
+          const large = yield* Effect.flip(
+            perform("add", { titles: Array.from({ length: 4 }, () => "x".repeat(50_000)) })
+          )
           assert.strictEqual(large._tag, "EntryTooLarge")
           assert.match(large.message, /^an entry of 20\d{4} bytes is too large: at most 131072; split the operation$/u)
           const key = yield* Effect.flip(perform("look", { times: 1 }, { key: "k".repeat(129) }))
@@ -150,15 +155,25 @@ describe("an operation", () => {
         Effect.gen(function* () {
           const first = yield* perform("add", { titles: ["a", "b"] }, { key: "once" })
           assert.deepStrictEqual([first.result, first.position === undefined], [2, false])
-          assert.deepStrictEqual(yield* perform("add", { titles: ["a", "b"] }, { key: "once" }), { result: 2, position: undefined })
+          assert.deepStrictEqual(yield* perform("add", { titles: ["a", "b"] }, { key: "once" }), {
+            result: 2,
+            position: undefined
+          })
           const many = yield* Effect.forEach(
             Array.from({ length: 8 }),
             () => perform("look", { times: 5 }, { key: "together" }),
             { concurrency: 8 }
           )
-          assert.lengthOf(many.filter(({ position }) => position !== undefined), 1)
+          assert.lengthOf(
+            many.filter(({ position }) => position !== undefined),
+            1
+          )
           assert.strictEqual(seen(replica), 5)
-          const mixed = yield* Effect.forEach([1, 2], (times) => Effect.exit(perform("look", { times }, { key: "mixed" })), { concurrency: 2 })
+          const mixed = yield* Effect.forEach(
+            [1, 2],
+            (times) => Effect.exit(perform("look", { times }, { key: "mixed" })),
+            { concurrency: 2 }
+          )
           assert.deepStrictEqual(mixed.map(Exit.isSuccess), [true, false])
           assert.strictEqual(seen(replica), 6)
           assert.strictEqual(replica.ledger().quarantine.size, 0)
@@ -166,7 +181,10 @@ describe("an operation", () => {
       )
       yield* using(on, space, ({ perform }, replica) =>
         Effect.gen(function* () {
-          assert.deepStrictEqual(yield* perform("look", { times: 5 }, { key: "together" }), { result: undefined, position: undefined })
+          assert.deepStrictEqual(yield* perform("look", { times: 5 }, { key: "together" }), {
+            result: undefined,
+            position: undefined
+          })
           const conflict = yield* Effect.flip(perform("look", { times: 6 }, { key: "together" }))
           assert.strictEqual(conflict._tag, "RequestConflict")
           assert.include(conflict.message, "was used for another request")
@@ -184,7 +202,9 @@ describe("an operation", () => {
       const { on, space } = yield* home()
       yield* using(on, space, ({ perform }, replica) =>
         Effect.gen(function* () {
-          const exits = yield* Effect.forEach([1, 13, 2], (times) => Effect.exit(perform("look", { times })), { concurrency: 3 })
+          const exits = yield* Effect.forEach([1, 13, 2], (times) => Effect.exit(perform("look", { times })), {
+            concurrency: 3
+          })
           assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, true])
           const [reason] = Exit.isFailure(exits[1]!) ? exits[1]!.cause.reasons : []
           assert.strictEqual(reason?._tag, "Die")
@@ -203,8 +223,19 @@ describe("watching", () => {
         Effect.gen(function* () {
           const counts: Array<number> = []
           const parities: Array<number> = []
-          const stop = Operations.watch(replica, app, (state) => state.seen, (count) => counts.push(count))
-          Operations.watch(replica, app, (state) => ({ odd: state.seen % 2 }), ({ odd }) => parities.push(odd), (a, b) => a.odd === b.odd)
+          const stop = Operations.watch(
+            replica,
+            app,
+            (state) => state.seen,
+            (count) => counts.push(count)
+          )
+          Operations.watch(
+            replica,
+            app,
+            (state) => ({ odd: state.seen % 2 }),
+            ({ odd }) => parities.push(odd),
+            (a, b) => a.odd === b.odd
+          )
           yield* perform("look", { times: 2 })
           yield* perform("add", { titles: ["x"] })
           yield* perform("look", { times: 3 })
@@ -234,11 +265,27 @@ describe("durability elsewhere", () => {
           const { position } = yield* replica.write({
             kind: "data",
             request: undefined,
-            prepare: () => ({ _tag: "Success", success: { definition: app.definition.id, facts: [{ type: "kv.look", payload: [["add", "seen", 1]] }], answer: undefined } }) as never
+            prepare: () =>
+              ({
+                _tag: "Success",
+                success: {
+                  definition: app.definition.id,
+                  facts: [{ type: "kv.look", payload: [["add", "seen", 1]] }],
+                  answer: undefined
+                }
+              }) as never
           })
           const reached = (tier: Parameters<typeof one.acknowledged>[2], at: Position = position) => {
             const state = { reached: false }
-            return Effect.as(Effect.forkChild(Effect.andThen(one.acknowledged(space, at, tier), Effect.sync(() => (state.reached = true)))), state)
+            return Effect.as(
+              Effect.forkChild(
+                Effect.andThen(
+                  one.acknowledged(space, at, tier),
+                  Effect.sync(() => (state.reached = true))
+                )
+              ),
+              state
+            )
           }
           const [first, both, all] = [
             yield* reached({ _tag: "Peers", count: 1 }),

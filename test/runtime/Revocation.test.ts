@@ -29,7 +29,9 @@ import {
   founded,
   head,
   installation,
+  keysOf,
   mallory,
+  noon,
   quiet,
   revoke,
   right,
@@ -50,9 +52,9 @@ const stranger = (hub: MemoryNetwork.Hub, keys: typeof mallory, address: string)
     const heard: Array<Message.Message> = []
     const state = { ended: "" }
     yield* Effect.forkScoped(
-      Effect.forever(Effect.map(connection.receive, (frame) => heard.push(Result.getOrThrow(Message.decode(frame))))).pipe(
-        Effect.catch((error) => Effect.sync(() => (state.ended = error.message)))
-      )
+      Effect.forever(
+        Effect.map(connection.receive, (frame) => heard.push(Result.getOrThrow(Message.decode(frame))))
+      ).pipe(Effect.catch((error) => Effect.sync(() => (state.ended = error.message))))
     )
     return { connection, heard, state, say: (message: Message.Message) => connection.send(Message.encode(message)) }
   })
@@ -84,7 +86,10 @@ describe("a stranger", () => {
           yield* mine.say({ _tag: "Run", space: tag, header: own.feed.bytes, run: runOf(own).run })
           yield* quiet
           assert.deepStrictEqual(offered(mine.heard), [])
-          assert.deepStrictEqual(mine.heard.map((message) => message._tag), ["Hello"])
+          assert.deepStrictEqual(
+            mine.heard.map((message) => message._tag),
+            ["Hello"]
+          )
           assert.deepStrictEqual(account(agent.replica(space)!.ledger()), before)
         })
       )
@@ -102,7 +107,11 @@ describe("a stranger", () => {
           const agent = yield* agentOn(hers, hub, "alice")
           const other = yield* agentOn(his, hub, "mallory")
           yield* agent.pair(space, [right("*")], "alice")
-          const guessed = PairingCode.make(alice.device, Redacted.make(new Uint8Array(PairingCode.secretBytes)), "alice")
+          const guessed = PairingCode.make(
+            alice.device,
+            Redacted.make(new Uint8Array(PairingCode.secretBytes)),
+            "alice"
+          )
           const refused = yield* Effect.flip(other.join(guessed, "Mallory"))
           assert.strictEqual(refused._tag, "PairingRefused")
           assert.include(refused.message, "this code is not valid here")
@@ -162,11 +171,18 @@ describe("a revoked device", () => {
           const members = Authority.members(two.ledger().authority!)
           assert.deepStrictEqual(
             members.map(({ device, revoked }) => [device, revoked]).sort(),
-            [[alice.device, false], [bob.device, true], [carol.device, false]].sort()
+            [
+              [alice.device, false],
+              [bob.device, true],
+              [carol.device, false]
+            ].sort()
           )
           const outcomes = yield* one.receive([runOf(data), runOf(other)])
           // what stands in one run with entries before the cut is kept, and never judged
-          assert.deepStrictEqual(outcomes.map((outcome) => outcome._tag), ["Known", "Unwanted"])
+          assert.deepStrictEqual(
+            outcomes.map((outcome) => outcome._tag),
+            ["Known", "Unwanted"]
+          )
           assert.deepStrictEqual(entriesOf(one), { before: "2" })
         })
       )
@@ -193,10 +209,53 @@ describe("a revoked device", () => {
             /^device [0-9a-f]{10} was revoked by [0-9a-f]{10} \(entry [0-9a-f]{10}\): the phone was lost$/
           )
           const speaker = yield* stranger(hub, bob, "alice")
+          const tag = Message.tagOf(speaker.connection.channelKey, space)
+          yield* speaker.say({ _tag: "Hello", version: Message.version, spaces: [tag] })
+          yield* speaker.say({ _tag: "Have", space: tag, frontier: new Map(), upTo: undefined, more: false })
           yield* one.write(written(alice.device, set("secret", "1")))
           yield* quiet
+          assert.deepStrictEqual(
+            speaker.heard.map((message) => message._tag),
+            ["Hello"]
+          )
           assert.deepStrictEqual(offered(speaker.heard), [])
           assert.isUndefined(entriesOf(two)["secret"])
+        })
+      )
+    })
+  )
+
+  it.live("is asked for again what was turned away, when root undoes its revocation", () =>
+    Effect.gen(function* () {
+      const dave = keysOf(5)
+      const { authority, space } = founded([bob, carol, dave].map((keys) => [keys, right("*", 1)] as const))
+      const honest = head(authority)
+      const bobs = script(space, bob, "data")
+      say(bobs, { facts: [set("bob", "1")], seen: [honest] })
+      say(authority, { facts: [revoke(bob.device, head(authority, 1), [])] })
+      const undoing = script(space, root, "authority", { time: noon + 100 })
+      say(undoing, { facts: [revoke(alice.device, head(authority, 0), [honest])], seen: [head(authority)] })
+      const hers = installation(carol)
+      yield* bring(hers, space, runOf(authority))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const hub = MemoryNetwork.hub()
+          const replica = (yield* agentOn(hers, hub, "carol")).replica(space)!
+          const daves = yield* stranger(hub, dave, "carol")
+          const tag = Message.tagOf(daves.connection.channelKey, space)
+          yield* daves.say({ _tag: "Hello", version: Message.version, spaces: [tag] })
+          yield* daves.say({ _tag: "Have", space: tag, frontier: new Map(), upTo: undefined, more: false })
+          yield* daves.say({ _tag: "Run", space: tag, header: bobs.feed.bytes, run: runOf(bobs).run })
+          yield* until("the run is dealt with", () => daves.heard.some((message) => message._tag === "Credit"))
+          assert.isFalse(daves.heard.some((message) => message._tag === "Want"))
+          yield* replica.receive([runOf(undoing)])
+          yield* until("Carol asks for it", () =>
+            daves.heard.some(
+              (message) => message._tag === "Want" && message.feed === bobs.feed.id && message.from === 0
+            )
+          )
+          yield* daves.say({ _tag: "Run", space: tag, header: bobs.feed.bytes, run: runOf(bobs).run })
+          yield* until("it counts", () => entriesOf(replica)["bob"] === "1")
         })
       )
     })
@@ -216,7 +275,9 @@ describe("a revoked device", () => {
       say(bobs, { facts: [set("bob", "2")] })
       const cutOfAlice = [honest, head(alices)]
       // the thief
-      say(authority, { facts: [revoke(bob.device, head(authority, 1), []), revoke(carol.device, head(authority, 2), [])] })
+      say(authority, {
+        facts: [revoke(bob.device, head(authority, 1), []), revoke(carol.device, head(authority, 2), [])]
+      })
       say(alices, { facts: [set("alice", "thief")], seen: [head(authority)] })
 
       const [hers, his] = [installation(carol), installation(bob)]
@@ -241,7 +302,9 @@ describe("a revoked device", () => {
             prepare: () =>
               Result.succeed({
                 definition: undefined,
-                facts: [revoke(alice.device, { feed: founding.feed.id, seq: 0, hash: founding.hash }, cutOfAlice, "stolen")],
+                facts: [
+                  revoke(alice.device, { feed: founding.feed.id, seq: 0, hash: founding.hash }, cutOfAlice, "stolen")
+                ],
                 answer: undefined
               })
           })

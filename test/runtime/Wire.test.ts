@@ -91,7 +91,8 @@ describe("a frame with any byte turned", () => {
         const { position } = yield* replica.write({
           kind: "data",
           request: undefined,
-          prepare: () => ({ _tag: "Success", success: { definition: undefined, facts: [add(1)], answer: undefined } }) as never
+          prepare: () =>
+            ({ _tag: "Success", success: { definition: undefined, facts: [add(1)], answer: undefined } }) as never
         })
         // a turned frontier may claim more of Alice's feed than there is: she goes on in a new one, once
         assert.isAtMost(position.seq, 2)
@@ -99,4 +100,3 @@ describe("a frame with any byte turned", () => {
     )
   }
 })
-

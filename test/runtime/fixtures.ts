@@ -242,16 +242,16 @@ export const during = <A, E>(
   use: Effect.Effect<A, E, Installed | Scope.Scope>,
   wrap?: (store: JournalStore["Service"]) => JournalStore["Service"]
 ): Effect.Effect<A, E> =>
-  Effect.scoped(Effect.flatMap(Layer.build(installed(on, wrap)), (services) => Effect.provide(use, services as Context.Context<Installed>)))
+  Effect.scoped(
+    Effect.flatMap(Layer.build(installed(on, wrap)), (services) =>
+      Effect.provide(use, services as Context.Context<Installed>)
+    )
+  )
 
 // — what a replica says ————————————————————————————————————————————————————————————————————————————————————
 
 /** A write of `kv.*` that is judged as Operations does. */
-export const written = (
-  device: DeviceId,
-  one: Entry.Fact,
-  request?: Entry.Request
-): Write<void, Decision.Denied> => ({
+export const written = (device: DeviceId, one: Entry.Fact, request?: Entry.Request): Write<void, Decision.Denied> => ({
   kind: "data",
   request,
   prepare: ({ ledger, time }) => {
@@ -278,13 +278,19 @@ export const account = (ledger: Ledger.Ledger) => {
     entries: [...(shown["entries"] as ReadonlyMap<string, string>).entries()].sort(),
     count: shown["count"],
     digest: Buffer.from(State.digest(ledger.state)).toString("hex"),
-    members: authority === undefined ? [] : [...Authority.members(authority)].map((member) => JSON.stringify(member)).sort(),
+    members:
+      authority === undefined ? [] : [...Authority.members(authority)].map((member) => JSON.stringify(member)).sort(),
     restrictions:
       authority === undefined
         ? []
-        : Authority.restrictions(authority).map(({ fact: { device, reason }, node }) => `${device} ${node.hash} ${reason}`).sort(),
+        : Authority.restrictions(authority)
+            .map(({ fact: { device, reason }, node }) => `${device} ${node.hash} ${reason}`)
+            .sort(),
     quarantine: [...ledger.quarantine.values()]
-      .map(({ because, feed, seq }) => `${feed.slice(0, 8)} ${seq} ${because._tag} ${Decision.explain({ _tag: "Denied", because })}`)
+      .map(
+        ({ because, feed, seq }) =>
+          `${feed.slice(0, 8)} ${seq} ${because._tag} ${Decision.explain({ _tag: "Denied", because })}`
+      )
       .sort(),
     blocked: [...ledger.lines.values()]
       .filter((line) => line.blocked !== undefined && line.pending.length > 0)

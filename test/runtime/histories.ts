@@ -109,7 +109,12 @@ export const history = (seed: number, steps: number): History => {
     }
   }
 
-  const say = (who: Person, to: Fixtures.Script, facts: ReadonlyArray<EntryFact>, more: Partial<Fixtures.Said> = {}): Position => {
+  const say = (
+    who: Person,
+    to: Fixtures.Script,
+    facts: ReadonlyArray<EntryFact>,
+    more: Partial<Fixtures.Said> = {}
+  ): Position => {
     const named = who.named.get(to) ?? new Map<FeedId, number>()
     who.named.set(to, named)
     const seen: Array<Position> = []
@@ -120,7 +125,10 @@ export const history = (seed: number, steps: number): History => {
       seen.push(position)
       named.set(position.feed, position.seq)
     }
-    const above = Math.max(to.entries.at(-1)?.time ?? to.feed.time, ...seen.map((position) => timeBySeen.get(position.hash) ?? 0))
+    const above = Math.max(
+      to.entries.at(-1)?.time ?? to.feed.time,
+      ...seen.map((position) => timeBySeen.get(position.hash) ?? 0)
+    )
     // now and then not above what it has seen; two in three times a time that others may choose too
     const own = to.entries.at(-1)?.time ?? to.feed.time
     const time = roll(25) === 0 ? own + 1 : above + 1 + (roll(3) === 0 ? 0 : (4 - ((above + 1) % 4)) % 4)
@@ -152,7 +160,12 @@ export const history = (seed: number, steps: number): History => {
       case 3:
         say(who, who.authority, [
           Fixtures.fact({ _tag: "Define", definition: pick([Fixtures.definition, nextVersion]) }),
-          ...(roll(2) === 0 ? [{ type: "aura.later.thing", payload: 1 }, { type: "aura.device.admit", payload: {} }] : [])
+          ...(roll(2) === 0
+            ? [
+                { type: "aura.later.thing", payload: 1 },
+                { type: "aura.device.admit", payload: {} }
+              ]
+            : [])
         ])
         return
       default: {
@@ -174,15 +187,21 @@ export const history = (seed: number, steps: number): History => {
       case 1:
         return void say(who, to, [{ type: "kv.unknown", payload: [] }])
       case 2:
-        return void say(who, to, [{ type: "kv.set", payload: pick([7, [["set", "nothing", "x", "y"]], [["add", "count", 1]]]) }])
+        return void say(who, to, [
+          { type: "kv.set", payload: pick([7, [["set", "nothing", "x", "y"]], [["add", "count", 1]]]) }
+        ])
       case 3:
-        return void say(who, to, [Fixtures.set(key, value)], { definition: pick([nextVersion.id, undefined, definitionId(new Uint8Array(32))]) })
+        return void say(who, to, [Fixtures.set(key, value)], {
+          definition: pick([nextVersion.id, undefined, definitionId(new Uint8Array(32))])
+        })
       case 4:
         return void (roll(3) === 0 && say(who, to, [Fixtures.add(100)], { time: farAhead }))
       case 5:
         return void (
           roll(4) === 0 &&
-          say(who, to, [Fixtures.add(1000)], { seen: [{ feed: feedId(new Uint8Array(32)), seq: 0, hash: entryHash(new Uint8Array(32)) }] })
+          say(who, to, [Fixtures.add(1000)], {
+            seen: [{ feed: feedId(new Uint8Array(32)), seq: 0, hash: entryHash(new Uint8Array(32)) }]
+          })
         )
       case 6:
         return void say(who, to, [{ type: "kv.name", payload: [["add", "names", key]] }])
@@ -208,7 +227,12 @@ export const history = (seed: number, steps: number): History => {
     else if (kind === 4) {
       const old = pick(who.data)
       const closes = old.entries.length > 0 && roll(2) === 0 ? Fixtures.head(old, roll(old.entries.length)) : undefined
-      who.data.push(Fixtures.script(space, who.keys, "data", { nonce: 1 + who.data.length, ...(closes === undefined ? {} : { closes }) }))
+      who.data.push(
+        Fixtures.script(space, who.keys, "data", {
+          nonce: 1 + who.data.length,
+          ...(closes === undefined ? {} : { closes })
+        })
+      )
     } else if (kind === 5 && roll(3) === 0 && forks.length < 2) {
       const old = pick(who.data)
       const other = Fixtures.branch(old, roll(old.entries.length + 1))

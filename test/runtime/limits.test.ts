@@ -4,7 +4,14 @@ import { frameBytesMax } from "../../src/effects/Network.ts"
 import { requestKeyCharactersMax } from "../../src/journal/Entry.ts"
 import { completeSeenEvery, entryBytesMax, runBytesMax, runEntriesMax } from "../../src/journal/limits.ts"
 import { freshIdsMax } from "../../src/runtime/FreshId.ts"
-import { feedPendingBytesMax, loadBytes, mailboxMax, outboxMax, runsPerTurnMax, writesWaitingMax } from "../../src/runtime/limits.ts"
+import {
+  feedPendingBytesMax,
+  loadBytes,
+  mailboxMax,
+  outboxMax,
+  runsPerTurnMax,
+  writesWaitingMax
+} from "../../src/runtime/limits.ts"
 import { codesMax, wrongProofsMax } from "../../src/runtime/PairingDesk.ts"
 import { messageBytesMax, windowBytes, windowRuns } from "../../src/sync/limits.ts"
 
@@ -18,7 +25,8 @@ it("what may wait of one feed holds its largest entry and a run of them", () =>
 it("the writes that may wait fill a run, so that a signature is shared by as many as can share it", () =>
   assert.isAtLeast(writesWaitingMax, runEntriesMax))
 
-it("a peer that keeps to its window never fills the outbox of the other", () => assert.isAtLeast(outboxMax, 2 * windowRuns))
+it("a peer that keeps to its window never fills the outbox of the other", () =>
+  assert.isAtLeast(outboxMax, 2 * windowRuns))
 
 it("a full mailbox at one connection stays within tens of megabytes", () =>
   assert.isAtMost(mailboxMax * messageBytesMax, 64 * 1024 * 1024))
@@ -26,9 +34,11 @@ it("a full mailbox at one connection stays within tens of megabytes", () =>
 it("one turn takes runs of no more than a few windows", () =>
   assert.isAtMost(runsPerTurnMax * runBytesMax, 4 * windowBytes + mailboxMax * runBytesMax))
 
-it("a run never needs more than the one complete view at its beginning", () => assert.isAtMost(runEntriesMax, completeSeenEvery))
+it("a run never needs more than the one complete view at its beginning", () =>
+  assert.isAtMost(runEntriesMax, completeSeenEvery))
 
 it("an operation's key and its ids are small beside an entry", () =>
   assert.isBelow(requestKeyCharactersMax * 3 + freshIdsMax * 26, entryBytesMax / 8))
 
-it("all codes that are out together stand five guesses at eighty bits", () => assert.isBelow(Math.log2(codesMax * wrongProofsMax), 8))
+it("all codes that are out together stand five guesses at eighty bits", () =>
+  assert.isBelow(Math.log2(codesMax * wrongProofsMax), 8))

@@ -117,7 +117,9 @@ const live = (directory: string, killAt: number, name: string) =>
       journal,
       Layer.succeed(SecretStore, secretsIn(directory, step)),
       Layer.succeed(Keys, bob),
-      Layer.succeed(Time, { now: () => ({ millis: noonMillis + 60_000, uncertaintyMillis: Infinity, status: "Unchecked" as const }) }),
+      Layer.succeed(Time, {
+        now: () => ({ millis: noonMillis + 60_000, uncertaintyMillis: Infinity, status: "Unchecked" as const })
+      }),
       Layer.succeed(Network, { connect: () => Effect.succeed(connection), accept: Effect.never, addresses: () => [] }),
       verifier,
       SecureRandom.layerWebCrypto
@@ -133,7 +135,6 @@ const live = (directory: string, killAt: number, name: string) =>
     while (!link.isCaughtUp(replica.space) || !link.isServed(replica.space)) yield* Effect.sleep("1 millis")
     tell(`done ${steps}`)
   }).pipe(Effect.scoped)
-
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const [directory = "", killAt = "0", name = ""] = process.argv.slice(2)

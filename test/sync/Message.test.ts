@@ -91,7 +91,7 @@ describe("a message", () => {
       [0, Message.version, [new Uint8Array(15)]],
       [0, Message.version, tag],
       [1, [1]],
-      [1, new Array<Uint8Array>(helloSpacesMax + 1).fill(tag)],
+      [1, Array.from({ length: helloSpacesMax + 1 }, () => tag)],
       [2, new Uint8Array(17), [head], null, false],
       [2, tag, null, null, false],
       [2, tag, [head, head], null, false],

@@ -74,7 +74,10 @@ const serialNumber = (): string => {
   return bytes.toString("hex")
 }
 
-const pem = async (key: CryptoKey): Promise<string> => {
+/** Named so because only some configurations of the compiler know `CryptoKey` as a type. */
+type ExportableKey = Parameters<typeof crypto.subtle.exportKey>[1]
+
+const pem = async (key: ExportableKey): Promise<string> => {
   const base64 = Buffer.from(await crypto.subtle.exportKey("pkcs8", key)).toString("base64")
   const lines = base64.match(/.{1,64}/gu) ?? []
   return `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`
