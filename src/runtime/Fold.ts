@@ -105,9 +105,20 @@ const foldFeed = Effect.fnUntraced(function* (
 ): Effect.fn.Return<boolean, JournalStoreError> {
   const line = Ledger.lineOf(ledger, feed)
   let overturned = false
+  let bytesMax = loadBytes
   while (line.taken < stored.entries) {
-    const runs = yield* store.read(ledger.space, feed.id, line.taken, loadBytes)
-    let wrong = runs.length === 0 ? `ends here, ${stored.entries} entries were stored` : undefined
+    const read = yield* readable(store.read(ledger.space, feed.id, line.taken, bytesMax))
+    if (Result.isFailure(read) && bytesMax > 1) {
+      // somewhere in what was asked for lies a damaged row: run by run, up to it
+      bytesMax = 1
+      continue
+    }
+    const runs = Result.isSuccess(read) ? read.success : []
+    let wrong = Result.isFailure(read)
+      ? read.failure
+      : runs.length === 0
+        ? `ends here, ${stored.entries} entries were stored`
+        : undefined
     for (const one of runs) {
       const run = Run.decode(one.bytes)
       wrong = Result.isFailure(run) ? run.failure.what : misplaced(run.success, one, line)
@@ -123,6 +134,17 @@ const foldFeed = Effect.fnUntraced(function* (
   }
   return overturned
 })
+
+/** What the store finds damaged itself is damage of this feed, not of the whole space. */
+const readable = (
+  read: Effect.Effect<ReadonlyArray<StoredRun>, JournalStoreError>
+): Effect.Effect<Result.Result<ReadonlyArray<StoredRun>, string>, JournalStoreError> =>
+  read.pipe(
+    Effect.map(Result.succeed),
+    Effect.catch((error) =>
+      error.reason._tag === "JournalCorrupt" ? Effect.succeed(Result.fail(error.reason.what)) : Effect.fail(error)
+    )
+  )
 
 /** The run's own bytes against the feed so far and against the row they were stored under. */
 const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string | undefined => {

@@ -44,6 +44,8 @@ export interface Options {
   /** Must answer at once: a world does not wait for promises. */
   readonly verifier?: Layer.Layer<Verifier>
   readonly log?: (line: string) => void
+  /** Lines of the trace kept for reading. */
+  readonly linesKept?: number
 }
 
 /** What became of one seed. */
@@ -81,7 +83,12 @@ export const play = (options: Options): Played => {
   const deeds: Array<Workload.Deed> = []
   let figures = { entries: 0, overturnings: 0 }
   const outcome = World.run(
-    { seed, virtualMillisMax: 6 * 3_600_000, ...(options.log === undefined ? {} : { log: options.log }) },
+    {
+      seed,
+      virtualMillisMax: 6 * 3_600_000,
+      ...(options.log === undefined ? {} : { log: options.log }),
+      ...(options.linesKept === undefined ? {} : { linesKept: options.linesKept })
+    },
     Effect.fnUntraced(function* (world) {
       const stage = makeStage(world, plan, story, options)
       const knowledge = yield* begin(stage, story)

@@ -2,7 +2,7 @@
 import { afterAll, assert, describe, it } from "vitest"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { exampleApp, folder, json, run, start, stopAll } from "./aura.ts"
+import { aura, exampleApp, folder, json, start, stopAll } from "./aura.ts"
 
 const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8")
 
@@ -12,7 +12,7 @@ const alike = (text: string): string =>
     .replace(/[0-9a-f]{64}/gu, "ID")
     .replace(/127\.0\.0\.1:\d+/gu, "HOST:PORT")
     .replace(/^data {4}.*$/mu, "data    FOLDER")
-    .replace(/^ {2}.*\bpair\b.*$/mu, "  PAIR")
+    .replace(/^ {2}\S.*\bpair\b.*$/mu, "  PAIR")
     .trim()
 
 afterAll(stopAll)
@@ -29,15 +29,15 @@ describe("the README", () => {
     const shown = /<!-- story[^>]*-->\s*```text\n([\s\S]*?)```/u.exec(readme)?.[1] ?? ""
     assert.strictEqual(alike(server.stdout()), alike(shown))
 
-    const { code } = json(await run(["pair", "--json", "--data", first])) as { readonly code: string }
-    assert.strictEqual((await run(["join", code, "--data", second])).code, 0)
-    const added = await run(["perform", "add", '{"title":"milk"}', "--app", exampleApp, "--data", second])
+    const code = String(json(await aura(["pair", "--json", "--data", first]))[0]?.["code"])
+    assert.strictEqual((await aura(["join", code, "--data", second])).code, 0)
+    const added = await aura(["perform", "add", '{"title":"milk"}', "--app", exampleApp, "--data", second])
     assert.strictEqual(added.code, 0, added.stderr)
-    assert.strictEqual((await run(["sync", "--data", second])).code, 0)
-    const states = await Promise.all([first, second].map((data) => run(["state", "--json", "--data", data])))
+    assert.strictEqual((await aura(["sync", "--data", second])).code, 0)
+    const states = await Promise.all([first, second].map((data) => aura(["state", "--json", "--data", data])))
     assert.deepStrictEqual(json(states[0]!), json(states[1]!))
     assert.include(states[0]!.stdout, "milk")
-    assert.include((await run(["journal", "verify", "--data", second])).stdout, "clean")
+    assert.include((await aura(["journal", "verify", "--data", second])).stdout, "clean")
     server.child.kill("SIGTERM")
     assert.strictEqual((await server.ended).code, 0)
   }, 90_000)

@@ -46,6 +46,7 @@ describe("a trace", () => {
       Trace.decode(data, "f"),
       Result.succeed({
         form: "sequential",
+        added: 1,
         end: "b",
         transactions: [
           { author: 0, parents: [], patches: [{ at: 0, remove: 0, insert: "ab" }] },

@@ -11,8 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
-import { app, type Patch } from "../app.ts"
+import { app, type Patch, type PositionOutside } from "../app.ts"
 import type { Server } from "./Command.ts"
 
 /** An entry's place in the journal. */
@@ -25,7 +24,7 @@ export interface Position {
 export interface Author {
   readonly directory: string
   /** Durable when it succeeds. Positions count UTF-16 code units. */
-  readonly type: (patches: ReadonlyArray<Patch>) => Effect.Effect<Position, unknown>
+  readonly type: (patches: ReadonlyArray<Patch>) => Effect.Effect<Position, Operations.PerformError | PositionOutside>
   readonly text: () => string
   /** Gives all up to `own`, takes exactly what is in `others`. */
   readonly meet: (
@@ -128,11 +127,7 @@ export const open = Effect.fn("Author.open")(function* (directory: string, code?
 })
 
 /** Redeems the code and stays until the space is here. */
-const join = Effect.fnUntraced(function* (
-  agent: Agent["Service"],
-  code: string,
-  directory: string
-): Effect.fn.Return<void, unknown, Scope.Scope> {
+const join = Effect.fnUntraced(function* (agent: Agent["Service"], code: string, directory: string) {
   const decoded = yield* Effect.fromResult(PairingCode.decode(Redacted.make(code)))
   const { link, replica } = yield* agent.join(decoded, directory.split(/[\\/]/u).at(-1) ?? "author")
   yield* Effect.suspend(() => (link.isCaughtUp(replica.space) ? Effect.void : Effect.fail("not yet" as const))).pipe(

@@ -9,7 +9,6 @@
  */
 import { Schema } from "aura"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { readdir, stat } from "node:fs/promises"
 import * as path from "node:path"
 import { insertLengthMax, patchesMax, PositionOutside } from "../app.ts"
@@ -62,13 +61,16 @@ export class TextDiffers extends Schema.TaggedError<TextDiffers>()("TextDiffers"
   }
 }
 
-/** The trace edits where there is no text. */
+/** The trace edits where there is no text: one of the transactions that were to become an entry. */
 export class PatchImpossible extends Schema.TaggedError<PatchImpossible>()("PatchImpossible", {
-  transaction: Schema.Finite,
+  first: Schema.Finite,
+  last: Schema.Finite,
   what: Schema.String
 }) {
   override get message(): string {
-    return `txns[${this.transaction}] or one shortly after it: ${this.what}; allowed: positions in the text as its parents left it`
+    const { first, last, what } = this
+    const where = first === last ? `txns[${first}]` : `txns[${first}] to txns[${last}]`
+    return `${where}: ${what}; allowed: positions in the text as the parents left it`
   }
 }
 
@@ -174,7 +176,7 @@ const cast = Effect.fnUntraced(function* (
   order: Rehearsal.Order,
   server: Command.Server,
   directory: string
-): Effect.fn.Return<ReadonlyArray<Player>, unknown, Scope.Scope> {
+) {
   const codes = yield* Effect.forEach(devices, () => server.pair, { concurrency: 2 })
   const opened: Array<{ readonly author: Author.Author; readonly last: Author.Position }> = []
   for (const [number, code] of codes.entries()) {
@@ -183,7 +185,7 @@ const cast = Effect.fnUntraced(function* (
     opened.push({ author, last: yield* author.type([{ at: 0, remove: 0, insert: "" }]) })
   }
   opened.sort((a, b) => (a.last.feed < b.last.feed ? -1 : 1))
-  return devices.map(({ transactions }, device) => {
+  return devices.map(({ transactions }, device): Player => {
     const { author, last } = opened[order.indexOf(device)]!
     return {
       author,
@@ -233,7 +235,11 @@ const typeStep = Effect.fnUntraced(function* (
     for (let first = 0; first < patches.length; first += patchesMax) {
       player.last = yield* Effect.mapError(player.author.type(patches.slice(first, first + patchesMax)), (error) =>
         error instanceof PositionOutside
-          ? new PatchImpossible({ transaction: numbers[0]!, what: error.message })
+          ? new PatchImpossible({
+              first: numbers[0]! - trace.added,
+              last: numbers.at(-1)! - trace.added,
+              what: error.message
+            })
           : error
       )
     }

@@ -35,6 +35,8 @@ export interface Transaction {
 export interface Trace {
   readonly form: "concurrent" | "sequential"
   readonly transactions: ReadonlyArray<Transaction>
+  /** How many of these come before those of the file: one for a text that was there at the start. */
+  readonly added: 0 | 1
   /** What the text is when all is merged. */
   readonly end: string
 }
@@ -133,7 +135,7 @@ const fromConcurrent = (data: unknown, where: string): Result.Result<Trace, Trac
     parents,
     patches: fromTuples(patches)
   }))
-  return Result.succeed({ form: "concurrent", transactions, end: endContent })
+  return Result.succeed({ form: "concurrent", transactions, added: 0, end: endContent })
 }
 
 const fromSequential = (data: unknown, where: string): Result.Result<Trace, TraceInvalid> => {
@@ -141,9 +143,10 @@ const fromSequential = (data: unknown, where: string): Result.Result<Trace, Trac
   if (Result.isFailure(decoded)) return Result.fail(invalid(where, decoded.failure))
   const { endContent, startContent, txns } = decoded.success
   const typed = txns.map(({ patches }) => fromTuples(patches))
-  const all = startContent === "" ? typed : [[{ at: 0, remove: 0, insert: startContent }], ...typed]
+  const added = startContent === "" ? 0 : 1
+  const all = added === 0 ? typed : [[{ at: 0, remove: 0, insert: startContent }], ...typed]
   const transactions = all.map((patches, index) => ({ author: 0, parents: index === 0 ? [] : [index - 1], patches }))
-  return Result.succeed({ form: "sequential", transactions, end: endContent })
+  return Result.succeed({ form: "sequential", transactions, added, end: endContent })
 }
 
 const fromTuples = (patches: typeof Patches.Type): ReadonlyArray<Patch> =>
