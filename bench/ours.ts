@@ -160,7 +160,8 @@ export const pair = async (): Promise<RecordedPair> => {
 /** Fills the first device while the second is away; the second then comes back and catches up. */
 const ready = async (full: Open, fresh: Open, address: () => string, sent: Array<Uint8Array>): Promise<Pair> => {
   await apart(fresh)
-  for (const batch of batches) await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
+  for (const batch of batches)
+    await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
   return {
     catchUp: async () => {
       sent.length = 0
@@ -173,7 +174,10 @@ const ready = async (full: Open, fresh: Open, address: () => string, sent: Array
 }
 
 /** Keeps every message that either end sends, as it is before a channel seals it. */
-const recorded = (effects: ReturnType<typeof memoryEffects>, sent: Array<Uint8Array>): ReturnType<typeof memoryEffects> =>
+const recorded = (
+  effects: ReturnType<typeof memoryEffects>,
+  sent: Array<Uint8Array>
+): ReturnType<typeof memoryEffects> =>
   Layer.merge(
     effects,
     Layer.effect(

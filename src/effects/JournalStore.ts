@@ -66,14 +66,7 @@ export class JournalUnavailable extends Schema.TaggedError<JournalUnavailable>()
 }
 
 export class JournalStoreError extends Schema.TaggedError<JournalStoreError>()("JournalStoreError", {
-  reason: Schema.Union([
-    JournalFull,
-    JournalConflict,
-    JournalCorrupt,
-    JournalLocked,
-    JournalTooNew,
-    JournalUnavailable
-  ])
+  reason: Schema.Union([JournalFull, JournalConflict, JournalCorrupt, JournalLocked, JournalTooNew, JournalUnavailable])
 }) {
   override get message(): string {
     return this.reason.message

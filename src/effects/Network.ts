@@ -95,10 +95,7 @@ export class Network extends Context.Service<
      * Opens a connection and proves both keys. With `expected`, a device or a question about one, another device at the
      * other end is `PeerRefused` before anything of ours is sent to it. The connection ends with the scope.
      */
-    readonly connect: (
-      address: string,
-      expected?: Expected
-    ) => Effect.Effect<Connection, NetworkError, Scope.Scope>
+    readonly connect: (address: string, expected?: Expected) => Effect.Effect<Connection, NetworkError, Scope.Scope>
     /** The next connection somebody opened to us, proved; its life is the scope's. Never fails: bad ones are counted. */
     readonly accept: Effect.Effect<Connection, never, Scope.Scope>
     /** Where others reach us; empty when not listening. */

@@ -18,9 +18,10 @@ import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
 import { Keys, type KeysError } from "../effects/Keys.ts"
 import { Network, type Connection, type NetworkError } from "../effects/Network.ts"
-import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
+import type { SecretStore} from "../effects/SecretStore.ts";
+import { type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
-import { Verifier } from "../effects/Verifier.ts"
+import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type { Position } from "../journal/Feed.ts"
@@ -160,7 +161,8 @@ export const layer: Layer.Layer<
       message: Message.Message & { readonly _tag: "Pairing" }
     ) {
       const step = Pairing.fromFields(message.fields)
-      if (Result.isFailure(step) || step.success._tag !== "Redeem") return yield* connection.close("a request to redeem a code was due")
+      if (Result.isFailure(step) || step.success._tag !== "Redeem")
+        return yield* connection.close("a request to redeem a code was due")
       const redeemed = desk.redeem(connection.channelKey, step.success.proof, time.now().millis)
       if (redeemed._tag === "Refused") {
         yield* Metrics.refused("pairing")
@@ -169,12 +171,20 @@ export const layer: Layer.Layer<
         return yield* connection.close("pairing refused")
       }
       const replica = replicas.get(redeemed.offer.space)!
-      const admit: Fact.Admit = { _tag: "Admit", device: connection.peer, box: step.success.box, name: step.success.name }
+      const admit: Fact.Admit = {
+        _tag: "Admit",
+        device: connection.peer,
+        box: step.success.box,
+        name: step.success.name
+      }
       const grant: Fact.Grant = { _tag: "Grant", device: connection.peer, rights: redeemed.offer.rights }
       const written = yield* Effect.exit(replica.write(authorityWrite([admit, grant])))
       if (Exit.isFailure(written)) {
         yield* Effect.logError("a device could not be admitted", written.cause)
-        yield* say(connection, { _tag: "Refused", reason: "the issuer could not write the admission; ask for a new code" })
+        yield* say(connection, {
+          _tag: "Refused",
+          reason: "the issuer could not write the admission; ask for a new code"
+        })
         return yield* connection.close("pairing failed")
       }
       yield* Effect.logInfo("a device was admitted", { device: connection.peer, name: step.success.name })
@@ -235,7 +245,9 @@ export const layer: Layer.Layer<
 
     // held entries come of age without anybody saying a word
     yield* Effect.forkScoped(
-      Effect.suspend(() => Effect.forEach([...replicas.values()].filter(hasHeld), (replica) => replica.refresh, { discard: true })).pipe(
+      Effect.suspend(() =>
+        Effect.forEach([...replicas.values()].filter(hasHeld), (replica) => replica.refresh, { discard: true })
+      ).pipe(
         Effect.catch((error) => Effect.logWarning("held entries could not be judged", error.message)),
         Effect.repeat(Schedule.spaced("10 seconds"))
       )
@@ -276,17 +288,24 @@ export const layer: Layer.Layer<
               })
             ).pipe(
               Effect.catch((error) => Effect.logDebug("not connected", error.message)),
-              Effect.repeat(Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("15 seconds")]).pipe(Schedule.jittered))
+              Effect.repeat(
+                Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("15 seconds")]).pipe(
+                  Schedule.jittered
+                )
+              )
             )
           )
         ),
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
-        if (!replicas.has(space)) return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        if (!replicas.has(space))
+          return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
         const secret = Redacted.make(yield* random.randomBytes(PairingCode.secretBytes))
         const { millis } = time.now()
         const expiresMillis = millis + PairingDesk.codeMinutes * 60_000
         if (!desk.issue(secret, { space, rights, expiresMillis }, millis))
-          return yield* new SpaceUnknown({ what: `${PairingDesk.codesMax} codes are out; wait until one is used or expires` })
+          return yield* new SpaceUnknown({
+            what: `${PairingDesk.codesMax} codes are out; wait until one is used or expires`
+          })
         return PairingCode.make(keys.device, secret, address)
       }),
       join: Effect.fn("Agent.join")(function* (code: PairingCode.PairingCode, name: string) {
@@ -307,7 +326,8 @@ export const layer: Layer.Layer<
       }),
       acknowledged: Effect.fnUntraced(function* (space: SpaceId, position: Position, tier: Tier) {
         const replica = replicas.get(space)
-        if (replica === undefined) return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        if (replica === undefined)
+          return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
         const isMet = (): boolean => {
           const having = new Set<DeviceId>()
           for (const [peer, frontier] of acknowledgements.get(space) ?? []) {
@@ -317,7 +337,9 @@ export const layer: Layer.Layer<
           const authority = replica.ledger().authority
           return (
             authority !== undefined &&
-            Authority.members(authority).every(({ device, revoked }) => revoked || device === keys.device || having.has(device))
+            Authority.members(authority).every(
+              ({ device, revoked }) => revoked || device === keys.device || having.has(device)
+            )
           )
         }
         if (isMet()) return

@@ -63,8 +63,13 @@ export interface OperationSource<Of extends StateFields, Payload, Encoded, Resul
   readonly plan: (drafts: DraftOf<Of>, payload: Payload, tools: PlanTools) => Plan<Result> | Refused<Error>
 }
 
-export interface Operation<Of extends StateFields, Payload, Encoded, Result extends Answer, Error>
-  extends OperationSource<Of, Payload, Encoded, Result, Error> {
+export interface Operation<
+  Of extends StateFields,
+  Payload,
+  Encoded,
+  Result extends Answer,
+  Error
+> extends OperationSource<Of, Payload, Encoded, Result, Error> {
   readonly _tag: "Operation"
 }
 

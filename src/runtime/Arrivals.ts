@@ -64,7 +64,10 @@ export const gather = Effect.fnUntraced(function* (
     const { feed, parts } = stretches[i]!
     let good = parts
     if (!genuine[i]) {
-      const each = yield* verify(verifier, parts.map(({ run }) => claimsOf({ feed, parts: [{ run, delivery: 0 }], bytes: 0 })))
+      const each = yield* verify(
+        verifier,
+        parts.map(({ run }) => claimsOf({ feed, parts: [{ run, delivery: 0 }], bytes: 0 }))
+      )
       const firstBad = parts.length === 1 ? 0 : each.indexOf(false)
       good = firstBad < 0 ? parts : parts.slice(0, firstBad)
       for (const { delivery } of parts.slice(good.length))

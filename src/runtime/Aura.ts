@@ -19,13 +19,13 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { SecureRandom } from "effect/crypto/SecureRandom"
+import type { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore } from "../effects/JournalStore.ts"
-import { Keys } from "../effects/Keys.ts"
-import { Network } from "../effects/Network.ts"
-import { SecretStore } from "../effects/SecretStore.ts"
-import { Time } from "../effects/Time.ts"
-import { Verifier } from "../effects/Verifier.ts"
+import type { Keys } from "../effects/Keys.ts"
+import type { Network } from "../effects/Network.ts"
+import type { SecretStore } from "../effects/SecretStore.ts"
+import type { Time } from "../effects/Time.ts"
+import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, capability } from "../trust/Capability.ts"
@@ -81,7 +81,11 @@ export interface Aura<Of extends App.AnyApp> {
   /** Resolves when all that one connected peer claims to have is here and judged. */
   readonly caughtUp: () => Promise<void>
   /** A code for one more device, with these capabilities (default: everything, to be passed on once). */
-  readonly pair: (options: { readonly address: string; readonly can?: ReadonlyArray<string>; readonly depth?: number }) => Promise<string>
+  readonly pair: (options: {
+    readonly address: string
+    readonly can?: ReadonlyArray<string>
+    readonly depth?: number
+  }) => Promise<string>
   readonly close: () => Promise<void>
   /** The same agent and replica for Effect code. */
   readonly agent: Agent.Agent["Service"]
@@ -171,7 +175,8 @@ const replicaOf = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(
     return replica ?? (yield* new SpaceNotOpen({ what: `this device has no space ${space}` }))
   }
   const mine = agent.replicas().filter((replica) => replica.ledger().genesis?.app === app.name)
-  if (mine.length > 1) return yield* new SpaceNotOpen({ what: `this device has ${mine.length} spaces of "${app.name}": name one` })
+  if (mine.length > 1)
+    return yield* new SpaceNotOpen({ what: `this device has ${mine.length} spaces of "${app.name}": name one` })
   if (mine[0] !== undefined) return mine[0]
   if (join !== undefined) {
     const code = PairingCode.decode(Redacted.make(join.code))

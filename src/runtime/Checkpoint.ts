@@ -30,7 +30,8 @@ const verdictsDomain = domain("aura/checkpoint/v1")
 export const encode = (ledger: Ledger): Uint8Array | undefined => {
   if (ledger.authority === undefined) return undefined
   const lines: Array<Cbor.Cbor> = []
-  for (const line of ledger.lines.values()) if (line.feed.kind === "data" && line.judged > 0) lines.push(lineToCbor(line))
+  for (const line of ledger.lines.values())
+    if (line.feed.kind === "data" && line.judged > 0) lines.push(lineToCbor(line))
   return Cbor.encode(
     [
       version,
@@ -53,7 +54,8 @@ export const encode = (ledger: Ledger): Uint8Array | undefined => {
 export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<FeedId, Stored>): boolean => {
   const decoded = Cbor.decode(bytes, { depthMax })
   if (Result.isFailure(decoded) || !Array.isArray(decoded.success) || ledger.authority === undefined) return false
-  const [found, digest, lines, stateData, quarantine, requests, applied, latest] = decoded.success as ReadonlyArray<Cbor.Cbor>
+  const [found, digest, lines, stateData, quarantine, requests, applied, latest] =
+    decoded.success as ReadonlyArray<Cbor.Cbor>
   if (found !== version || !(digest instanceof Uint8Array) || !sameBytes(digest, verdictsDigest(ledger))) return false
   if (!Array.isArray(lines) || !Array.isArray(requests) || typeof quarantine !== "string") return false
   if (typeof applied !== "number" || typeof latest !== "number") return false
@@ -67,7 +69,8 @@ export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<Fee
   }
   for (const place of places) stand(place)
   for (const [key, slot] of state.success.slots) ledger.state.slots.set(key, slot)
-  for (const [key, one] of JSON.parse(quarantine) as ReadonlyArray<[string, Quarantined]>) ledger.quarantine.set(key, one)
+  for (const [key, one] of JSON.parse(quarantine) as ReadonlyArray<[string, Quarantined]>)
+    ledger.quarantine.set(key, one)
   for (const item of requests as ReadonlyArray<readonly [string, number, Uint8Array, number]>)
     ledger.requests.set(item[0], { time: item[1], feed: feedId(item[2]), seq: item[3] })
   ledger.applied = applied
@@ -94,7 +97,9 @@ const lineToCbor = (line: Line): Cbor.Cbor => [
   line.judged,
   toBytes(line.judgedHash),
   line.judgedTime,
-  [...line.view.heads.values()].flat().map((node) => positionToCbor({ feed: node.feed.id, seq: node.seq, hash: node.hash })),
+  [...line.view.heads.values()]
+    .flat()
+    .map((node) => positionToCbor({ feed: node.feed.id, seq: node.seq, hash: node.hash })),
   [...line.named].map(([feed, seq]) => [toBytes(feed), seq])
 ]
 
@@ -149,6 +154,8 @@ const stand = ({ hash, judged, line, named, time, view }: Place): void => {
   for (const [feed, seq] of named) line.named.set(feed, seq)
 }
 
-const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array && value.length === 32
+const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array =>
+  value instanceof Uint8Array && value.length === 32
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])

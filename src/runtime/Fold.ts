@@ -46,7 +46,11 @@ export const fold = Effect.fnUntraced(function* (
   for (const stored of yield* store.feeds(space)) {
     const feed = Feed.decode(stored.header)
     if (Result.isFailure(feed) || feed.success.id !== stored.feed || feed.success.space !== space) {
-      damage.push({ feed: stored.feed, seq: 0, what: Result.isFailure(feed) ? feed.failure.what : "another feed's header" })
+      damage.push({
+        feed: stored.feed,
+        seq: 0,
+        what: Result.isFailure(feed) ? feed.failure.what : "another feed's header"
+      })
       headless.push(stored.feed)
     } else feeds.push([feed.success, stored])
   }
@@ -62,7 +66,8 @@ export const fold = Effect.fnUntraced(function* (
     for (const proof of proofs.known) Ledger.noteFork(ledger, proof)
     // all headers first: a feed may close another that is read before it
     for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
-    for (const [feed, stored] of feeds) if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
+    for (const [feed, stored] of feeds)
+      if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
     Ledger.advance(ledger, nowMillis)
     if (attempt === 0 && checkpoint !== undefined) Checkpoint.restore(ledger, checkpoint, ends)
     let overturned = false
@@ -155,6 +160,7 @@ const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string |
   if (!isFresh && !isAround) return `a run that begins at ${run.first} where ${line.taken} was due`
   if (Run.hashBefore(run, line.taken) !== line.hash) return "a run that does not continue the chain"
   if (!Ledger.rises(line, run)) return "a run whose time is not above that of the entry before it"
-  if (Run.lastSeq(run) !== stored.last || Run.lastHash(run) !== stored.hash) return "a run that is not the one that was stored"
+  if (Run.lastSeq(run) !== stored.last || Run.lastHash(run) !== stored.hash)
+    return "a run that is not the one that was stored"
   return undefined
 }

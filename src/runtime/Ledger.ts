@@ -17,7 +17,14 @@
  * The Ledger is mutated in place by its owner alone and never handed out.
  */
 import * as Result from "effect/Result"
-import { entryHash, type DefinitionId, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
+import {
+  entryHash,
+  type DefinitionId,
+  type DeviceId,
+  type EntryHash,
+  type FeedId,
+  type SpaceId
+} from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type { Change } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
@@ -214,7 +221,8 @@ export const limitOf = (ledger: Ledger, feed: Feed): End => {
   let end = endByOthers(ledger, authority, feed)
   for (const closer of ledger.closers.get(feed.id) ?? []) {
     // a feed that is itself outside the journal closes nothing: a thief's can't undo what came before the cut
-    const counts = closer.device === feed.device && closer.kind === feed.kind && endByOthers(ledger, authority, closer).seq >= 0
+    const counts =
+      closer.device === feed.device && closer.kind === feed.kind && endByOthers(ledger, authority, closer).seq >= 0
     if (counts && closer.closes!.seq < end.seq) end = closer.closes!
   }
   return end
@@ -267,7 +275,12 @@ const hashAt = (line: Line, seq: number): EntryHash | undefined => {
 export const read = (ledger: Ledger, definition: Definition): State.Shown => State.read(ledger.state, definition.fields)
 
 /** Authority positions that are news to a feed: what its next entry has to name as seen. */
-export const unseen = (ledger: Ledger, line: Line | undefined, kind: Feed["kind"], seq: number): ReadonlyArray<Position> => {
+export const unseen = (
+  ledger: Ledger,
+  line: Line | undefined,
+  kind: Feed["kind"],
+  seq: number
+): ReadonlyArray<Position> => {
   const complete = kind === "data" && seq % completeSeenEvery === 0
   const positions: Array<Position> = []
   for (const other of ledger.lines.values()) {
@@ -291,7 +304,7 @@ const noView: Authority.View = { id: -1, heads: new Map() }
 const advanceAuthority = (ledger: Ledger, progress: Progress): boolean => {
   const standing = ledger.authority === undefined ? [] : Authority.restrictions(ledger.authority)
   const count = progress.grown.length
-  for (let moved = true; moved; ) {
+  for (let moved = true; moved;) {
     moved = false
     const batch: Array<Authority.AuthorityEntry> = []
     for (const line of ledger.lines.values()) {
@@ -323,7 +336,8 @@ const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authorit
     return wait(line, pending, undefined, "the space's founding entry is not here")
   }
   for (const position of seen) {
-    if (!Authority.knows(ledger.authority!, position)) return wait(line, pending, position, "an entry it has seen is not here")
+    if (!Authority.knows(ledger.authority!, position))
+      return wait(line, pending, position, "an entry it has seen is not here")
   }
   const facts = decoded === undefined ? [malformedEntry(body)] : decoded.facts.map((fact) => Fact.decode(fact))
   const entry: Authority.AuthorityEntry = {
@@ -333,7 +347,10 @@ const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authorit
     previousHash: line.judgedHash,
     time: pending.time,
     seen,
-    facts: timeAboveSeen(ledger, pending.time, seen) === undefined ? facts : [{ _tag: "Malformed", what: "its time is not above what it has seen" }]
+    facts:
+      timeAboveSeen(ledger, pending.time, seen) === undefined
+        ? facts
+        : [{ _tag: "Malformed", what: "its time is not above what it has seen" }]
   }
   line.pending.shift()
   passAt(ledger, line, pending, seen)
@@ -378,14 +395,16 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
   const isComplete = pending.seq % completeSeenEvery === 0
   if (body.seen.length > 0 || isComplete) {
     for (const position of body.seen) {
-      if (!Authority.knows(authority, position)) return wait(line, pending, position, "an entry it has seen is not here")
+      if (!Authority.knows(authority, position))
+        return wait(line, pending, position, "an entry it has seen is not here")
     }
     const base = isComplete ? Authority.emptyView(authority) : line.view
     line.view = Authority.look(authority, base, body.seen)
     const above = timeAboveSeen(ledger, pending.time, body.seen)
     if (above !== undefined) return Decision.denied({ _tag: "TimeNotAbove", seen: above })
   }
-  if (body.keyEpoch !== undefined) return wait(line, pending, undefined, "it is sealed, and this version opens no sealed entries")
+  if (body.keyEpoch !== undefined)
+    return wait(line, pending, undefined, "it is sealed, and this version opens no sealed entries")
   const device = line.feed.device
   if (!Authority.isAdmitted(authority, line.view, device)) return Decision.denied({ _tag: "NotAdmitted", device })
   if (body.definition === undefined) return Decision.denied({ _tag: "Malformed", what: "it names no definition" })
@@ -453,12 +472,19 @@ const refuse = (
 }
 
 /** Whether an entry that counts carries this request already. */
-export const isRequested = (ledger: Ledger, request: Entry.Request): boolean => ledger.requests.has(requestName(request))
+export const isRequested = (ledger: Ledger, request: Entry.Request): boolean =>
+  ledger.requests.has(requestName(request))
 
 const requestName = (request: Entry.Request): string => `${request.requester} ${request.key}`
 
 /** Of two entries with one (requester, key) the lower (time, FeedId) counts. */
-const claimRequest = (ledger: Ledger, line: Line, pending: Pending, request: Entry.Request, progress: Progress): boolean => {
+const claimRequest = (
+  ledger: Ledger,
+  line: Line,
+  pending: Pending,
+  request: Entry.Request,
+  progress: Progress
+): boolean => {
   const key = requestName(request)
   const known = ledger.requests.get(key)
   const isSame = known !== undefined && known.feed === line.feed.id && known.seq === pending.seq
@@ -491,7 +517,12 @@ const found = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body | 
   const decoded = Fact.decode(fact)
   if (decoded._tag !== "Create") return false
   const genesis = Genesis.decode(decoded.genesis)
-  if (Result.isFailure(genesis) || genesis.success.space !== ledger.space || genesis.success.creator !== line.feed.device) return false
+  if (
+    Result.isFailure(genesis) ||
+    genesis.success.space !== ledger.space ||
+    genesis.success.creator !== line.feed.device
+  )
+    return false
   ledger.genesis = genesis.success
   ledger.authority = Authority.make(genesis.success)
   for (const [feed, end] of ledger.forks) ledger.authority = Authority.fork(ledger.authority, feed, end.seq + 1)
@@ -507,7 +538,8 @@ const isOverturned = (ledger: Ledger, before: ReadonlyArray<Authority.Restrictio
   const fresh = after.filter((restriction) => !stood.has(restriction.fact))
   return fresh.some((restriction) =>
     [...ledger.lines.values()].some(
-      (line) => line.feed.device === restriction.fact.device && line.judged - 1 > (restriction.cut.get(line.feed.id)?.seq ?? -1)
+      (line) =>
+        line.feed.device === restriction.fact.device && line.judged - 1 > (restriction.cut.get(line.feed.id)?.seq ?? -1)
     )
   )
 }
@@ -550,5 +582,10 @@ const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArra
 }
 
 const quarantine = (ledger: Ledger, line: Line, pending: Pending, because: Decision.Refusal): void => {
-  ledger.quarantine.set(`${line.feed.id} ${pending.seq}`, { feed: line.feed.id, device: line.feed.device, seq: pending.seq, because })
+  ledger.quarantine.set(`${line.feed.id} ${pending.seq}`, {
+    feed: line.feed.id,
+    device: line.feed.device,
+    seq: pending.seq,
+    because
+  })
 }

@@ -35,7 +35,10 @@ export interface Host {
   /** The peer says that it has this durably. */
   readonly acknowledged: (link: Link, space: SpaceId, frontier: Frontier.Frontier) => void
   /** A step of pairing; undefined: not now. */
-  readonly pairing: (connection: Connection, message: Message.Message & { _tag: "Pairing" }) => Effect.Effect<void, NetworkError>
+  readonly pairing: (
+    connection: Connection,
+    message: Message.Message & { _tag: "Pairing" }
+  ) => Effect.Effect<void, NetworkError>
 }
 
 export interface Options {
@@ -120,7 +123,8 @@ export const run = Effect.fnUntraced(function* (
       const replica = host.replica(space)
       if (replica === undefined || session._tag === "Closed") return false
       const ledger = replica.ledger()
-      for (const line of ledger.lines.values()) if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
+      for (const line of ledger.lines.values())
+        if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
       return Session.isCaughtUp(session, space, (feed, seq) => {
         const line = ledger.lines.get(feed)
         return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq

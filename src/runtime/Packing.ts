@@ -33,7 +33,9 @@ export const pack = Effect.fnUntraced(function* (
       if (group.length > 1) yield* store.repack(space, Intake.stored(Run.merge(group)))
     }
   })
-  yield* Effect.catch(packed, (error) => Effect.logWarning("a block could not be packed; it stays as it is", error.message))
+  yield* packed.pipe(
+    Effect.catch((error) => Effect.logWarning("a block could not be packed; it stays as it is", error.message))
+  )
 })
 
 /** Neighbours, as many together as surely fit a run. */

@@ -121,9 +121,7 @@ export interface Replica {
   /** The books as they stand. Read at once and between turns; never kept, never changed. */
   readonly ledger: () => Ledger.Ledger
   readonly damage: () => ReadonlyArray<Damage>
-  readonly write: <A, E>(
-    write: Write<A, E>
-  ) => Effect.Effect<Written<A>, E | WriteError>
+  readonly write: <A, E>(write: Write<A, E>) => Effect.Effect<Written<A>, E | WriteError>
   /**
    * The same without a fiber for each write: `done` is called once, after the write is durable or has failed. For hot
    * paths; the caller bounds what it has under way (`writesWaitingMax`), beyond it the write fails with `ReplicaBusy`.
@@ -198,7 +196,8 @@ export const open = Effect.fn("Replica.open")(function* (
 
   /** Own feeds that must not be continued: the store may have lost some of them, or a peer knows more. */
   const abandoned = yield* abandonedFeeds(store, space)
-  if (restored) for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
+  if (restored)
+    for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
   yield* openToken(store, secrets, random, space, abandoned)
   /** Own feeds that this process began: nobody can know more of them. */
   const begun = new Set<FeedId>()
@@ -215,6 +214,8 @@ export const open = Effect.fn("Replica.open")(function* (
 
   /** The store may hold something else than the books say; nothing is done before it was read again. */
   let isStale = false
+  /** Something was overturned that readers still see as it was, because the store could not be read back. */
+  let isOverturnOwed = false
   const readBack = Effect.suspend(() =>
     isStale
       ? Effect.map(fold(store, space, time.now().millis, "whole"), (anew) => {
@@ -226,7 +227,14 @@ export const open = Effect.fn("Replica.open")(function* (
   /** As `readBack`, for a turn that begins: what it finds is news to readers. */
   const recover = Effect.suspend(() =>
     isStale
-      ? Effect.andThen(readBack, tell({ fields: everyField, authorityGrew: true, overturned: false, proofs: [] }))
+      ? Effect.andThen(
+          readBack,
+          Effect.suspend(() => {
+            const overturned = isOverturnOwed
+            isOverturnOwed = false
+            return tell({ fields: everyField, authorityGrew: true, overturned, proofs: [] })
+          })
+        )
       : Effect.void
   )
 
@@ -238,14 +246,20 @@ export const open = Effect.fn("Replica.open")(function* (
     const advance = Ledger.advance(folded.ledger, time.now().millis)
     if (advance.applied > 0) yield* Metrics.applied(advance.applied)
     if (advance.overturned) isStale = true
-    yield* readBack.pipe(Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message)))
+    yield* readBack.pipe(
+      Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message))
+    )
     if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
-      const fields = advance.overturned ? everyField : advance.fields
-      yield* tell({ fields, authorityGrew: advance.authorityGrew, overturned: advance.overturned, proofs })
+      // what was overturned is told with the books that show it, be it later
+      const overturned = advance.overturned && !isStale
+      if (advance.overturned && isStale) isOverturnOwed = true
+      const fields = overturned ? everyField : advance.fields
+      yield* tell({ fields, authorityGrew: advance.authorityGrew, overturned, proofs })
     }
   })
 
-  const commit = (parts: Omit<Commit, "space">): Effect.Effect<void, JournalStoreError> => store.commit({ space, ...parts })
+  const commit = (parts: Omit<Commit, "space">): Effect.Effect<void, JournalStoreError> =>
+    store.commit({ space, ...parts })
 
   // — writes of this device ——————————————————————————————————————————————————————————————————————————————
 
@@ -274,7 +288,8 @@ export const open = Effect.fn("Replica.open")(function* (
 
   const submit = (one: Waiting): void => {
     if (isClosed) return answer(one, Exit.interrupt())
-    if (waiting.length >= writesWaitingMax) return answer(one, Exit.fail(new ReplicaBusy({ allowed: writesWaitingMax })))
+    if (waiting.length >= writesWaitingMax)
+      return answer(one, Exit.fail(new ReplicaBusy({ allowed: writesWaitingMax })))
     waiting.push(one)
     if (!isAnnounced) isAnnounced = Queue.offerUnsafe(items, { _tag: "Writes" })
   }
@@ -283,7 +298,7 @@ export const open = Effect.fn("Replica.open")(function* (
     isAnnounced = false
     const writes = waiting
     waiting = []
-    for (let at = 0; at < writes.length; ) {
+    for (let at = 0; at < writes.length;) {
       const rest = at === 0 ? writes : writes.slice(at)
       const exit = yield* Effect.exit(Effect.andThen(recover, writeRun(rest)))
       if (Exit.isSuccess(exit)) at += exit.value
@@ -313,7 +328,8 @@ export const open = Effect.fn("Replica.open")(function* (
       const { write } = item
       if (write.kind !== kind || write.as !== as) break
       // the first of two with one key has to be in the books before the second can see that it is a repeat
-      if (write.request !== undefined && accepted.some(({ item }) => isSameRequest(item.write.request, write.request))) break
+      if (write.request !== undefined && accepted.some(({ item }) => isSameRequest(item.write.request, write.request)))
+        break
       const seq = first + bodies.length
       // a kept signature stands before every multiple of 1 024, where reading may start
       if (bodies.length > 0 && seq % completeSeenEvery === 0) break
@@ -357,7 +373,9 @@ export const open = Effect.fn("Replica.open")(function* (
 
     const unsigned: Run.Unsigned = { feed: feed.id, first, previous, times, bodies }
     const hashes = Run.hashes(unsigned)
-    const signed = yield* Effect.exit(author.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!)))
+    const signed = yield* Effect.exit(
+      author.sign(Run.message(feed.id, first + bodies.length - 1, hashes[hashes.length - 1]!))
+    )
     if (Exit.isFailure(signed)) {
       failAll(Exit.failCause(signed.cause))
       return handled
@@ -433,7 +451,12 @@ export const open = Effect.fn("Replica.open")(function* (
         stagedFeeds.set(one.feed.id, one.feed)
         staged.set(one.feed.id, [...(ahead ?? []), fit.run])
         if (one.feed.device === keys.device) abandoned.add(one.feed.id)
-        tellAll({ _tag: "Stored", feed: one.feed.id, seq: Run.lastSeq(fit.run), mark: Run.lastHash(fit.run).slice(0, 32) })
+        tellAll({
+          _tag: "Stored",
+          feed: one.feed.id,
+          seq: Run.lastSeq(fit.run),
+          mark: Run.lastHash(fit.run).slice(0, 32)
+        })
       } else if (fit._tag === "Contradicts") {
         yield* flush()
         const outcome = yield* compare(one.feed, one.run)
@@ -449,7 +472,7 @@ export const open = Effect.fn("Replica.open")(function* (
   /** Holds a run against what the store has of the same stretch: known, two histories, or apart even earlier. */
   const compare = Effect.fnUntraced(function* (feed: Feed.Feed, run: Run.Run) {
     const last = Run.lastSeq(run)
-    for (let from = run.first; from <= last; ) {
+    for (let from = run.first; from <= last;) {
       const [one] = yield* store.read(space, feed.id, from, 1)
       const own = one === undefined ? undefined : Run.decode(one.bytes)
       if (own === undefined || Result.isFailure(own)) break
@@ -461,13 +484,24 @@ export const open = Effect.fn("Replica.open")(function* (
       from = Run.lastSeq(own.success) + 1
       const same = own.success.hashes[last - own.success.first]
       if (same !== undefined && sameBytes(same, run.hashes[run.hashes.length - 1]!))
-        return { _tag: "Known", feed: feed.id, seq: last, mark: Run.lastHash(run).slice(0, 32) } satisfies Intake.Outcome
+        return {
+          _tag: "Known",
+          feed: feed.id,
+          seq: last,
+          mark: Run.lastHash(run).slice(0, 32)
+        } satisfies Intake.Outcome
     }
-    return { _tag: "Detached", feed: feed.id, from: Math.max(0, run.first - Math.max(1, run.bodies.length)) } satisfies Intake.Outcome
+    return {
+      _tag: "Detached",
+      feed: feed.id,
+      from: Math.max(0, run.first - Math.max(1, run.bodies.length))
+    } satisfies Intake.Outcome
   })
 
   const keepFork = Effect.fnUntraced(function* (fork: Fork.Fork) {
-    const others = (yield* forks(store, space)).known.filter((known) => known.feed.id !== fork.feed.id || known.at < fork.at)
+    const others = (yield* forks(store, space)).known.filter(
+      (known) => known.feed.id !== fork.feed.id || known.at < fork.at
+    )
     yield* commit({ locals: [{ name: forksRow, bytes: Cbor.encode([...others, fork].map((known) => known.bytes)) }] })
     return Ledger.noteFork(folded.ledger, fork)
   })
@@ -477,7 +511,8 @@ export const open = Effect.fn("Replica.open")(function* (
     if (Result.isFailure(fork) || fork.success.feed.space !== space) return false
     const known = folded.ledger.forks.get(fork.success.feed.id)
     if (known !== undefined && known.seq < fork.success.at) return false
-    if (!folded.ledger.lines.has(fork.success.feed.id) && Ledger.limitOf(folded.ledger, fork.success.feed).seq < 0) return false
+    if (!folded.ledger.lines.has(fork.success.feed.id) && Ledger.limitOf(folded.ledger, fork.success.feed).seq < 0)
+      return false
     const { feed } = fork.success
     const keyClaims = feed.key === undefined ? [] : [Feed.keyClaim(feed, feed.key)]
     const genuine = yield* verifier.verify([...Fork.claims(fork.success), ...keyClaims])
@@ -508,13 +543,15 @@ export const open = Effect.fn("Replica.open")(function* (
     const bytes = Checkpoint.encode(ledger)
     if (bytes === undefined) return
     kept = ledger.applied
-    yield* Effect.catch(commit({ locals: [{ name: Checkpoint.checkpointRow, bytes }] }), (error) =>
-      Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message)
+    yield* commit({ locals: [{ name: Checkpoint.checkpointRow, bytes }] }).pipe(
+      Effect.catch((error) =>
+        Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message)
+      )
     )
   })
 
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
-    for (let at = 0; at < batch.length; ) {
+    for (let at = 0; at < batch.length;) {
       const item = batch[at]!
       switch (item._tag) {
         case "Writes":
@@ -533,7 +570,10 @@ export const open = Effect.fn("Replica.open")(function* (
           let from = 0
           for (const one of group) {
             const upTo = from + one.deliveries.length
-            yield* Deferred.done(one.done, Exit.map(exit, (outcomes) => outcomes.slice(from, upTo)))
+            yield* Deferred.done(
+              one.done,
+              Exit.map(exit, (outcomes) => outcomes.slice(from, upTo))
+            )
             from = upTo
           }
           break
@@ -587,7 +627,9 @@ export const open = Effect.fn("Replica.open")(function* (
     refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),
     load: Effect.fnUntraced(function* (feed: FeedId, from: number, bytesMax: number) {
       const header = folded.ledger.lines.get(feed)?.feed.bytes
-      const limit = folded.ledger.lines.has(feed) ? Ledger.limitOf(folded.ledger, folded.ledger.lines.get(feed)!.feed).seq : -1
+      const limit = folded.ledger.lines.has(feed)
+        ? Ledger.limitOf(folded.ledger, folded.ledger.lines.get(feed)!.feed).seq
+        : -1
       const runs = yield* store.read(space, feed, from, bytesMax)
       return runs
         .filter((run) => run.first <= limit)
@@ -632,5 +674,9 @@ const isSameRequest = (a: Entry.Request | undefined, b: Entry.Request | undefine
 /** After these the store may or may not hold what was handed to it. */
 const isUnsure = (cause: Cause.Cause<JournalStoreError>): boolean => {
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")
-  return failure === undefined || failure.error.reason._tag === "JournalUnavailable" || failure.error.reason._tag === "JournalConflict"
+  return (
+    failure === undefined ||
+    failure.error.reason._tag === "JournalUnavailable" ||
+    failure.error.reason._tag === "JournalConflict"
+  )
 }

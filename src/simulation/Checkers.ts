@@ -9,7 +9,7 @@ import { short, type DeviceId, type EntryHash, type FeedId } from "../identity/I
 import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
-import * as Frontier from "../journal/Frontier.ts"
+import type * as Frontier from "../journal/Frontier.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
@@ -148,7 +148,8 @@ export const takes = (replica: Replica, device: DeviceId): boolean => {
   )
 }
 
-const byFeed = ([a]: readonly [FeedId, Frontier.Head], [b]: readonly [FeedId, Frontier.Head]): number => (a < b ? -1 : 1)
+const byFeed = ([a]: readonly [FeedId, Frontier.Head], [b]: readonly [FeedId, Frontier.Head]): number =>
+  a < b ? -1 : 1
 
 /** Nothing within the limits of its feed waits or is held. */
 export const isSettled = (replica: Replica): boolean => {

@@ -80,8 +80,7 @@ export const recovery = (root: Author, who: DeviceId): Write<void, NothingToDo> 
     const admission = authority === undefined ? undefined : Authority.admissionOf(authority, who)
     if (authority === undefined || admission === undefined)
       return Result.fail(new NothingToDo({ what: "it is not known here" }))
-    if (isRevokedBy(authority, root.device, who))
-      return Result.fail(new NothingToDo({ what: "it is revoked already" }))
+    if (isRevokedBy(authority, root.device, who)) return Result.fail(new NothingToDo({ what: "it is revoked already" }))
     const cut = judgedOf(ledger, who).flatMap((position) => beforeRevocations(authority, position) ?? [])
     const fact: Fact.Revoke = { _tag: "Revoke", device: who, admission: admission.hash, cut, reason: "recovery" }
     return Result.succeed({ definition: undefined, facts: [Fact.encode(fact)], answer: undefined })
@@ -89,7 +88,9 @@ export const recovery = (root: Author, who: DeviceId): Write<void, NothingToDo> 
 })
 
 const isRevokedBy = ({ memo }: Authority.Authority, by: DeviceId, who: DeviceId): boolean =>
-  memo.book.revocations.some(({ fact, node }) => node.number < memo.count && node.feed.device === by && fact.device === who)
+  memo.book.revocations.some(
+    ({ fact, node }) => node.number < memo.count && node.feed.device === by && fact.device === who
+  )
 
 /** The position before the first revocation at or before this one, in an authority feed; the position itself else. */
 const beforeRevocations = (authority: Authority.Authority, position: Feed.Position): Feed.Position | undefined => {

@@ -66,10 +66,12 @@ export const lie = Effect.fnUntraced(function* (
   const liars = yield* Effect.forEach(addresses, (address, index) =>
     Effect.forkScoped(
       Effect.gen(function* () {
-        for (let isLast = false; !isLast; ) {
+        for (let isLast = false; !isLast;) {
           isLast = yield* isOver
           const told = chance.shuffle(lies[index % 2]!)
-          yield* Effect.ignore(Effect.scoped(tell(self, knowledge.space, address, [...lies[index % 2]!, ...told], chance)))
+          yield* Effect.ignore(
+            Effect.scoped(tell(self, knowledge.space, address, [...lies[index % 2]!, ...told], chance))
+          )
           yield* Effect.sleep(chance.between(200, 4_000))
         }
       })

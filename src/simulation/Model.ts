@@ -41,7 +41,8 @@ export const counting = (
     const seen: Array<Position> = []
     const end = Math.min(oracle.cutAt(list[0]!.feed.device, id), forkAt(id))
     for (const entry of list) {
-      if (entry.seq >= end || entry.time > nowTime || !entry.body.seen.every((position) => oracle.knows(position))) break
+      if (entry.seq >= end || entry.time > nowTime || !entry.body.seen.every((position) => oracle.knows(position)))
+        break
       seen.push(...entry.body.seen)
       if (isEntitled(entry, oracle, seen)) entitled.push(entry)
     }
@@ -94,20 +95,23 @@ export const stateOf = (entries: ReadonlyArray<DataEntry>): unknown => {
   const said = entries.flatMap((entry) => {
     let index = 0
     return entry.body.facts.flatMap(({ payload }) =>
-      (payload as ReadonlyArray<ReadonlyArray<Cbor.Cbor>>).map(
-        ([mutator, ...path]): Said => ({
-          mutator: String(mutator),
-          path,
-          time: entry.time,
-          feed: entry.feed.id,
-          seq: entry.seq,
-          index: index++
-        })
-      )
+      (payload as ReadonlyArray<ReadonlyArray<Cbor.Cbor>>).map(([mutator, ...path]): Said => ({
+        mutator: String(mutator),
+        path,
+        time: entry.time,
+        feed: entry.feed.id,
+        seq: entry.seq,
+        index: index++
+      }))
     )
   })
   const on = (field: string) => said.filter(({ path }) => path[0] === field)
-  return { notes: notes(on("notes")), settings: settings(on("settings")), tags: tags(on("tags")), tally: sum(on("tally")) }
+  return {
+    notes: notes(on("notes")),
+    settings: settings(on("settings")),
+    tags: tags(on("tags")),
+    tally: sum(on("tally"))
+  }
 }
 
 const notes = (said: ReadonlyArray<Said>): unknown => {
@@ -165,7 +169,9 @@ const names = (removal: Said, one: Said): boolean => {
   const feed = toBytes(one.feed)
   return (
     removal.time > one.time &&
-    dots.some(([prefix, seq, index]) => seq === one.seq && index === one.index && prefix.every((byte, i) => byte === feed[i]))
+    dots.some(
+      ([prefix, seq, index]) => seq === one.seq && index === one.index && prefix.every((byte, i) => byte === feed[i])
+    )
   )
 }
 

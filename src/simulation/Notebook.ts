@@ -95,7 +95,11 @@ export const app = App.make("notebook", {
 /** What every operation needs, by its type on the wire. */
 export const capabilityOf = (type: string): string | undefined => {
   const name = type.startsWith(`${app.name}.`) ? type.slice(app.name.length + 1) : ""
-  return Object.hasOwn(app.operations, name) ? (name === "set" || name === "unset" ? "setting:write" : "note:write") : undefined
+  return Object.hasOwn(app.operations, name)
+    ? name === "set" || name === "unset"
+      ? "setting:write"
+      : "note:write"
+    : undefined
 }
 
 export type Name = App.OperationName<typeof app>

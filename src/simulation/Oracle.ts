@@ -177,8 +177,7 @@ export const make = (
     isAdmitted: (device, seen) => isAdmitted(device, closure(seen), standing),
     holds: (device, wanted, seen, time) => holds(device, wanted, closure(seen), standing, time, 0),
     members,
-    readers: (time) =>
-      new Set([...members()].filter((device) => holds(device, reading, everything, standing, time, 0)))
+    readers: (time) => new Set([...members()].filter((device) => holds(device, reading, everything, standing, time, 0)))
   }
 }
 
@@ -192,7 +191,7 @@ const namedBy = (entry: AuthorityEntry): ReadonlyArray<EntryHash> => {
 const closed = (all: Iterable<AuthorityEntry>): ReadonlyMap<EntryHash, AuthorityEntry> => {
   const entries = new Map<EntryHash, AuthorityEntry>()
   let rest = [...all]
-  for (let before = -1; before !== rest.length; ) {
+  for (let before = -1; before !== rest.length;) {
     before = rest.length
     rest = rest.filter((entry) => {
       const isComplete = namedBy(entry).every((hash) => entries.has(hash))
@@ -203,7 +202,8 @@ const closed = (all: Iterable<AuthorityEntry>): ReadonlyMap<EntryHash, Authority
   return entries
 }
 
-const cutSeq = (fact: Fact.Revoke, feed: FeedId): number => fact.cut.find((position) => position.feed === feed)?.seq ?? -1
+const cutSeq = (fact: Fact.Revoke, feed: FeedId): number =>
+  fact.cut.find((position) => position.feed === feed)?.seq ?? -1
 
 const isOpen = (right: Fact.Right, time: number): boolean =>
   (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)

@@ -201,12 +201,16 @@ const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story) {
     if (invitedBy === undefined) continue
     yield* Incidents.join(actor, actorOf(stage, invitedBy), stage.space(), rights)
     const joined = story.cast.filter((one) => one.name === "Alice" || one.invitedBy !== undefined)
-    const until = joined.slice(0, joined.findIndex((one) => one.name === name) + 1).map((one) => actorOf(stage, one.name))
+    const until = joined
+      .slice(0, joined.findIndex((one) => one.name === name) + 1)
+      .map((one) => actorOf(stage, one.name))
     if (!(yield* World.eventually(areAlike(stage, until), { withinMillis: convergenceMillis })))
       return yield* Effect.die(new Error(`${name} never came to know the space`))
   }
   const knowledge =
-    story.liar === undefined ? undefined : yield* actorOf(stage, story.liar).use(({ agent }) => knowledgeOf(stage, agent))
+    story.liar === undefined
+      ? undefined
+      : yield* actorOf(stage, story.liar).use(({ agent }) => knowledgeOf(stage, agent))
   for (const actor of stage.actors.values()) yield* actor.stop
   return knowledge
 })
@@ -302,7 +306,7 @@ const work = Effect.fnUntraced(function* (
     const asked = Workload.attempt(actor, stage.space(), deed)
     // the impatient press the button twice
     if (chance.happens(0.1)) yield* Effect.all([Effect.ignore(asked), Effect.ignore(asked)], { concurrency: 2 })
-    for (let attempts = 0; deed.outcome === "Open" || chance.happens(0.1); ) {
+    for (let attempts = 0; deed.outcome === "Open" || chance.happens(0.1);) {
       if (yield* Deferred.isDone(isOver)) attempts++
       if (attempts > attemptsMax) break
       if (deed.outcome === "Open") yield* Effect.ignore(asked)
@@ -330,12 +334,15 @@ const happen = Effect.fnUntraced(function* (
   isOver: Deferred.Deferred<void>
 ) {
   const once = attemptIncident(stage, story, incident)
-  for (let attempts = 0; attempts < 5; ) {
+  for (let attempts = 0; attempts < 5;) {
     if (yield* Deferred.isDone(isOver)) attempts++
     const exit = yield* Effect.exit(once)
     const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
     const isDone = error === undefined || error instanceof Incidents.NothingToDo
-    stage.world.trace("scenario", `${Story.describeIncident(incident)}: ${error === undefined ? "done" : String(error)}`)
+    stage.world.trace(
+      "scenario",
+      `${Story.describeIncident(incident)}: ${error === undefined ? "done" : String(error)}`
+    )
     if (isDone) return
     yield* Effect.sleep("1 second")
   }
@@ -373,8 +380,13 @@ const agreementsMin = 12
 const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, deeds: ReadonlyArray<Workload.Deed>) {
   const actors = [...stage.actors.values()].filter(({ name }) => name !== story.liar)
   let agreements = 0
-  const isLasting = Effect.map(areAgreed(stage, actors), (isAgreed) => (agreements = isAgreed ? agreements + 1 : 0) >= agreementsMin)
+  const isLasting = Effect.map(
+    areAgreed(stage, actors),
+    (isAgreed) => (agreements = isAgreed ? agreements + 1 : 0) >= agreementsMin
+  )
   const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis })
+  // what was held until a moment ago, or could not be read, is judged without anybody asking
+  yield* Effect.sleep("25 seconds")
   const evidence = (yield* Effect.forEach(actors, (actor) => evidenceOf(stage, actor))).flat()
   for (const { name, replica } of evidence) stage.watch.look(name, replica)
   stage.entries = () => Math.max(...evidence.map(({ records }) => records.data.length + records.authority.length))
@@ -398,8 +410,6 @@ const evidenceOf = (stage: Stage, actor: Actor): Effect.Effect<ReadonlyArray<Che
     Effect.gen(function* () {
       const replica = agent.replica(stage.space())
       if (replica === undefined) return []
-      // what was held until a moment ago is judged when somebody asks
-      yield* replica.refresh
       const records = yield* Records.read(store, stage.space())
       const nowMillis = World.beginUnixMillis + stage.world.now() + actor.skewMillis
       return [{ name: actor.name, device: agent.device, nowMillis, replica, records }]

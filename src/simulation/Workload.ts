@@ -101,4 +101,3 @@ const tell = (deed: Deed, outcome: Deed["outcome"], result: unknown): true => {
 }
 
 const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one ?? null) === JSON.stringify(other ?? null)
-

@@ -93,7 +93,8 @@ export const shared = (session: Session, share: Share): Step => {
   if (session._tag === "Closed") return { session, asks: [] }
   const tag = Message.tagOf(session.channelKey, share.space)
   // Nothing is known here but the name: what the peer said of it went by unheard, and only a new greeting brings it back.
-  if ((session.strange.get(tag) ?? 0) > 0 && share.feeds.size === 0) return breach("a space became known here: begin anew")
+  if ((session.strange.get(tag) ?? 0) > 0 && share.feeds.size === 0)
+    return breach("a space became known here: begin anew")
   const known = session.topics.get(tag) ?? Topic.make(share, tag)
   const adopted = session.strange.has(tag) ? Topic.adopt(known, session.strange.get(tag) ?? 0) : known
   const updated = Topic.update(adopted, share)

@@ -37,14 +37,30 @@ export type Decision = Allowed | Denied
 export type Refusal =
   | { readonly _tag: "Malformed"; readonly what: string }
   | { readonly _tag: "NotAdmitted"; readonly device: DeviceId }
-  | { readonly _tag: "Revoked"; readonly device: DeviceId; readonly by: DeviceId; readonly entry: EntryHash; readonly reason: string }
+  | {
+      readonly _tag: "Revoked"
+      readonly device: DeviceId
+      readonly by: DeviceId
+      readonly entry: EntryHash
+      readonly reason: string
+    }
   | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number }
   | { readonly _tag: "TimeNotAbove"; readonly seen: EntryHash }
   | { readonly _tag: "UnknownDefinition"; readonly definition: DefinitionId }
   | { readonly _tag: "UnknownOperation"; readonly type: string }
-  | { readonly _tag: "MissingCapability"; readonly device: DeviceId; readonly needed: Capability; readonly held: ReadonlyArray<Authority.Held> }
+  | {
+      readonly _tag: "MissingCapability"
+      readonly device: DeviceId
+      readonly needed: Capability
+      readonly held: ReadonlyArray<Authority.Held>
+    }
   | { readonly _tag: "ChangeInvalid"; readonly type: string; readonly index: number; readonly what: string }
-  | { readonly _tag: "WriteOutside"; readonly type: string; readonly touched: string; readonly allowed: ReadonlyArray<string> }
+  | {
+      readonly _tag: "WriteOutside"
+      readonly type: string
+      readonly touched: string
+      readonly allowed: ReadonlyArray<string>
+    }
   | { readonly _tag: "RequestForeign"; readonly requester: DeviceId }
   | { readonly _tag: "Duplicate"; readonly feed: FeedId; readonly seq: number }
 
@@ -78,7 +94,8 @@ export const decide = (authority: Authority.Authority, view: Authority.View, req
   const grounds: Array<Ground> = []
   for (const template of operation.capabilities) {
     const needed = bind(template, operation.resource, touched.bindings, request.device)
-    if (needed === undefined) return denied({ _tag: "Malformed", what: `the resource of ${request.type} can't be bound` })
+    if (needed === undefined)
+      return denied({ _tag: "Malformed", what: `the resource of ${request.type} can't be bound` })
     const right = Authority.holds(authority, view, request.device, needed, request.time)
     if (right === undefined) {
       const held = Authority.rights(authority, view, request.device)
@@ -95,7 +112,8 @@ const inspect = (
   operation: Operation
 ): Denied | { readonly bindings: ReadonlyMap<string, string> } => {
   const { changes, type } = request
-  if (!Array.isArray(changes)) return denied({ _tag: "Malformed", what: `the payload of ${type} is no list of changes` })
+  if (!Array.isArray(changes))
+    return denied({ _tag: "Malformed", what: `the payload of ${type} is no list of changes` })
   const touches: Array<Touch> = []
   for (let index = 0; index < changes.length; index++) {
     const change: Cbor.Cbor = changes[index]
@@ -188,7 +206,9 @@ export const refusal = (decision: Denied): string => {
 }
 
 const throughText = (right: Authority.Held): string =>
-  right.through.length === 0 ? ", from founding the space" : `, granted through ${right.through.map((hash) => hash.slice(0, 10)).join(" → ")}`
+  right.through.length === 0
+    ? ", from founding the space"
+    : `, granted through ${right.through.map((hash) => hash.slice(0, 10)).join(" → ")}`
 
 /** A definition by id within a view, or why its facts can't be judged. */
 export const definitionFor = (

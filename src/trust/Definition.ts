@@ -56,7 +56,11 @@ export interface Source {
   readonly operations: Readonly<
     Record<
       string,
-      { readonly writes: ReadonlyArray<string>; readonly capabilities: ReadonlyArray<string>; readonly resource: string | undefined }
+      {
+        readonly writes: ReadonlyArray<string>
+        readonly capabilities: ReadonlyArray<string>
+        readonly resource: string | undefined
+      }
     >
   >
 }
@@ -78,16 +82,20 @@ export const decode = (bytes: Uint8Array): Result.Result<Definition, DefinitionM
   const decoded = Cbor.decode(bytes)
   if (Result.isFailure(decoded)) return malformed(`at byte ${decoded.failure.offset}: ${decoded.failure.what}`)
   const map = decoded.success
-  if (!isMap(map) || Object.keys(map).sort().join() !== "app,fields,operations,v,version") return malformed("not {app, fields, operations, v, version}")
+  if (!isMap(map) || Object.keys(map).sort().join() !== "app,fields,operations,v,version")
+    return malformed("not {app, fields, operations, v, version}")
   if (map["v"] !== 1) return malformed(`version ${String(map["v"])} of the format, this reader knows 1`)
   const app = map["app"]
   if (!isAppName(app)) return malformed("app is no application name: lower-case letters, digits and -, at most 64")
   const version = map["version"]
-  if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1) return malformed("version is no positive integer")
+  if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1)
+    return malformed("version is no positive integer")
   const fieldData = map["fields"]
-  if (!isMap(fieldData) || Object.keys(fieldData).length > definitionFieldsMax) return malformed(`fields is no map of at most ${definitionFieldsMax}`)
+  if (!isMap(fieldData) || Object.keys(fieldData).length > definitionFieldsMax)
+    return malformed(`fields is no map of at most ${definitionFieldsMax}`)
   const fields = TypeData.fieldsFromData(fieldData)
-  if (Result.isFailure(fields) && fields.failure._tag === "TypeMalformed") return malformed(`${fields.failure.at}: ${fields.failure.what}`)
+  if (Result.isFailure(fields) && fields.failure._tag === "TypeMalformed")
+    return malformed(`${fields.failure.at}: ${fields.failure.what}`)
   const operations = readOperations(map["operations"])
   if (Result.isFailure(operations)) return malformed(operations.failure)
   return Result.succeed({
@@ -111,7 +119,8 @@ const readOperations = (data: Cbor.Cbor | undefined): Result.Result<ReadonlyMap<
       return Result.fail(`${type} is not {capabilities, resource, writes}`)
     const { capabilities, resource, writes } = value
     if (!isTexts(writes)) return Result.fail(`${type}: writes is no list of at most ${operationPathsMax} paths`)
-    if (!isTexts(capabilities) || !capabilities.every(isCapability)) return Result.fail(`${type}: capabilities is no list of capabilities`)
+    if (!isTexts(capabilities) || !capabilities.every(isCapability))
+      return Result.fail(`${type}: capabilities is no list of capabilities`)
     if (resource !== null && typeof resource !== "string") return Result.fail(`${type}: resource is no text`)
     const patterns: Array<Writes.WritesPattern> = []
     for (const path of writes) {

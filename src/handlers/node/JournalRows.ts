@@ -109,7 +109,8 @@ export const runDigest = (
   bytes: Uint8Array
 ): Uint8Array => digestOf("runs", [first, last, plainBytes], toBytes(feed), toBytes(previous), toBytes(hash), bytes)
 
-export const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array => unwrapped(checkLocal(row, space, where))
+export const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array =>
+  unwrapped(checkLocal(row, space, where))
 
 /** The row's bytes as stored, after their digest. */
 export const checkLocal = (row: Row, space: SpaceId, where: string): Uint8Array => {

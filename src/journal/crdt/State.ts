@@ -157,7 +157,7 @@ const fieldOf = (fields: Fields, change: Change): LayoutField => {
 }
 
 /** The field's state, made when it is first touched. */
-const slotAt = (state: State, { key, crdt, type }: LayoutField): Slot => {
+const slotAt = (state: State, { key, crdt }: LayoutField): Slot => {
   const known = state.slots.get(key)
   if (known !== undefined) return known
   const slot = { crdt, state: crdt.empty() }
