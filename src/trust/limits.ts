@@ -26,6 +26,3 @@ export const definitionFieldsMax = 128
 
 /** Writes-paths of one operation, and capabilities of one policy. */
 export const operationPathsMax = 32
-
-/** Authority entries of one device in one day; further ones are held until the next. */
-export const authorityEntriesPerDayMax = 1000

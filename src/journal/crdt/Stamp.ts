@@ -43,12 +43,6 @@ export const compare = (a: Stamp, b: Stamp): number =>
 
 const prefixDigits = dotFeedBytes * 2
 
-export const dotOf = (stamp: Stamp): Dot => ({
-  feed: stamp.feed.slice(0, prefixDigits),
-  seq: stamp.seq,
-  index: stamp.index
-})
-
 /** A map key: one for each dot. Takes a stamp as well. */
 export const dotKey = (dot: Dot | Stamp): string => `${dot.feed.slice(0, prefixDigits)}${dot.seq}.${dot.index}`
 

@@ -54,10 +54,6 @@ const toData = (value: unknown): Cbor => {
 export const fieldsFromData = (data: Cbor): Result.Result<Fields, TypeRefused> =>
   attempt(() => fields(data, "state", 0))
 
-/** One field. */
-export const fieldTypeFromData = (data: Cbor): Result.Result<FieldType, TypeRefused> =>
-  attempt(() => fieldType(data, "field", 0))
-
 export const valueTypeFromData = (data: Cbor): Result.Result<ValueType, TypeRefused> =>
   attempt(() => valueType(data, "value", 0))
 

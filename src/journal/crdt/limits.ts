@@ -34,7 +34,7 @@ export const keyLengthMax = 256
 export const dotsMax = 4096
 
 /** UTF-16 code units that one text edit can insert. */
-export const editLengthMax = stringLengthMax
+export const editLengthMax = 64 * 1024
 
 /** Bytes of the FeedId's beginning by which a dot names a feed. */
 export const dotFeedBytes = 16
