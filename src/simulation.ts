@@ -5,6 +5,9 @@
  * Nothing in here waits in real time; the same seed gives the same world.
  */
 
+/** Your application on several devices of one world: `Aura.test`; the same in memory for `Aura.open`: `createTestEffects`. */
+export * as Aura from "./simulation/Aura.ts"
+
 /** One seed, one world: virtual time, a drawn schedule, a trace. */
 export * as World from "./simulation/World.ts"
 

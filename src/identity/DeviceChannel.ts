@@ -35,7 +35,7 @@ import * as Hash from "./Hash.ts"
 import { deviceId, toBytes, type DeviceId } from "./Id.ts"
 import * as Noise from "./Noise.ts"
 import * as SealedFrames from "./SealedFrames.ts"
-import { publicKeyBytes, signatureBytes, signed as signedText } from "./Signature.ts"
+import { publicKeyBytes, signatureBytes, signed as signedText } from "./Signing.ts"
 
 export const version = 1
 

@@ -23,12 +23,7 @@ import { ed25519 } from "@noble/curves/ed25519.js"
 import { sha512 } from "@noble/hashes/sha2.js"
 import { concatBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
-
-export const publicKeyBytes = 32
-export const signatureBytes = 64
-
-/** What is signed: an ASCII tag ending in NUL (`domain` of Hash.ts) and fixed fields, so that no kind passes for another. */
-export const signed = (tag: Uint8Array, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => concatBytes(tag, ...parts)
+import { publicKeyBytes, signatureBytes } from "./Signing.ts"
 
 /** Costs a scalar multiplication, about a millisecond: ask once per key. */
 export const isSound = (publicKey: Uint8Array): boolean =>

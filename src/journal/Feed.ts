@@ -27,7 +27,7 @@ import {
   type FeedId,
   type SpaceId
 } from "../identity/Id.ts"
-import { signatureBytes, signed } from "../identity/Signature.ts"
+import { signatureBytes, signed } from "../identity/Signing.ts"
 import * as Cbor from "./Cbor.ts"
 import * as Clock from "./Clock.ts"
 import { headerBytesMax, seqMax } from "./limits.ts"

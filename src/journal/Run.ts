@@ -31,7 +31,7 @@
 import * as Result from "effect/Result"
 import { domain } from "../identity/Hash.ts"
 import { entryHash, feedId, toBytes, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
-import { signatureBytes } from "../identity/Signature.ts"
+import { signatureBytes } from "../identity/Signing.ts"
 import * as Clock from "./Clock.ts"
 import { chain, writeU64 } from "./Entry.ts"
 import { entryBytesMax, runBodyBytesMax, runBytesMax, runEntriesMax, seqMax } from "./limits.ts"

@@ -15,6 +15,7 @@ import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
 import * as Checkpoint from "./Checkpoint.ts"
+import * as Judging from "./Judging.ts"
 import * as Ledger from "./Ledger.ts"
 import { loadBytes } from "./limits.ts"
 
@@ -68,7 +69,7 @@ export const fold = Effect.fnUntraced(function* (
     for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
     for (const [feed, stored] of feeds)
       if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
-    Ledger.advance(ledger, nowMillis)
+    Judging.advance(ledger, nowMillis)
     if (attempt === 0 && checkpoint !== undefined) Checkpoint.restore(ledger, checkpoint, ends)
     let overturned = false
     for (const [feed, stored] of feeds) {
@@ -131,7 +132,7 @@ const foldFeed = Effect.fnUntraced(function* (
       Ledger.take(ledger, line, Result.getOrThrow(run))
     }
     // entries are judged as they come, so that a long feed does not lie in memory whole
-    if (nowMillis !== undefined) overturned = Ledger.advance(ledger, nowMillis).overturned || overturned
+    if (nowMillis !== undefined) overturned = Judging.advance(ledger, nowMillis).overturned || overturned
     if (wrong === undefined) continue
     damage.push({ feed: feed.id, seq: line.taken, what: wrong })
     ledger.damaged.add(feed.id)

@@ -41,6 +41,7 @@ import { fold, forks, forksRow, type Damage } from "./Fold.ts"
 import { freshId } from "./FreshId.ts"
 import { gather, type Delivery } from "./Arrivals.ts"
 import * as Intake from "./Intake.ts"
+import * as Judging from "./Judging.ts"
 import * as Ledger from "./Ledger.ts"
 import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
 import { pack } from "./Packing.ts"
@@ -243,7 +244,7 @@ export const open = Effect.fn("Replica.open")(function* (
    * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
    */
   const settle = Effect.fnUntraced(function* (took: boolean, proofs: ReadonlyArray<Uint8Array> = []) {
-    const advance = Ledger.advance(folded.ledger, time.now().millis)
+    const advance = Judging.advance(folded.ledger, time.now().millis)
     if (advance.applied > 0) yield* Metrics.applied(advance.applied)
     if (advance.overturned) isStale = true
     yield* readBack.pipe(
@@ -544,9 +545,7 @@ export const open = Effect.fn("Replica.open")(function* (
     if (bytes === undefined) return
     kept = ledger.applied
     yield* commit({ locals: [{ name: Checkpoint.checkpointRow, bytes }] }).pipe(
-      Effect.catch((error) =>
-        Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message)
-      )
+      Effect.catch((error) => Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message))
     )
   })
 

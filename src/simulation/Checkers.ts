@@ -134,13 +134,29 @@ const frontierText = (replica: Replica): string =>
     .toSorted()
     .join(", ")
 
+/** A replica and whose it is. */
+export interface Side {
+  readonly device: DeviceId
+  readonly replica: Replica
+}
+
+/** Whether all who take each other for members have the same. */
+export const doAllAgree = (sides: ReadonlyArray<Side>): boolean =>
+  sides.every((one) => sides.every((other) => one === other || doAgree(one, other)))
+
+const doAgree = (one: Side, other: Side): boolean => {
+  // who was admitted and knows nothing of it has not come in yet
+  if (one.replica.ledger().authority === undefined) return !takes(other.replica, one.device)
+  return !takes(one.replica, other.device) || !takes(other.replica, one.device) || isAlike(one.replica, other.replica)
+}
+
 /** Whether two replicas have the same, and nothing waits: asked again and again until the world has converged. */
 export const isAlike = (one: Replica, other: Replica): boolean =>
   canonical([...Ledger.frontier(one.ledger())].toSorted(byFeed)) ===
     canonical([...Ledger.frontier(other.ledger())].toSorted(byFeed)) && [one, other].every(isSettled)
 
 /** Whether the replica takes this device for a member, by its books. */
-export const takes = (replica: Replica, device: DeviceId): boolean => {
+const takes = (replica: Replica, device: DeviceId): boolean => {
   const { authority } = replica.ledger()
   return (
     authority !== undefined &&
@@ -152,7 +168,7 @@ const byFeed = ([a]: readonly [FeedId, Frontier.Head], [b]: readonly [FeedId, Fr
   a < b ? -1 : 1
 
 /** Nothing within the limits of its feed waits or is held. */
-export const isSettled = (replica: Replica): boolean => {
+const isSettled = (replica: Replica): boolean => {
   const ledger = replica.ledger()
   return [...ledger.lines.values()].every(
     (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq

@@ -69,23 +69,27 @@ export const program =
         })
       )
       const context = yield* Layer.build(Agent.layer).pipe(Effect.provideContext(watched))
-      agent = Context.get(context, Agent.Agent)
+      const plain = Context.get(context, Agent.Agent)
+      const attend = Effect.sync(() => {
+        if (witness !== undefined) attendTo(name, plain, witness, known)
+      })
+      const known = new Set<SpaceId>()
+      yield* attend
+      agent = {
+        ...plain,
+        createSpace: (root, definition) => Effect.tap(plain.createSpace(root, definition), attend),
+        join: (code, as) => Effect.tap(plain.join(code, as), attend)
+      }
       for (const { address, device } of peersOf(name)) yield* agent.stayConnected(address, device)
-      if (witness !== undefined) yield* attend(name, agent, witness)
       return { agent, store: Context.get(world, JournalStore), scope }
     })
 
-/** Attends to replicas that there are, and to those that come to be: looked for often, since nothing tells. */
-const attend = Effect.fnUntraced(function* (name: string, agent: Agent.Agent["Service"], witness: Witness) {
-  const known = new Set<SpaceId>()
-  const look = Effect.sync(() => {
-    for (const replica of agent.replicas()) {
-      if (known.has(replica.space)) continue
-      known.add(replica.space)
-      witness.opens(name, replica)
-      replica.listen((notice) => witness.hears(name, replica, notice))
-    }
-  })
-  yield* look
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("1 second"), look)))
-})
+/** Attends to the replicas that are new: those of the store, and what founding and joining bring. */
+const attendTo = (name: string, agent: Agent.Agent["Service"], witness: Witness, known: Set<SpaceId>): void => {
+  for (const replica of agent.replicas()) {
+    if (known.has(replica.space)) continue
+    known.add(replica.space)
+    witness.opens(name, replica)
+    replica.listen((notice) => witness.hears(name, replica, notice))
+  }
+}

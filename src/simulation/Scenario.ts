@@ -18,10 +18,10 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import type { Keys } from "../effects/Keys.ts"
 import type { Verifier } from "../effects/Verifier.ts"
-import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import type { SpaceId } from "../identity/Id.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
-import type { Author, Replica } from "../runtime/Replica.ts"
+import type { Author } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Agents from "./Agents.ts"
 import * as Checkers from "./Checkers.ts"
@@ -422,17 +422,5 @@ const areAgreed = (stage: Stage, actors: ReadonlyArray<Actor>): Effect.Effect<bo
     const replicas = (yield* Effect.forEach(actors, (actor) =>
       actor.use(({ agent }) => Effect.sync(() => ({ device: agent.device, replica: agent.replica(stage.space()) })))
     )).flatMap(({ device, replica }) => (replica === undefined ? [] : [{ device, replica }]))
-    return replicas.every((one) => replicas.every((other) => one === other || doAgree(one, other)))
+    return Checkers.doAllAgree(replicas)
   }).pipe(Effect.orElseSucceed(() => false))
-
-interface Side {
-  readonly device: DeviceId
-  readonly replica: Replica
-}
-
-const doAgree = (one: Side, other: Side): boolean => {
-  // who was admitted and knows nothing of it has not come in yet
-  if (one.replica.ledger().authority === undefined) return !Checkers.takes(other.replica, one.device)
-  const isMutual = Checkers.takes(one.replica, other.device) && Checkers.takes(other.replica, one.device)
-  return !isMutual || Checkers.isAlike(one.replica, other.replica)
-}

@@ -7,7 +7,7 @@
  */
 import { short, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
-import * as Ledger from "../runtime/Ledger.ts"
+import type * as Ledger from "../runtime/Ledger.ts"
 import type { Notice, Replica } from "../runtime/Replica.ts"
 import type * as Message from "../sync/Message.ts"
 import type * as Authority from "../trust/Authority.ts"
@@ -68,11 +68,11 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
 
 const violationsMax = 20
 
-/** Per data feed, how many of its entries count. */
+/** Per data feed, how many of its entries the state that is shown holds, whatever its limits have become since. */
 const countsOf = (ledger: Ledger.Ledger): Map<FeedId, number> => {
   const counts = new Map<FeedId, number>()
   for (const { feed, judged } of ledger.lines.values()) {
-    if (feed.kind === "data") counts.set(feed.id, Math.min(judged, Ledger.limitOf(ledger, feed).seq + 1))
+    if (feed.kind === "data") counts.set(feed.id, judged)
   }
   for (const { feed } of ledger.quarantine.values()) counts.set(feed, (counts.get(feed) ?? 0) - 1)
   return counts

@@ -8,7 +8,8 @@ import { createPublicKey, sign, createPrivateKey, verify as verifyByOpenSsl } fr
 import { readFileSync } from "node:fs"
 import { signatureCases, type SignatureCase } from "../../src/conformance/SignatureCases.ts"
 import { domain } from "../../src/identity/Hash.ts"
-import { satisfies, isSound, isWellFormed, signed, verify } from "../../src/identity/Signature.ts"
+import { satisfies, isSound, isWellFormed, verify } from "../../src/identity/Signature.ts"
+import { signed } from "../../src/identity/Signing.ts"
 
 const cases = signatureCases()
 const withName = (words: string): ReadonlyArray<SignatureCase> => cases.filter(({ name }) => name.includes(words))

@@ -1,0 +1,337 @@
+/**
+ * Judges a replica's books: moves each feed's entries along its line as far as they go now, and the state with them.
+ *
+ * Authority comes first, entry by entry, for it decides about the rest. A data entry is judged by what its feed had seen
+ * when it was written, never by when it came here: what it names must be here first, and a time too far ahead waits. A
+ * refused entry is quarantined with its reason and changes nothing a reader sees.
+ *
+ * A verdict that later knowledge turns over is reported, not undone (`Advance.overturned`): folding anew is the owner's.
+ */
+import * as Result from "effect/Result"
+import { entryHash, type DefinitionId, type EntryHash } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
+import type { Change } from "../journal/crdt/Crdt.ts"
+import * as State from "../journal/crdt/State.ts"
+import * as Entry from "../journal/Entry.ts"
+import type { Position } from "../journal/Feed.ts"
+import * as Genesis from "../journal/Genesis.ts"
+import { completeSeenEvery } from "../journal/limits.ts"
+import * as Authority from "../trust/Authority.ts"
+import * as Decision from "../trust/Decision.ts"
+import type { Definition } from "../trust/Definition.ts"
+import * as Fact from "../trust/Fact.ts"
+import { freshIds } from "./FreshId.ts"
+import { limitOf, requestName, type Ledger, type Line, type Pending } from "./Ledger.ts"
+
+/** What `advance` did. `overturned`: something applied before no longer counts, or the reverse: fold anew. */
+export interface Advance {
+  readonly applied: number
+  readonly authorityGrew: boolean
+  readonly overturned: boolean
+  readonly fields: ReadonlySet<string>
+}
+
+/** Moves every feed on as far as it goes now. Authority feeds first: they decide about the rest. */
+export const advance = (ledger: Ledger, nowMillis: number): Advance => {
+  const progress: Progress = { applied: 0, grown: [], overturned: ledger.overturned, fields: new Set(), nowMillis }
+  ledger.overturned = false
+  for (;;) {
+    const before = progress.applied + progress.grown.length + ledger.quarantine.size
+    const authority = advanceAuthority(ledger, progress)
+    let moved = authority
+    for (const line of ledger.lines.values()) {
+      if (line.feed.kind === "data" && line.pending.length > 0 && advanceData(ledger, line, progress)) moved = true
+    }
+    if (!moved || before === progress.applied + progress.grown.length + ledger.quarantine.size) break
+  }
+  return {
+    applied: progress.applied,
+    authorityGrew: progress.grown.length > 0,
+    overturned: progress.overturned,
+    fields: progress.fields
+  }
+}
+
+interface Progress {
+  applied: number
+  readonly grown: Array<Authority.Node | Authority.AuthorityEntry>
+  overturned: boolean
+  readonly fields: Set<string>
+  readonly nowMillis: number
+}
+
+const advanceAuthority = (ledger: Ledger, progress: Progress): boolean => {
+  const standing = ledger.authority === undefined ? [] : Authority.restrictions(ledger.authority)
+  const count = progress.grown.length
+  for (let moved = true; moved;) {
+    moved = false
+    const batch: Array<Authority.AuthorityEntry> = []
+    for (const line of ledger.lines.values()) {
+      if (line.feed.kind !== "authority") continue
+      // one entry of each feed at a time: the next may name what another feed just gained
+      while (line.pending.length > 0) {
+        const entry = authorityEntry(ledger, line, progress.nowMillis)
+        if (entry === undefined) break
+        batch.push(entry)
+        ledger.authority = Authority.extend(ledger.authority!, [entry])
+        moved = true
+      }
+    }
+    progress.grown.push(...batch)
+  }
+  if (progress.grown.length === count) return false
+  if (isOverturned(ledger, standing)) progress.overturned = true
+  return true
+}
+
+/** The next entry of an authority feed, decoded, if it may be judged; undefined blocks the line. */
+const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authority.AuthorityEntry | undefined => {
+  const pending = line.pending[0]!
+  if (hold(line, pending, nowMillis)) return undefined
+  const body = Entry.decode(pending.body)
+  const decoded = Result.isSuccess(body) ? body.success : undefined
+  const seen = decoded?.seen ?? []
+  if (ledger.authority === undefined && !found(ledger, line, pending, decoded)) {
+    return wait(line, pending, undefined, "the space's founding entry is not here")
+  }
+  for (const position of seen) {
+    if (!Authority.knows(ledger.authority!, position))
+      return wait(line, pending, position, "an entry it has seen is not here")
+  }
+  const facts = decoded === undefined ? [malformedEntry(body)] : decoded.facts.map((fact) => Fact.decode(fact))
+  const entry: Authority.AuthorityEntry = {
+    feed: line.feed,
+    seq: pending.seq,
+    hash: entryHash(pending.hash),
+    previousHash: line.judgedHash,
+    time: pending.time,
+    seen,
+    facts:
+      timeAboveSeen(ledger, pending.time, seen) === undefined
+        ? facts
+        : [{ _tag: "Malformed", what: "its time is not above what it has seen" }]
+  }
+  line.pending.shift()
+  passAt(ledger, line, pending, seen)
+  return entry
+}
+
+const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean => {
+  if (ledger.authority === undefined) {
+    wait(line, line.pending[0]!, undefined, "the space's founding entry is not here")
+    return false
+  }
+  const limit = limitOf(ledger, line.feed)
+  let moved = 0
+  while (moved < line.pending.length) {
+    const pending = line.pending[moved]!
+    if (pending.seq > limit.seq) {
+      line.blocked = undefined
+      break
+    }
+    if (hold(line, pending, progress.nowMillis)) break
+    const body = Entry.decode(pending.body)
+    if (Result.isFailure(body)) {
+      quarantine(ledger, line, pending, { _tag: "Malformed", what: body.failure.what })
+      passAt(ledger, line, pending, [])
+      moved++
+      continue
+    }
+    const verdict = judge(ledger, line, pending, body.success)
+    if (verdict === undefined) break
+    if (verdict._tag === "Denied") refuse(ledger, line, pending, body.success, verdict.because, progress)
+    else apply(ledger, line, pending, body.success, progress)
+    passAt(ledger, line, pending, body.success.seen)
+    moved++
+  }
+  line.pending.splice(0, moved)
+  return moved > 0
+}
+
+/** Judges a data entry, or blocks its line (undefined). */
+const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): Decision.Decision | undefined => {
+  const authority = ledger.authority!
+  const isComplete = pending.seq % completeSeenEvery === 0
+  if (body.seen.length > 0 || isComplete) {
+    for (const position of body.seen) {
+      if (!Authority.knows(authority, position))
+        return wait(line, pending, position, "an entry it has seen is not here")
+    }
+    const base = isComplete ? Authority.emptyView(authority) : line.view
+    line.view = Authority.look(authority, base, body.seen)
+    const above = timeAboveSeen(ledger, pending.time, body.seen)
+    if (above !== undefined) return Decision.denied({ _tag: "TimeNotAbove", seen: above })
+  }
+  if (body.keyEpoch !== undefined)
+    return wait(line, pending, undefined, "it is sealed, and this version opens no sealed entries")
+  const device = line.feed.device
+  if (!Authority.isAdmitted(authority, line.view, device)) return Decision.denied({ _tag: "NotAdmitted", device })
+  if (body.definition === undefined) return Decision.denied({ _tag: "Malformed", what: "it names no definition" })
+  const rules = rulesOf(ledger, line, body.definition)
+  if (Result.isFailure(rules)) return Decision.denied(rules.failure)
+  if (rules.success.unknownKind !== undefined)
+    return wait(line, pending, undefined, `this version does not know the field kind "${rules.success.unknownKind}"`)
+  if (body.request !== undefined && body.request.requester !== device)
+    return Decision.denied({ _tag: "RequestForeign", requester: body.request.requester })
+  const fresh = freshIds({ device, feed: line.feed.id, seq: pending.seq, request: body.request })
+  for (const fact of body.facts) {
+    const decision = Decision.decide(authority, line.view, {
+      device,
+      time: pending.time,
+      definition: rules.success,
+      type: fact.type,
+      changes: fact.payload,
+      fresh
+    })
+    if (decision._tag === "Denied") return decision
+  }
+  return allowed
+}
+
+const allowed: Decision.Decision = { _tag: "Allowed", because: [] }
+
+const apply = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body, progress: Progress): void => {
+  if (body.request !== undefined && !claimRequest(ledger, line, pending, body.request, progress)) return
+  const definition = Result.getOrThrow(line.rules!.definition)
+  let index = 0
+  for (const fact of body.facts) {
+    for (const change of fact.payload as ReadonlyArray<Change>) {
+      const stamp = { time: pending.time, feed: line.feed.id, seq: pending.seq, index: index++ }
+      State.apply(ledger.state, definition.fields, change, stamp)
+      progress.fields.add(change[1] as string)
+    }
+  }
+  ledger.applied++
+  progress.applied++
+}
+
+/** A refused entry changes nothing, except that text keeps its structure, so that honest edits behind it fit in. */
+const refuse = (
+  ledger: Ledger,
+  line: Line,
+  pending: Pending,
+  body: Entry.Body,
+  because: Decision.Refusal,
+  progress: Progress
+): void => {
+  quarantine(ledger, line, pending, because)
+  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition)
+  if (rules === undefined || Result.isFailure(rules)) return
+  const definition = rules.success
+  let index = 0
+  for (const fact of body.facts) {
+    if (!Array.isArray(fact.payload)) continue
+    for (const change of fact.payload as ReadonlyArray<Change>) {
+      const stamp = { time: pending.time, feed: line.feed.id, seq: pending.seq, index: index++ }
+      if (!Array.isArray(change) || State.inspect(definition.fields, change)._tag === "Invalid") continue
+      State.applyRefused(ledger.state, definition.fields, change, stamp)
+      progress.fields.add(change[1] as string)
+    }
+  }
+}
+
+/** Of two entries with one (requester, key) the lower (time, FeedId) counts. */
+const claimRequest = (
+  ledger: Ledger,
+  line: Line,
+  pending: Pending,
+  request: Entry.Request,
+  progress: Progress
+): boolean => {
+  const key = requestName(request)
+  const known = ledger.requests.get(key)
+  const isSame = known !== undefined && known.feed === line.feed.id && known.seq === pending.seq
+  if (known === undefined || isSame) {
+    ledger.requests.set(key, { time: pending.time, feed: line.feed.id, seq: pending.seq })
+    return true
+  }
+  if (pending.time < known.time || (pending.time === known.time && line.feed.id < known.feed)) {
+    ledger.requests.set(key, { time: pending.time, feed: line.feed.id, seq: pending.seq })
+    progress.overturned = true
+    return true
+  }
+  quarantine(ledger, line, pending, { _tag: "Duplicate", feed: known.feed, seq: known.seq })
+  return false
+}
+
+const rulesOf = (ledger: Ledger, line: Line, id: DefinitionId): Result.Result<Definition, Decision.Refusal> => {
+  const rules = line.rules
+  if (rules !== undefined && rules.id === id && rules.view === line.view && rules.authority === ledger.authority)
+    return rules.definition
+  const definition = Decision.definitionFor(ledger.authority!, line.view, id)
+  line.rules = { authority: ledger.authority!, view: line.view, id, definition }
+  return definition
+}
+
+/** Recognises the founding entry of this space; from then on there is an authority. */
+const found = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body | undefined): boolean => {
+  const fact = body?.facts[0]
+  if (pending.seq !== 0 || fact === undefined) return false
+  const decoded = Fact.decode(fact)
+  if (decoded._tag !== "Create") return false
+  const genesis = Genesis.decode(decoded.genesis)
+  if (
+    Result.isFailure(genesis) ||
+    genesis.success.space !== ledger.space ||
+    genesis.success.creator !== line.feed.device
+  )
+    return false
+  ledger.genesis = genesis.success
+  ledger.authority = Authority.make(genesis.success)
+  for (const [feed, end] of ledger.forks) ledger.authority = Authority.fork(ledger.authority, feed, end.seq + 1)
+  return true
+}
+
+/** Whether a restriction that was not there, or no longer stands, touches what was judged already. */
+const isOverturned = (ledger: Ledger, before: ReadonlyArray<Authority.Restriction>): boolean => {
+  const after = Authority.restrictions(ledger.authority!)
+  const stood = new Set(before.map((restriction) => restriction.fact))
+  const stands = new Set(after.map((restriction) => restriction.fact))
+  if (before.some((restriction) => !stands.has(restriction.fact))) return true
+  const fresh = after.filter((restriction) => !stood.has(restriction.fact))
+  return fresh.some((restriction) =>
+    [...ledger.lines.values()].some(
+      (line) =>
+        line.feed.device === restriction.fact.device && line.judged - 1 > (restriction.cut.get(line.feed.id)?.seq ?? -1)
+    )
+  )
+}
+
+/** The first entry named as seen whose time is not below this one. */
+const timeAboveSeen = (ledger: Ledger, time: number, seen: ReadonlyArray<Position>): EntryHash | undefined =>
+  seen.find((position) => (ledger.authority!.nodes.get(position.hash)?.time ?? 0) >= time)?.hash
+
+const malformedEntry = (body: ReturnType<typeof Entry.decode>): Fact.Malformed => ({
+  _tag: "Malformed",
+  what: Result.isFailure(body) ? body.failure.what : ""
+})
+
+const hold = (line: Line, pending: Pending, nowMillis: number): boolean => {
+  if (!Clock.isHeld(pending.time, nowMillis)) return false
+  line.blocked = { _tag: "Held", seq: pending.seq, untilMillis: Clock.toMillis(pending.time) - Clock.driftMaxMillis }
+  return true
+}
+
+const wait = (line: Line, pending: Pending, forEntry: Position | undefined, what: string): undefined => {
+  line.blocked = { _tag: "Waiting", seq: pending.seq, forEntry, what }
+  return undefined
+}
+
+const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArray<Position>): void => {
+  if (pending.time > ledger.latest) ledger.latest = pending.time
+  line.pendingBytes -= pending.body.length
+  line.blocked = undefined
+  line.judged = pending.seq + 1
+  line.judgedHash = entryHash(pending.hash)
+  line.judgedTime = pending.time
+  for (const position of seen) line.named.set(position.feed, position.seq)
+}
+
+const quarantine = (ledger: Ledger, line: Line, pending: Pending, because: Decision.Refusal): void => {
+  ledger.quarantine.set(`${line.feed.id} ${pending.seq}`, {
+    feed: line.feed.id,
+    device: line.feed.device,
+    seq: pending.seq,
+    because
+  })
+}
