@@ -6,6 +6,7 @@
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -278,24 +279,20 @@ export const layer: Layer.Layer<
         return replica
       }),
       connect,
-      stayConnected: (address, expected, options) =>
-        Effect.asVoid(
-          Effect.forkScoped(
-            Effect.scoped(
-              Effect.gen(function* () {
-                const connection = yield* network.connect(address, expected)
-                return yield* runLink(connection, options ?? {}, () => {})
-              })
-            ).pipe(
-              Effect.catch((error) => Effect.logDebug("not connected", error.message)),
-              Effect.repeat(
-                Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("15 seconds")]).pipe(
-                  Schedule.jittered
-                )
-              )
-            )
-          )
-        ),
+      stayConnected: (address, expected, options) => {
+        /** How long the connection held. */
+        const once = Effect.scoped(
+          Effect.gen(function* () {
+            const connection = yield* network.connect(address, expected)
+            const [held] = yield* Effect.timed(runLink(connection, options ?? {}, () => {}))
+            return Duration.toMillis(held)
+          })
+        ).pipe(
+          Effect.catch((error) => Effect.as(Effect.logDebug("not connected", error.message), 0)),
+          Effect.repeat({ schedule: reconnectPauses, until: (heldMillis) => heldMillis >= steadyMillis })
+        )
+        return Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.andThen(once, Effect.sleep(pauseMillisMin)))))
+      },
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
         if (!replicas.has(space))
           return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
@@ -356,6 +353,15 @@ export const layer: Layer.Layer<
     })
   })
 )
+
+const pauseMillisMin = 250
+
+const reconnectPauses = Schedule.min([Schedule.exponential(pauseMillisMin), Schedule.spaced("15 seconds")]).pipe(
+  Schedule.jittered
+)
+
+/** After a connection that held so long the pauses begin small again; a peer that hangs up at once is not pressed. */
+const steadyMillis = 1_000
 
 /** Writes authority facts as they are; whether they count is judged like everyone's. */
 export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Replica.Write<void, never> => ({

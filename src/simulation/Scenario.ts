@@ -385,7 +385,7 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
     (isAgreed) => (agreements = isAgreed ? agreements + 1 : 0) >= agreementsMin
   )
   const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis })
-  // what was held until a moment ago, or could not be read, is judged without anybody asking
+  // what could not be read back for a moment is read without anybody asking
   yield* Effect.sleep("25 seconds")
   const evidence = (yield* Effect.forEach(actors, (actor) => evidenceOf(stage, actor))).flat()
   for (const { name, replica } of evidence) stage.watch.look(name, replica)
@@ -410,6 +410,9 @@ const evidenceOf = (stage: Stage, actor: Actor): Effect.Effect<ReadonlyArray<Che
     Effect.gen(function* () {
       const replica = agent.replica(stage.space())
       if (replica === undefined) return []
+      // an entry may come of age between its last look at the clock and ours
+      const lines = [...replica.ledger().lines.values()]
+      if (lines.some(({ blocked }) => blocked?._tag === "Held")) yield* replica.refresh
       const records = yield* Records.read(store, stage.space())
       const nowMillis = World.beginUnixMillis + stage.world.now() + actor.skewMillis
       return [{ name: actor.name, device: agent.device, nowMillis, replica, records }]

@@ -182,7 +182,7 @@ const writeAll = async (
       if (chance.happens(0.002)) known.push(id)
     }
     left -= burst
-    await sleep(chance.between(0, 8))
+    await sleep(chance.between(0, 40))
   }
 }
 
