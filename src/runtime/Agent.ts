@@ -19,7 +19,7 @@ import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
 import { Keys, type KeysError } from "../effects/Keys.ts"
 import { Network, type Connection, type NetworkError } from "../effects/Network.ts"
-import type { SecretStore} from "../effects/SecretStore.ts";
+import type { SecretStore } from "../effects/SecretStore.ts"
 import { type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
@@ -280,8 +280,8 @@ export const layer: Layer.Layer<
       }),
       connect,
       stayConnected: (address, expected, options) => {
-        /** How long the connection held. */
-        const once = Effect.scoped(
+        /** Until a connection held for a while. */
+        const steady = Effect.scoped(
           Effect.gen(function* () {
             const connection = yield* network.connect(address, expected)
             const [held] = yield* Effect.timed(runLink(connection, options ?? {}, () => {}))
@@ -291,7 +291,9 @@ export const layer: Layer.Layer<
           Effect.catch((error) => Effect.as(Effect.logDebug("not connected", error.message), 0)),
           Effect.repeat({ schedule: reconnectPauses, until: (heldMillis) => heldMillis >= steadyMillis })
         )
-        return Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.andThen(once, Effect.sleep(pauseMillisMin)))))
+        return Effect.asVoid(
+          Effect.forkScoped(Effect.repeat(steady, Schedule.jittered(Schedule.spaced(pauseMillisMin))))
+        )
       },
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
         if (!replicas.has(space))
