@@ -19,8 +19,7 @@ import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
 import { Keys, type KeysError } from "../effects/Keys.ts"
 import { Network, type Connection, type NetworkError } from "../effects/Network.ts"
-import type { SecretStore } from "../effects/SecretStore.ts"
-import { type SecretStoreError } from "../effects/SecretStore.ts"
+import { type SecretStore,type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
@@ -39,6 +38,7 @@ import * as Guard from "./Guard.ts"
 import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
+import type { Write, WriteError } from "./Write.ts"
 
 /** The issuer did not admit us, or is not the device that made the code. */
 export class PairingRefused extends Schema.TaggedError<PairingRefused>()("PairingRefused", { what: Schema.String }) {
@@ -67,7 +67,7 @@ export class Agent extends Context.Service<
     readonly createSpace: (
       root: DeviceId,
       definition: Definition
-    ) => Effect.Effect<Replica.Replica, Replica.WriteError | SecretStoreError>
+    ) => Effect.Effect<Replica.Replica, WriteError | SecretStoreError>
     /** Connects and syncs until the scope ends. */
     readonly connect: (
       address: string,
@@ -366,7 +366,7 @@ const reconnectPauses = Schedule.min([Schedule.exponential(pauseMillisMin), Sche
 const steadyMillis = 1_000
 
 /** Writes authority facts as they are; whether they count is judged like everyone's. */
-export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Replica.Write<void, never> => ({
+export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<void, never> => ({
   kind: "authority",
   request: undefined,
   prepare: () => Result.succeed({ definition: undefined, facts: facts.map(Fact.encode), answer: undefined })

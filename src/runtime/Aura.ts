@@ -32,7 +32,8 @@ import { all, capability } from "../trust/Capability.ts"
 import * as Agent from "./Agent.ts"
 import type * as App from "./App.ts"
 import * as Operations from "./Operations.ts"
-import type { Notice, Replica } from "./Replica.ts"
+import type { Notice } from "./Desk.ts"
+import type { Replica } from "./Replica.ts"
 
 /** Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). */
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network

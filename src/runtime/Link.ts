@@ -74,6 +74,8 @@ export const run = Effect.fnUntraced(function* (
   const events = yield* Queue.bounded<Event>(mailboxMax)
   const outbox = yield* Queue.bounded<Message.Message>(outboxMax)
   const changed = new Set<SpaceId>()
+  /** Replicas whose notice found the mailbox full. */
+  const missed = new Set<Replica>()
   const announce = (replica: Replica): void => {
     if (options.spaces !== undefined && !options.spaces.has(replica.space)) return
     // one notice per space waits at a time: it always tells the newest
@@ -81,7 +83,6 @@ export const run = Effect.fnUntraced(function* (
     if (Queue.offerUnsafe(events, { _tag: "Changed", replica })) changed.add(replica.space)
     else missed.add(replica)
   }
-  const missed = new Set<Replica>()
   const stops: Array<() => void> = []
   const attach = (replica: Replica): void => {
     stops.push(
@@ -137,23 +138,22 @@ export const run = Effect.fnUntraced(function* (
   }
   linked(link)
 
-  yield* Effect.forkScoped(
-    Effect.gen(function* () {
-      for (;;) {
-        const frame = yield* connection.receive
-        const message = Message.decode(frame)
-        if (Result.isFailure(message)) {
-          yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
-          return
-        }
-        yield* Queue.offer(events, { _tag: "Message", message: message.success })
+  /** Reads until the connection ends, or the peer says what is no message. */
+  const readAll = Effect.fnUntraced(function* () {
+    for (;;) {
+      const frame = yield* connection.receive
+      const message = Message.decode(frame)
+      if (Result.isFailure(message)) {
+        yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
+        return
       }
-    }).pipe(Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error })))
-  )
+      yield* Queue.offer(events, { _tag: "Message", message: message.success })
+    }
+  })
 
-  /** Permission is asked when a message leaves, not when it was made. */
   /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
   const sentAt = new Map<SpaceId, number>()
+  /** Permission is asked when a message leaves, not when it was made. */
   const sendOne = (message: Message.Message): Effect.Effect<boolean, NetworkError> => {
     const space = "space" in message ? Session.spaceOf(session, message.space) : undefined
     const replica = space === undefined ? undefined : host.replica(space)
@@ -162,12 +162,6 @@ export const run = Effect.fnUntraced(function* (
     if (message._tag === "Run" && replica !== undefined && !sentAt.has(replica.space)) sentAt.set(replica.space, now)
     return Guard.send(connection, message, about)
   }
-  yield* Effect.forkScoped(
-    Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne)).pipe(
-      Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error }))
-    )
-  )
-
   /** Runs waiting to be verified and stored, per space, in order of arrival. */
   const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
 
@@ -254,36 +248,49 @@ export const run = Effect.fnUntraced(function* (
     }
   })
 
+  /** One event that does not end the connection. */
+  const handle = Effect.fnUntraced(function* (event: Exclude<Event, { readonly _tag: "Ended" }>) {
+    switch (event._tag) {
+      case "Malformed":
+        yield* Metrics.refused("message")
+        session = Session.close(event.what)
+        break
+      case "Message":
+        if (event.message._tag === "Pairing" && !greeted) {
+          yield* host.pairing(connection, event.message)
+          break
+        }
+        if (!greeted) {
+          greeted = true
+          yield* step(greet())
+        }
+        yield* step(Session.receive(session, event.message))
+        break
+      case "Changed":
+        changed.delete(event.replica.space)
+        if (greeted) yield* renew(event.replica)
+        break
+      case "Proof":
+        if (greeted) yield* step(Session.proof(session, event.space, event.proof))
+        break
+    }
+  })
+
+  /** Runs beside the loop; whichever direction ends first ends the connection. */
+  const forkBeside = (work: Effect.Effect<void, NetworkError>) =>
+    work.pipe(
+      Effect.catch((error) => Queue.offer(events, { _tag: "Ended", error })),
+      Effect.forkScoped
+    )
+
+  yield* forkBeside(readAll())
+  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne)))
   if (greeted) yield* step(opened)
   for (;;) {
     const batch = yield* Queue.takeAll(events)
     for (const event of batch) {
-      switch (event._tag) {
-        case "Ended":
-          return event.error.message
-        case "Malformed":
-          yield* Metrics.refused("message")
-          session = Session.close(event.what)
-          break
-        case "Message":
-          if (event.message._tag === "Pairing" && !greeted) {
-            yield* host.pairing(connection, event.message)
-            break
-          }
-          if (!greeted) {
-            greeted = true
-            yield* step(greet())
-          }
-          yield* step(Session.receive(session, event.message))
-          break
-        case "Changed":
-          changed.delete(event.replica.space)
-          if (greeted) yield* renew(event.replica)
-          break
-        case "Proof":
-          if (greeted) yield* step(Session.proof(session, event.space, event.proof))
-          break
-      }
+      if (event._tag === "Ended") return event.error.message
+      yield* handle(event)
     }
     yield* settleTaken()
     // a copy: what finds the mailbox full again goes back into `missed`

@@ -28,15 +28,8 @@ import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
 import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
-import {
-  EntryTooLarge,
-  ReplicaBusy,
-  type Prepared,
-  type Replica,
-  type Turn,
-  type Write,
-  type WriteError
-} from "./Replica.ts"
+import type { Replica } from "./Replica.ts"
+import { EntryTooLarge, ReplicaBusy, type Prepared, type Turn, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {

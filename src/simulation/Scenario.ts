@@ -21,7 +21,7 @@ import type { Verifier } from "../effects/Verifier.ts"
 import type { SpaceId } from "../identity/Id.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
-import type { Author } from "../runtime/Replica.ts"
+import type { Author } from "../runtime/Write.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Agents from "./Agents.ts"
 import * as Checkers from "./Checkers.ts"
@@ -64,6 +64,8 @@ export interface Figures {
   readonly virtualMillis: number
   readonly steps: number
   readonly operations: number
+  /** The names of the operations of which some were performed. */
+  readonly performed: ReadonlyArray<string>
   readonly entries: number
   readonly overturnings: number
 }
@@ -100,6 +102,7 @@ export const play = (options: Options): Played => {
   )
   const wrong = Exit.isSuccess(outcome.exit) ? outcome.exit.value : [ended(outcome.exit.cause)]
   const defects = outcome.defects.map((what): Checkers.Violation => ({ checker: "defect", what }))
+  const performed = deeds.filter((deed) => deed.outcome === "Performed")
   return {
     seed,
     violations: [...wrong, ...defects],
@@ -110,7 +113,8 @@ export const play = (options: Options): Played => {
       ...figures,
       virtualMillis: outcome.virtualMillis,
       steps: outcome.steps,
-      operations: deeds.filter((deed) => deed.outcome === "Performed").length
+      operations: performed.length,
+      performed: [...new Set(performed.map(({ name }) => name))]
     }
   }
 }

@@ -60,6 +60,8 @@ describe("a server that is killed at random moments", () => {
 
     const warnings: Array<string> = []
     const devices: Array<Device> = []
+    const over = new AbortController()
+    const pause = (millis: number) => sleep(millis, undefined, { signal: over.signal })
     try {
       for (const name of names) {
         const paired = json(await aura(["pair", "--data", data, "--json"], { env }))[0]!
@@ -75,8 +77,8 @@ describe("a server that is killed at random moments", () => {
       const answered: Array<Answered> = []
       /** Those that the server itself answered, or told a device it has. */
       const atServer: Array<Answered> = []
-      const byDevices = () => answered.length - performedAtServer
       let performedAtServer = 0
+      const byDevices = () => answered.length - performedAtServer
 
       const work = devices.map((device, index) =>
         writeAll(device, names[index]!, chance, (one, isAcknowledged) => {
@@ -88,7 +90,7 @@ describe("a server that is killed at random moments", () => {
         while (performedAtServer < operationsAtServer) {
           const isDue = byDevices() >= (performedAtServer * names.length * operationsPerDevice) / operationsAtServer
           const one = isDue ? await performAt(data, `at the server ${performedAtServer}`) : undefined
-          if (one === undefined) await sleep(10)
+          if (one === undefined) await pause(10)
           else {
             performedAtServer++
             answered.push(one)
@@ -101,7 +103,7 @@ describe("a server that is killed at random moments", () => {
         const share = (names.length * operationsPerDevice) / (kills + 1)
         for (let kill = 0; kill < kills; kill++) {
           const moment = share * (kill + 0.5 + chance.fraction())
-          while (byDevices() < moment) await sleep(1)
+          while (byDevices() < moment) await pause(1)
           await stop(server, "SIGKILL")
           expectAll(await stateOnDisk(data, space), [...atServer], `on the server's disk after kill ${kill}`)
           if (killsWhileStarting.has(kill)) {
@@ -137,6 +139,7 @@ describe("a server that is killed at random moments", () => {
       assert.deepInclude(verified, { ok: true, forks: 0 })
       assert.deepStrictEqual(warnings, [])
     } finally {
+      over.abort()
       await Promise.all(devices.map((device) => device.close()))
     }
   })

@@ -18,7 +18,7 @@ import * as Decision from "../../src/trust/Decision.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import * as Definition from "../../src/trust/Definition.ts"
 import type { DeviceId } from "../../src/identity/Id.ts"
-import type { Write } from "../../src/runtime/Replica.ts"
+import type { Write } from "../../src/runtime/Write.ts"
 import * as Redacted from "effect/Redacted"
 
 const definition = Result.getOrThrow(

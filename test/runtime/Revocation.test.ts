@@ -11,6 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Network } from "../../src/effects/Network.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
+import type { Notice } from "../../src/runtime/Desk.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import * as Message from "../../src/sync/Message.ts"
 import * as PairingCode from "../../src/sync/PairingCode.ts"
@@ -160,7 +161,7 @@ describe("a revoked device", () => {
           const carols = yield* agentOn(his, hub, "carol")
           const two = carols.replica(space)!
           assert.deepStrictEqual(entriesOf(two), { before: "3", beyond: "1", elsewhere: "1" })
-          const notices: Array<Replica.Notice> = []
+          const notices: Array<Notice> = []
           two.listen((notice) => notices.push(notice))
           yield* carols.connect("alice", alice.device)
           yield* until("Carol hears of it", () => entriesOf(two)["beyond"] === undefined)

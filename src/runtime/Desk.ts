@@ -1,0 +1,198 @@
+/**
+ * What a replica's writer has in front of it: the books, the store they are kept in, and how far to trust that the two
+ * still say the same.
+ *
+ * A commit whose outcome is unknown leaves the books behind the store (`isStale`). Nothing is done then before the store
+ * was read again, and readers are told of it with the books that show it. A turn that begins calls `attempt` or
+ * `recover`; one that took something calls `settle`.
+ *
+ * A desk is changed in place by the turn that runs, and never handed out; only `abandoned` and `listeners` change between
+ * turns. It has no queue and knows no turns: those are the replica's.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { SecureRandom } from "effect/crypto/SecureRandom"
+import { JournalStore, type Commit, type JournalStoreError } from "../effects/JournalStore.ts"
+import { Keys } from "../effects/Keys.ts"
+import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
+import { Time } from "../effects/Time.ts"
+import { Verifier } from "../effects/Verifier.ts"
+import type { FeedId, SpaceId } from "../identity/Id.ts"
+import * as Metrics from "../observability/Metrics.ts"
+import * as Checkpoint from "./Checkpoint.ts"
+import { fold, type Folded } from "./Fold.ts"
+import * as Judging from "./Judging.ts"
+import type * as Ledger from "./Ledger.ts"
+import { abandonedFeeds, isRestored, openToken } from "./Token.ts"
+
+/** Something happened that readers may want to know; given after the books moved. */
+export interface Notice {
+  /** State fields that changed; "*" when the whole journal was folded anew. */
+  readonly fields: ReadonlySet<string>
+  readonly authorityGrew: boolean
+  readonly overturned: boolean
+  /** Proofs of forks found in this turn, for everyone. */
+  readonly proofs: ReadonlyArray<Uint8Array>
+}
+
+export interface Desk {
+  readonly space: SpaceId
+  readonly store: JournalStore["Service"]
+  readonly keys: Keys["Service"]
+  readonly verifier: Verifier["Service"]
+  readonly time: Time["Service"]
+  readonly random: SecureRandom["Service"]
+  /** The books, and where the store did not hold what was written. Another one after each folding. */
+  folded: Folded
+  /** Own feeds that must not be continued: the store may have lost some of them, or a peer knows more. */
+  readonly abandoned: Set<FeedId>
+  /** Own feeds that this process began: nobody can know more of them. */
+  readonly begun: Set<FeedId>
+  readonly listeners: Set<(notice: Notice) => void>
+  /** The store may hold something else than the books say; nothing is done before it was read again. */
+  isStale: boolean
+  /** Something was overturned that readers still see as it was, because the store could not be read back. */
+  isOverturnOwed: boolean
+  /** Entries that the last checkpoint row holds. */
+  checkpointed: number
+}
+
+/** Reads a space back and compares the tokens: feeds of this device that may have been lost are not continued. */
+export const open = Effect.fnUntraced(function* (
+  space: SpaceId
+): Effect.fn.Return<
+  Desk,
+  JournalStoreError | SecretStoreError,
+  JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom
+> {
+  const store = yield* JournalStore
+  const keys = yield* Keys
+  const verifier = yield* Verifier
+  const time = yield* Time
+  const random = yield* SecureRandom
+  const secrets = yield* SecretStore
+  const restored = yield* isRestored(store, secrets, space)
+  const folded = yield* fold(store, space, time.now().millis, "from checkpoint")
+  const abandoned = yield* abandonedFeeds(store, space)
+  if (restored)
+    for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
+  yield* openToken(store, secrets, random, space, abandoned)
+  return {
+    space,
+    store,
+    keys,
+    verifier,
+    time,
+    random,
+    folded,
+    abandoned,
+    begun: new Set(),
+    listeners: new Set(),
+    isStale: false,
+    isOverturnOwed: false,
+    checkpointed: folded.ledger.applied
+  }
+})
+
+export const commit = (desk: Desk, parts: Omit<Commit, "space">): Effect.Effect<void, JournalStoreError> =>
+  desk.store.commit({ space: desk.space, ...parts })
+
+/** What touches the store: after books that lag were brought up, and noting when they may lag again. */
+export const attempt = <A>(
+  desk: Desk,
+  work: Effect.Effect<A, JournalStoreError>
+): Effect.Effect<A, JournalStoreError> =>
+  Effect.andThen(recover(desk), work).pipe(Effect.onError((cause) => Effect.sync(() => doubt(desk, cause))))
+
+/** Reads books that lag anew, for a turn that begins: what it finds is news to readers. */
+export const recover = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
+  Effect.suspend(() =>
+    desk.isStale
+      ? Effect.andThen(
+          readBack(desk),
+          Effect.suspend(() => {
+            const overturned = desk.isOverturnOwed
+            desk.isOverturnOwed = false
+            return tell(desk, { fields: everyField, authorityGrew: true, overturned, proofs: [] })
+          })
+        )
+      : Effect.void
+  )
+
+/** Whether something that had been judged no longer is, or is judged otherwise. */
+const isUndone = (before: Ledger.Ledger, after: Ledger.Ledger): boolean => {
+  for (const { feed, judged } of before.lines.values()) if ((after.lines.get(feed.id)?.judged ?? 0) < judged) return true
+  for (const key of before.quarantine.keys()) if (!after.quarantine.has(key)) return true
+  for (const [key, { feed, seq }] of after.quarantine)
+    if (!before.quarantine.has(key) && seq < (before.lines.get(feed)?.judged ?? 0)) return true
+  return false
+}
+
+/** Notes of a commit that failed whether the store may hold it all the same. */
+export const doubt = (desk: Desk, cause: Cause.Cause<JournalStoreError>): void => {
+  if (isUnsure(cause)) desk.isStale = true
+}
+
+/**
+ * Moves the books on and tells everyone; folds anew when a verdict was overturned. Never fails: what led here is durable,
+ * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
+ */
+export const settle = Effect.fnUntraced(function* (desk: Desk, took: boolean, proofs: ReadonlyArray<Uint8Array> = []) {
+  const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
+  if (advance.applied > 0) yield* Metrics.applied(advance.applied)
+  if (advance.overturned) desk.isStale = true
+  yield* readBack(desk).pipe(
+    Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message))
+  )
+  if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
+    // what was overturned is told with the books that show it, be it later
+    if (advance.overturned) desk.isOverturnOwed = true
+    const overturned = desk.isOverturnOwed && !desk.isStale
+    if (overturned) desk.isOverturnOwed = false
+    const fields = overturned ? everyField : advance.fields
+    yield* tell(desk, { fields, authorityGrew: advance.authorityGrew, overturned, proofs })
+  }
+})
+
+/** Writes the checkpoint row if enough was applied since the last one that it pays. */
+export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMin: number) {
+  const { ledger } = desk.folded
+  if (desk.isStale || Math.abs(ledger.applied - desk.checkpointed) < entriesMin) return
+  const bytes = Checkpoint.encode(ledger)
+  if (bytes === undefined) return
+  desk.checkpointed = ledger.applied
+  yield* commit(desk, { locals: [{ name: Checkpoint.checkpointRow, bytes }] }).pipe(
+    Effect.catch((error) => Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message))
+  )
+})
+
+const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
+  Effect.suspend(() =>
+    desk.isStale
+      ? Effect.map(fold(desk.store, desk.space, desk.time.now().millis, "whole"), (anew) => {
+          if (isUndone(desk.folded.ledger, anew.ledger)) desk.isOverturnOwed = true
+          desk.folded = anew
+          desk.isStale = false
+        })
+      : Effect.void
+  )
+
+const tell = Effect.fnUntraced(function* (desk: Desk, notice: Notice) {
+  for (const listener of desk.listeners) {
+    const told = Result.try(() => listener(notice))
+    if (Result.isFailure(told)) yield* Effect.logError("a listener of a replica threw", told.failure)
+  }
+})
+
+const everyField: ReadonlySet<string> = new Set(["*"])
+
+/** After these the store may or may not hold what was handed to it. */
+const isUnsure = (cause: Cause.Cause<JournalStoreError>): boolean => {
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+  return (
+    failure === undefined ||
+    failure.error.reason._tag === "JournalUnavailable" ||
+    failure.error.reason._tag === "JournalConflict"
+  )
+}

@@ -1,0 +1,82 @@
+/**
+ * A write: what somebody asks a replica to say, what it is given when its turn has come, and how it may end.
+ *
+ * The words between those who ask (runtime/Operations.ts) and the one writer that answers (runtime/Authoring.ts).
+ * Nothing here decides or stores anything.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { JournalStoreError } from "../effects/JournalStore.ts"
+import type { KeysError } from "../effects/Keys.ts"
+import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
+import type * as Entry from "../journal/Entry.ts"
+import type * as Feed from "../journal/Feed.ts"
+import type * as Ledger from "./Ledger.ts"
+
+/** What a write is given when its turn has come. */
+export interface Turn {
+  readonly ledger: Ledger.Ledger
+  /** Hybrid time of the entry, above everything judged here. */
+  readonly time: number
+  readonly feed: FeedId
+  readonly seq: number
+  /** The i-th new id of this entry. */
+  readonly newId: (index: number) => string
+}
+
+/** What a write wants to say. */
+export interface Prepared<A> {
+  readonly definition: DefinitionId | undefined
+  readonly facts: ReadonlyArray<Entry.Fact>
+  readonly answer: A
+  /** What it changes stands on the changes before it: the next write has to see it first. */
+  readonly endsTurn?: boolean
+  /** Kept with the entry for repeats of the same request. */
+  readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
+}
+
+/** A key that is not this device's: the space's root, in the hands of who has the recovery words. */
+export interface Author {
+  readonly device: DeviceId
+  readonly sign: (message: Uint8Array) => Effect.Effect<Uint8Array, KeysError>
+}
+
+/** One entry to be written by this device, or by `as`. `prepare` is synchronous and may refuse. */
+export interface Write<A, E> {
+  readonly kind: Feed.FeedKind
+  /** Writes in another's name, each time into a new feed: nobody can know here where its last one ended. */
+  readonly as?: Author
+  readonly request: Entry.Request | undefined
+  readonly prepare: (turn: Turn) => Result.Result<Prepared<A>, E>
+}
+
+/** What an operation wants to write does not fit an entry. Nothing was written. */
+export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>()("EntryTooLarge", {
+  bytes: Schema.Finite,
+  allowed: Schema.Finite
+}) {
+  override get message(): string {
+    return `an entry of ${this.bytes} bytes is too large: at most ${this.allowed}; split the operation`
+  }
+}
+
+/** More writes wait than are allowed to. Nothing was written; try again when some have ended. */
+export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy", { allowed: Schema.Finite }) {
+  override get message(): string {
+    return `${this.allowed} writes are waiting already: wait for some to end`
+  }
+}
+
+/** Where a write ended up; durable when it is told. */
+export interface Written<A> {
+  readonly answer: A
+  readonly position: Feed.Position
+}
+
+/** Why a write of any kind can fail. */
+export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError
+
+/** How a write ended. */
+export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void
