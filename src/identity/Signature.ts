@@ -23,7 +23,7 @@ import { ed25519 } from "@noble/curves/ed25519.js"
 import { sha512 } from "@noble/hashes/sha2.js"
 import { concatBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
-import { publicKeyBytes, signatureBytes } from "./Signing.ts"
+import { signatureBytes } from "./Signing.ts"
 
 /** Costs a scalar multiplication, about a millisecond: ask once per key. */
 export const isSound = (publicKey: Uint8Array): boolean =>

@@ -219,14 +219,21 @@ const assemble = Effect.fnUntraced(function* <Name extends string>(
   const { space } = yield* founder.use(({ agent }) => agent.createSpace(root, app.definition))
   const here = [founder]
   for (const actor of others) {
-    const can = Object.entries<ReadonlyArray<string> | undefined>(options.can ?? {}).find(([name]) => name === actor.name)
+    const can = Object.entries<ReadonlyArray<string> | undefined>(options.can ?? {}).find(
+      ([name]) => name === actor.name
+    )
     const texts = can?.[1]
     const rights = texts === undefined ? [all] : [...new Set(["space:read", ...texts])].map(capability)
     yield* Incidents.join(
       actor,
       founder,
       space,
-      rights.map((right) => ({ capability: right, depth: texts === undefined ? 1 : 0, from: undefined, until: undefined }))
+      rights.map((right) => ({
+        capability: right,
+        depth: texts === undefined ? 1 : 0,
+        from: undefined,
+        until: undefined
+      }))
     )
     here.push(actor)
     if (!(yield* World.eventually(haveSettled(here, space), { withinMillis: settlingMillis })))
@@ -238,7 +245,12 @@ const assemble = Effect.fnUntraced(function* <Name extends string>(
 /** Whether all that take each other for members have the same; who was admitted has to know of it. */
 const haveSettled = (actors: ReadonlyArray<Actor>, space: Replica["space"]): Effect.Effect<boolean> =>
   Effect.map(
-    Effect.forEach(actors, (actor) => Effect.map(actor.use((device) => Incidents.replicaOf(device, space)), (replica) => ({ device: actor.device, replica }))),
+    Effect.forEach(actors, (actor) =>
+      Effect.map(
+        actor.use((device) => Incidents.replicaOf(device, space)),
+        (replica) => ({ device: actor.device, replica })
+      )
+    ),
     Checkers.doAllAgree
   ).pipe(Effect.orElseSucceed(() => false))
 
@@ -261,7 +273,10 @@ export const createTestEffects = (
     Layer.orDie(MemoryNetwork.layer(hub, place)),
     NobleVerifier.layer,
     ClockTime.layer(),
-    Layer.succeed(SecureRandom.SecureRandom, SecureRandom.make((size) => chance.bytes(size)))
+    Layer.succeed(
+      SecureRandom.SecureRandom,
+      SecureRandom.make((size) => chance.bytes(size))
+    )
   )
 }
 

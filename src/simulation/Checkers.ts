@@ -151,21 +151,15 @@ const doAgree = (one: Side, other: Side): boolean => {
 }
 
 /** Whether two replicas have the same, and nothing waits: asked again and again until the world has converged. */
-export const isAlike = (one: Replica, other: Replica): boolean =>
-  canonical([...Ledger.frontier(one.ledger())].toSorted(byFeed)) ===
-    canonical([...Ledger.frontier(other.ledger())].toSorted(byFeed)) && [one, other].every(isSettled)
-
-/** Whether the replica takes this device for a member, by its books. */
-const takes = (replica: Replica, device: DeviceId): boolean => {
-  const { authority } = replica.ledger()
-  return (
-    authority !== undefined &&
-    Authority.members(authority).some((member) => member.device === device && !member.revoked)
-  )
+export const isAlike = (one: Replica, other: Replica): boolean => {
+  const [ours, theirs] = [Ledger.frontier(one.ledger()), Ledger.frontier(other.ledger())]
+  if (ours.size !== theirs.size) return false
+  for (const [feed, { mark, seq }] of ours) {
+    const their = theirs.get(feed)
+    if (their === undefined || their.seq !== seq || their.mark !== mark) return false
+  }
+  return [one, other].every(isSettled)
 }
-
-const byFeed = ([a]: readonly [FeedId, Frontier.Head], [b]: readonly [FeedId, Frontier.Head]): number =>
-  a < b ? -1 : 1
 
 /** Nothing within the limits of its feed waits or is held. */
 const isSettled = (replica: Replica): boolean => {

@@ -130,9 +130,10 @@ export const within = <A, E>(
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, E | ProcessKilled> =>
   caller.wait<A, E | ProcessKilled>((resume) => {
-    const killed = Effect.fail(new ProcessKilled({ name: process.name }))
-    if (!process.isAlive()) return resume(killed)
-    const forget = process.onKill(() => resume(killed))
+    // an error is made when it is needed: it looks at its stack, which takes longer than all the rest of a call
+    const killed = (): void => resume(Effect.fail(new ProcessKilled({ name: process.name })))
+    if (!process.isAlive()) return killed()
+    const forget = process.onKill(killed)
     let withdrawn = false
     let fiber: Fiber.Fiber<A, E> | undefined
     process.post(() => {

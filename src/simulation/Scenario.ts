@@ -378,7 +378,7 @@ const attemptIncident = (stage: Stage, story: Story.Story, incident: Story.Incid
 }
 
 /** Looks in a row at which all have to agree: who has just joined, or is about to hear of it, agrees too soon. */
-const agreementsMin = 12
+const agreementsMin = 4
 
 /** Demands that everybody agrees, then asks the checkers. */
 const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, deeds: ReadonlyArray<Workload.Deed>) {
@@ -388,7 +388,7 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
     areAgreed(stage, actors),
     (isAgreed) => (agreements = isAgreed ? agreements + 1 : 0) >= agreementsMin
   )
-  const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis })
+  const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis, everyMillis: 1_000 })
   // what could not be read back for a moment is read without anybody asking
   yield* Effect.sleep("25 seconds")
   const evidence = (yield* Effect.forEach(actors, (actor) => evidenceOf(stage, actor))).flat()

@@ -49,7 +49,10 @@ describe("Aura.test", () => {
         return typeof error === "object" && error !== null && "_tag" in error ? error._tag : error
       }
     }
-    assert.strictEqual(tagOf(() => devices.alice.perform("add", { title: " " })), "TitleEmpty")
+    assert.strictEqual(
+      tagOf(() => devices.alice.perform("add", { title: " " })),
+      "TitleEmpty"
+    )
     devices.alice.revoke("bob")
     settle()
     devices.alice.perform("add", { title: "milk" })

@@ -9,7 +9,11 @@ const played = (seed: number): Played => play({ seed, keyring, verifier })
 
 const holds = (world: Played): void => {
   const wrong = world.violations.map(({ checker, what }) => `${checker}: ${what}`)
-  assert.deepStrictEqual(wrong, [], `seed ${world.seed}; play it again: aura simulate --seed ${world.seed}\n${world.about}`)
+  assert.deepStrictEqual(
+    wrong,
+    [],
+    `seed ${world.seed}; play it again: aura simulate --seed ${world.seed}\n${world.about}`
+  )
 }
 
 describe("Seeds that once failed", () => {
