@@ -7,9 +7,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { createPrivateKey, sign, type KeyObject } from "node:crypto"
+import { chmodSync, existsSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import * as ClockTime from "../src/handlers/memory/ClockTime.ts"
@@ -24,7 +26,9 @@ import * as FileKeys from "../src/handlers/node/FileKeys.ts"
 import * as TlsNetwork from "../src/handlers/node/TlsNetwork.ts"
 import * as RecoveryWords from "../src/identity/RecoveryWords.ts"
 import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
+import { JournalStore } from "../src/effects/JournalStore.ts"
 import { Network, type Connection } from "../src/effects/Network.ts"
+import { checkpointRow } from "../src/runtime/Checkpoint.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
 import { batches, writes, type Write } from "./workload.ts"
 
@@ -118,11 +122,30 @@ const diskEffects = (directory: string) => {
  * with `checkpoint: false`, by replaying and verifying the whole journal. `close` leaves the directory closed: journal
  * packed, checkpoint written, no lock.
  */
-export const store = (_options: { readonly checkpoint: boolean }): WritableStore => {
-  const open = async (directory: string): Promise<Writer> =>
-    writer(await Aura.open({ app, effects: diskEffects(directory), found: { root } }))
+export const store = ({ checkpoint }: { readonly checkpoint: boolean }): WritableStore => {
+  const open = async (directory: string): Promise<Writer> => {
+    // a copied directory has lost the mode that secrets demand
+    if (existsSync(join(directory, "secrets"))) chmodSync(join(directory, "secrets"), 0o700)
+    const effects = diskEffects(directory)
+    return writer(await Aura.open({ app, effects: checkpoint ? effects : withoutCheckpoint(effects), found: { root } }))
+  }
   return { open, fill: async (directory) => fill(await open(directory)) }
 }
+
+/** The journal is there as it is, its checkpoint is not: opening folds it whole. */
+const withoutCheckpoint = (effects: ReturnType<typeof diskEffects>): ReturnType<typeof diskEffects> =>
+  Layer.merge(
+    effects,
+    Layer.effect(
+      JournalStore,
+      Effect.map(JournalStore, (store) =>
+        JournalStore.of({
+          ...store,
+          local: (space, name) => (name === checkpointRow ? Effect.succeed(Option.none()) : store.local(space, name))
+        })
+      )
+    ).pipe(Layer.provide(effects))
+  )
 
 const fill = async (to: Writer): Promise<void> => {
   for (const batch of batches) await to.append(batch)
@@ -240,9 +263,11 @@ const freePort = async (): Promise<number> => {
   return typeof found === "object" && found !== null ? found.port : 0
 }
 
+const tasks = join(import.meta.dirname, "../examples/tasks/app.ts")
+
 /** `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address. */
 export const serve = (port: number, directory: string): Server => ({
   command: process.execPath,
-  arguments: [join(import.meta.dirname, "../dist/cli.js"), "serve", "--data", directory, "--http-port", String(port)],
+  arguments: [join(import.meta.dirname, "../dist/cli.js"), "serve", "--data", join(directory, "data"), "--port", "0", "--http", String(port), "--app", tasks],
   ready: `http://127.0.0.1:${port}/readyz`
 })

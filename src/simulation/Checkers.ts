@@ -9,7 +9,6 @@ import { short, type DeviceId, type EntryHash, type FeedId } from "../identity/I
 import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
-import type * as Frontier from "../journal/Frontier.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
@@ -159,6 +158,15 @@ export const isAlike = (one: Replica, other: Replica): boolean => {
     if (their === undefined || their.seq !== seq || their.mark !== mark) return false
   }
   return [one, other].every(isSettled)
+}
+
+/** Whether the replica takes this device for a member, by its books. */
+export const takes = (replica: Replica, device: DeviceId): boolean => {
+  const { authority } = replica.ledger()
+  return (
+    authority !== undefined &&
+    Authority.members(authority).some((member) => member.device === device && !member.revoked)
+  )
 }
 
 /** Nothing within the limits of its feed waits or is held. */

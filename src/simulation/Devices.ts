@@ -48,7 +48,7 @@ export const program =
     Effect.gen(function* () {
       const scope = yield* Effect.scope
       const world = yield* Layer.build(installed)
-      let agent: Agent.Agent["Service"] | undefined
+      let agent: Agent.Agent["Service"] | undefined = undefined
       const seen = (connection: Connection): Connection => ({
         ...connection,
         send: (frame) =>

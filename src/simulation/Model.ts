@@ -4,7 +4,7 @@
  * It asks the oracle (Oracle.ts) who was entitled, and joins what is left by definition: sums, latest times, additions
  * that no later removal names. It shares neither state nor code with journal/crdt or runtime/Ledger.ts.
  */
-import type { DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
+import type { DeviceId, FeedId } from "../identity/Id.ts"
 import { toBytes } from "../identity/Id.ts"
 import type * as Cbor from "../journal/Cbor.ts"
 import type { Position } from "../journal/Feed.ts"
@@ -174,8 +174,3 @@ const names = (removal: Said, one: Said): boolean => {
     )
   )
 }
-
-/** Hashes of everything in a feed, for comparing histories. */
-export const histories = (
-  entries: Iterable<{ readonly feed: { readonly id: FeedId }; readonly seq: number; readonly hash: EntryHash }>
-): ReadonlyMap<string, EntryHash> => new Map([...entries].map(({ feed, hash, seq }) => [`${feed.id} ${seq}`, hash]))

@@ -396,7 +396,7 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
   stage.entries = () => Math.max(...evidence.map(({ records }) => records.data.length + records.authority.length))
   const mayFork = new Set([...stage.mayFork, ...(story.liar === undefined ? [] : [story.liar])])
   const open = deeds.filter(({ outcome, who }) => outcome === "Open" && who !== story.liar)
-  return [
+  const wrong = [
     ...(converged ? [] : [{ checker: "liveness", what: "the replicas do not converge" }]),
     ...open.map(({ key, name }) => ({ checker: "liveness", what: `${name} "${key}" never got an answer` })),
     ...stage.watch.violations(),
@@ -407,6 +407,36 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
       mayFork: new Set([...mayFork].map(stage.people.deviceOf))
     })
   ]
+  // last, for it writes
+  return wrong.length > 0 ? wrong : yield* isAcknowledged(stage, actors)
+})
+
+/** Time within which everybody has said that they have it. */
+const acknowledgementMillis = 5 * 60_000
+
+/** In a space of friends who all agree, what one does is soon acknowledged by all. */
+const isAcknowledged = Effect.fnUntraced(function* (stage: Stage, actors: ReadonlyArray<Actor>) {
+  const [first] = actors
+  const sides = yield* Effect.forEach(actors, (actor) =>
+    actor.use(({ agent }) => Effect.sync(() => ({ device: agent.device, replica: agent.replica(stage.space()) })))
+  )
+  const isFriendly = sides.every(
+    ({ replica }) => replica !== undefined && sides.every(({ device }) => Checkers.takes(replica, device))
+  )
+  if (first === undefined || !isFriendly || stage.actors.size !== actors.length) return []
+  const everybody = first.use((device) =>
+    Effect.gen(function* () {
+      const replica = yield* Incidents.replicaOf(device, stage.space())
+      const { perform } = yield* Operations.performer(
+        { replica, device: first.device, store: device.store },
+        Notebook.app
+      )
+      const { position } = yield* perform("count", { amount: 1 })
+      if (position !== undefined) yield* device.agent.acknowledged(stage.space(), position, { _tag: "AllMembers" })
+    })
+  )
+  const answer = yield* Effect.timeoutOption(everybody, acknowledgementMillis)
+  return answer._tag === "Some" ? [] : [{ checker: "acknowledgement", what: `${first.name} waits for somebody's word` }]
 })
 
 const evidenceOf = (stage: Stage, actor: Actor): Effect.Effect<ReadonlyArray<Checkers.Evidence>, unknown> =>
