@@ -268,6 +268,17 @@ const tasks = join(import.meta.dirname, "../examples/tasks/app.ts")
 /** `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address. */
 export const serve = (port: number, directory: string): Server => ({
   command: process.execPath,
-  arguments: [join(import.meta.dirname, "../dist/cli.js"), "serve", "--data", join(directory, "data"), "--port", "0", "--http", String(port), "--app", tasks],
+  arguments: [
+    join(import.meta.dirname, "../dist/cli.js"),
+    "serve",
+    "--data",
+    join(directory, "data"),
+    "--port",
+    "0",
+    "--http",
+    String(port),
+    "--app",
+    tasks
+  ],
   ready: `http://127.0.0.1:${port}/readyz`
 })
