@@ -244,14 +244,18 @@ export const layer: Layer.Layer<
       )
     )
 
-    // held entries come of age without anybody saying a word
+    // held entries come of age, and a store answers again, without anybody saying a word
     yield* Effect.forkScoped(
       Effect.suspend(() =>
-        Effect.forEach([...replicas.values()].filter(hasHeld), (replica) => replica.refresh, { discard: true })
-      ).pipe(
-        Effect.catch((error) => Effect.logWarning("held entries could not be judged", error.message)),
-        Effect.repeat(Schedule.spaced("10 seconds"))
-      )
+        Effect.forEach(
+          [...replicas.values()].filter((replica) => replica.isLagging() || hasHeld(replica)),
+          ({ refresh }) =>
+            Effect.catch(refresh, (error) =>
+              Effect.logWarning("the journal store can't be read back yet", error.message)
+            ),
+          { discard: true }
+        )
+      ).pipe(Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
     return Agent.of({

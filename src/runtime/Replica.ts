@@ -67,6 +67,8 @@ export interface Replica {
   readonly forks: () => ReadonlyMap<FeedId, ForkKnown>
   /** Judges what time or new knowledge has released; harmless at any time. */
   readonly refresh: Effect.Effect<void, JournalStoreError>
+  /** Whether the store may hold more than the books show, since nobody knows what became of a commit. */
+  readonly isLagging: () => boolean
   /** Holds a peer's frontier against our own feeds: one that reaches further, or differs, is not continued. */
   readonly compare: (frontier: Frontier.Frontier) => void
   /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
@@ -208,6 +210,7 @@ export const open = Effect.fn("Replica.open")(function* (
     receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
     prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),
     refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),
+    isLagging: () => desk.isStale,
     load: Effect.fnUntraced(function* (feed: FeedId, from: number, bytesMax: number) {
       const header = desk.folded.ledger.lines.get(feed)?.feed.bytes
       const limit = desk.folded.ledger.lines.has(feed)

@@ -139,25 +139,41 @@ export interface Side {
   readonly replica: Replica
 }
 
-/** Whether all who take each other for members have the same. */
-export const doAllAgree = (sides: ReadonlyArray<Side>): boolean =>
-  sides.every((one) => sides.every((other) => one === other || doAgree(one, other)))
+/**
+ * Whether all who take each other for members have the same, and nobody holds anything back: what comes of age later may
+ * change who is a member.
+ */
+export const doAllAgree = (sides: ReadonlyArray<Side>): boolean => {
+  // whom somebody has put out may wait for ever for what nobody tells it any more
+  const isIn = (one: Side): boolean =>
+    sides.every(({ replica }) => replica.ledger().authority === undefined || takes(replica, one.device))
+  return sides.every(
+    (one) =>
+      !isHolding(one.replica) &&
+      (!isIn(one) || one.replica.ledger().authority === undefined || isSettled(one.replica)) &&
+      sides.every((other) => one === other || doAgree(one, other))
+  )
+}
+
+/** Whether something here is too far ahead of the clock to be judged now. */
+export const isHolding = (replica: Replica): boolean =>
+  [...replica.ledger().lines.values()].some(({ blocked, pending }) => blocked?._tag === "Held" && pending.length > 0)
 
 const doAgree = (one: Side, other: Side): boolean => {
   // who was admitted and knows nothing of it has not come in yet
   if (one.replica.ledger().authority === undefined) return !takes(other.replica, one.device)
-  return !takes(one.replica, other.device) || !takes(other.replica, one.device) || isAlike(one.replica, other.replica)
+  return !takes(one.replica, other.device) || !takes(other.replica, one.device) || haveSame(one.replica, other.replica)
 }
 
-/** Whether two replicas have the same, and nothing waits: asked again and again until the world has converged. */
-export const isAlike = (one: Replica, other: Replica): boolean => {
+/** Whether two replicas have the same entries. */
+const haveSame = (one: Replica, other: Replica): boolean => {
   const [ours, theirs] = [Ledger.frontier(one.ledger()), Ledger.frontier(other.ledger())]
   if (ours.size !== theirs.size) return false
   for (const [feed, { mark, seq }] of ours) {
     const their = theirs.get(feed)
     if (their === undefined || their.seq !== seq || their.mark !== mark) return false
   }
-  return [one, other].every(isSettled)
+  return true
 }
 
 /** Whether the replica takes this device for a member, by its books. */

@@ -10,6 +10,9 @@
  *   the future       an entry minutes ahead
  *   noise            frames that are no messages, runs that end in mid-air
  *
+ * It does not show two histories of its authority feed: what a revocation on one of the branches means to who has the
+ * other is not settled between replicas.
+ *
  * What must hold: nobody counts more of it than the entry that both histories share, nobody gains or loses a right, and
  * those who were told different things agree in the end.
  */

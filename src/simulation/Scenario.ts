@@ -208,7 +208,7 @@ const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story) {
     const until = joined
       .slice(0, joined.findIndex((one) => one.name === name) + 1)
       .map((one) => actorOf(stage, one.name))
-    if (!(yield* World.eventually(areAlike(stage, until), { withinMillis: convergenceMillis })))
+    if (!(yield* World.eventually(areAgreed(stage, until), { withinMillis: convergenceMillis })))
       return yield* Effect.die(new Error(`${name} never came to know the space`))
   }
   const knowledge =
@@ -231,19 +231,6 @@ const knowledgeOf = (stage: Stage, agent: Devices.Device["agent"]): Effect.Effec
       founding: Authority.admissionOf(ledger.authority!, founder)!.hash
     }
   })
-
-const areAlike = (stage: Stage, actors: ReadonlyArray<Actor>): Effect.Effect<boolean> =>
-  Effect.gen(function* () {
-    const replicas = yield* Effect.forEach(actors, (actor) =>
-      actor.use(({ agent }) => Effect.sync(() => agent.replica(stage.space())))
-    )
-    const [first] = replicas
-    return (
-      first !== undefined &&
-      first.ledger().authority !== undefined &&
-      replicas.every((replica) => replica !== undefined && Checkers.isAlike(first, replica))
-    )
-  }).pipe(Effect.orElseSucceed(() => false))
 
 /** The safety phase, until everything is healed and everybody has an answer. */
 const suffer = Effect.fnUntraced(function* (
@@ -445,8 +432,7 @@ const evidenceOf = (stage: Stage, actor: Actor): Effect.Effect<ReadonlyArray<Che
       const replica = agent.replica(stage.space())
       if (replica === undefined) return []
       // an entry may come of age between its last look at the clock and ours
-      const lines = [...replica.ledger().lines.values()]
-      if (lines.some(({ blocked }) => blocked?._tag === "Held")) yield* replica.refresh
+      if (Checkers.isHolding(replica)) yield* replica.refresh
       const records = yield* Records.read(store, stage.space())
       const nowMillis = World.beginUnixMillis + stage.world.now() + actor.skewMillis
       return [{ name: actor.name, device: agent.device, nowMillis, replica, records }]

@@ -22,7 +22,7 @@ describe("Seeds that once failed", () => {
 
 describe("A handful of worlds", () => {
   it("are safe and converge, and together try what a space can go through", () => {
-    const worlds = Array.from({ length: 20 }, (_, index) => played(index + 1))
+    const worlds = Array.from({ length: 12 }, (_, index) => played(index + 1))
     worlds.forEach(holds)
     const performed = new Set(worlds.flatMap((world) => world.figures.performed))
     assert.sameMembers([...performed], Object.keys(Notebook.app.operations))
