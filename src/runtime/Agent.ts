@@ -250,8 +250,8 @@ export const layer: Layer.Layer<
         Effect.forEach(
           [...replicas.values()].filter((replica) => replica.isLagging() || hasHeld(replica)),
           ({ refresh }) =>
-            Effect.catch(refresh, (error) =>
-              Effect.logWarning("the journal store can't be read back yet", error.message)
+            refresh.pipe(
+              Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message))
             ),
           { discard: true }
         )
