@@ -24,7 +24,8 @@ export interface Deed {
   readonly key: string
   readonly name: Notebook.Name
   readonly payload: unknown
-  outcome: "Open" | "Performed" | "Refused"
+  /** Forgotten: it was performed before, and nobody knows any more with what result. */
+  outcome: "Open" | "Performed" | "Forgotten" | "Refused"
   result: unknown
   /** Some attempt ended without an answer. */
   isUnsure: boolean
@@ -72,6 +73,7 @@ export const attempt = (
 const hear = (deed: Deed, exit: Exit.Exit<Operations.Performed<unknown>, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return tell(deed, "Performed", exit.value.result)
   const error = Cause.squash(exit.cause)
+  if (error instanceof Operations.RequestConflict) return tell(deed, "Forgotten", undefined)
   if (isVerdict(error)) return tell(deed, "Refused", undefined)
   deed.isUnsure = true
   return false

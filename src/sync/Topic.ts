@@ -285,7 +285,7 @@ export const want = (topic: Topic, feed: FeedId, from: number): Next | Breach =>
   if (wants > questionsMax(topic.credited)) return { breach: `it asked ${wants} times for feeds from an earlier point` }
   const exhausted = new Map(topic.exhausted)
   exhausted.delete(feed)
-  if (!mayTell(topic) || !topic.share.feeds.has(feed)) return { topic: { ...topic, wants }, asks: [] }
+  // Kept even where there is nothing to give now: the feed may be back in the journal, or the peer, before it asks again.
   const next = new Map(topic.next).set(feed, from)
   return pump({ ...topic, wants, exhausted, next, rewound: new Set(topic.rewound).add(feed) })
 }
