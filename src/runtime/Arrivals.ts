@@ -2,7 +2,8 @@
  * Runs as peers brought them, decoded, put together where they follow each other, and checked by as few signatures as
  * will do: the last signature of a stretch covers all of it, so a stretch is one run under one signature.
  *
- * A stretch never crosses a multiple of 1 024, where a kept signature has to stay. If a stretch's signature is bad its
+ * A stretch is of one peer, since what becomes of it is told to who brought it, and to nobody else; and it never crosses a
+ * multiple of 1 024, where a kept signature has to stay. If a stretch's signature is bad its
  * runs are checked one by one: what comes before the first bad one is still good.
  */
 import * as Effect from "effect/Effect"
@@ -19,6 +20,8 @@ import type { Ledger } from "./Ledger.ts"
 export interface Delivery {
   readonly header: Uint8Array | undefined
   readonly run: Uint8Array
+  /** Who brought it, among those whose runs are taken together: nobody answers for what another brought. */
+  readonly source?: number
 }
 
 /** One stretch of a feed, genuine; `deliveries` = which of the deliveries it holds, by their index. */
@@ -36,6 +39,7 @@ export interface Arrivals {
 
 interface Stretch {
   readonly feed: Feed.Feed
+  readonly source: number | undefined
   readonly parts: Array<{ readonly run: Run.Run; readonly delivery: number }>
   bytes: number
 }
@@ -49,14 +53,14 @@ export const gather = Effect.fnUntraced(function* (
   const stretches: Array<Stretch> = []
   // the header comes with a feed's first run only, which may be in this very delivery
   const introduced = new Map<FeedId, Feed.Feed>()
-  deliveries.forEach(({ header, run }, delivery) => {
+  deliveries.forEach(({ header, run, source }, delivery) => {
     const decoded = Run.decode(run)
     if (Result.isFailure(decoded)) return settled.set(delivery, { _tag: "Refused", why: decoded.failure.what })
     const known = introduced.get(decoded.success.feed)
     const feed = known === undefined ? Intake.feedOf(ledger, header, decoded.success) : Result.succeed(known)
     if (Result.isFailure(feed)) return settled.set(delivery, feed.failure)
     introduced.set(feed.success.id, feed.success)
-    return append(stretches, feed.success, decoded.success, delivery)
+    return append(stretches, feed.success, decoded.success, delivery, source)
   })
   const genuine = yield* verify(verifier, stretches.map(claimsOf))
   const arrivals: Array<Arrival> = []
@@ -66,7 +70,7 @@ export const gather = Effect.fnUntraced(function* (
     if (!genuine[i]) {
       const each = yield* verify(
         verifier,
-        parts.map(({ run }) => claimsOf({ feed, parts: [{ run, delivery: 0 }], bytes: 0 }))
+        parts.map(({ run }) => claimsOf({ feed, parts: [{ run, delivery: 0 }] }))
       )
       const firstBad = parts.length === 1 ? 0 : each.indexOf(false)
       good = firstBad < 0 ? parts : parts.slice(0, firstBad)
@@ -84,12 +88,19 @@ export const gather = Effect.fnUntraced(function* (
 })
 
 /** Adds a run to the stretch before it if it continues that one and the whole still is a run. */
-const append = (stretches: Array<Stretch>, feed: Feed.Feed, run: Run.Run, delivery: number): void => {
+const append = (
+  stretches: Array<Stretch>,
+  feed: Feed.Feed,
+  run: Run.Run,
+  delivery: number,
+  source: number | undefined
+): void => {
   const stretch = stretches[stretches.length - 1]
   const before = stretch?.parts[stretch.parts.length - 1]?.run
   if (
     stretch !== undefined &&
     before !== undefined &&
+    stretch.source === source &&
     before.feed === run.feed &&
     run.first === Run.lastSeq(before) + 1 &&
     run.previous === Run.lastHash(before) &&
@@ -99,13 +110,13 @@ const append = (stretches: Array<Stretch>, feed: Feed.Feed, run: Run.Run, delive
   ) {
     stretch.parts.push({ run, delivery })
     stretch.bytes += run.bytes.length
-  } else stretches.push({ feed, parts: [{ run, delivery }], bytes: run.bytes.length })
+  } else stretches.push({ feed, source, parts: [{ run, delivery }], bytes: run.bytes.length })
 }
 
 /** Encoding anew may spend some bytes more per run on first entries, which then find no base: room for that. */
 const mergedBytesMax = runBytesMax / 2
 
-const claimsOf = ({ feed, parts }: Stretch): ReadonlyArray<Claim> => {
+const claimsOf = ({ feed, parts }: Pick<Stretch, "feed" | "parts">): ReadonlyArray<Claim> => {
   const claim = Run.claim(parts[parts.length - 1]!.run, Feed.signer(feed))
   return feed.key === undefined ? [claim] : [claim, Feed.keyClaim(feed, feed.key)]
 }

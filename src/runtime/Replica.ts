@@ -131,7 +131,9 @@ export const open = Effect.fn("Replica.open")(function* (
 
   /** One durable write for all; each is answered with the outcomes of its own deliveries. */
   const receiveTogether = Effect.fnUntraced(function* (group: ReadonlyArray<Receive>) {
-    const deliveries = group.flatMap((one) => one.deliveries)
+    const deliveries = group.flatMap((one, source) =>
+      one.deliveries.map(({ header, run }) => ({ header, run, source }))
+    )
     const exit = yield* Effect.exit(Desk.attempt(desk, Receiving.receiveAll(desk, deliveries)))
     let from = 0
     for (const one of group) {

@@ -382,7 +382,8 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
   for (const { name, replica } of evidence) stage.watch.look(name, replica)
   stage.entries = () => Math.max(...evidence.map(({ records }) => records.data.length + records.authority.length))
   const mayFork = new Set([...stage.mayFork, ...(story.liar === undefined ? [] : [story.liar])])
-  const open = deeds.filter(({ outcome, who }) => outcome === "Open" && who !== story.liar)
+  // a disk that lies may lose the whole space, and then there is nobody to ask
+  const open = deeds.filter(({ outcome, who }) => outcome === "Open" && !stage.mayFork.has(who))
   const wrong = [
     ...(converged ? [] : [{ checker: "liveness", what: "the replicas do not converge" }]),
     ...open.map(({ key, name }) => ({ checker: "liveness", what: `${name} "${key}" never got an answer` })),
