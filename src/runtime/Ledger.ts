@@ -14,6 +14,9 @@
  * judging then reports `overturned` and the owner folds the journal anew (runtime/Fold.ts): joins of CRDTs have no
  * inverse.
  *
+ * A line holds one history of its feed. Of a forked authority feed that is too little: trust/Authority.ts would judge the
+ * restrictions of both, the other branch is not here, so replicas that were given different branches disagree.
+ *
  * What moves entries along is runtime/Judging.ts; here is what is kept, what is taken, and where each feed ends.
  * The Ledger is mutated in place by its owner alone and never handed out.
  */

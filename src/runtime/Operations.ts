@@ -2,8 +2,9 @@
  * Performs an application's operations on a replica: decode, plan, decide, write; and reads its state.
  *
  * The order is that of the life of a fact: the payload is decoded by its Schema; in its turn the plan sees the state as
- * it then is; what it would change is judged by the same rule that judges everybody's entries; then one entry is
- * written, durably. A refusal at any step leaves everything as it was. With an idempotency key an operation runs once:
+ * it was when the turn began; what it would change is judged by the same rule that judges everybody's entries; then one
+ * entry is written, durably. Operations that were asked for together share a turn and do not see each other's changes,
+ * text excepted: who needs to see one awaits it before asking for the next. A refusal at any step leaves everything as it was. With an idempotency key an operation runs once:
  * repeating it answers what the first time answered, also after a restart.
  */
 import * as Clock from "effect/Clock"

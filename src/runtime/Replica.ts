@@ -4,7 +4,8 @@
  * All changes go through one writer, in turns. A turn takes what has gathered meanwhile: writes of this device become
  * one run under one signature, runs of peers are verified together; either is one durable commit, after which the books
  * move on and everyone waiting is answered. Nothing is answered before it is durable; nothing is visible to readers or
- * peers before that either; when a commit fails, nothing has happened.
+ * peers before that either. When a commit fails, nothing has happened; when its fate is unknown, the store is read back
+ * before anything else is done, and only then it shows.
  *
  * Never fork: a feed is continued only while the tokens of journal store and secret store agree and nobody knows more
  * of it than we do; otherwise a new feed is opened.
@@ -12,7 +13,8 @@
  * Here are the queue and the turns. What a turn does stands in runtime/Authoring.ts and runtime/Receiving.ts, what it
  * works on in runtime/Desk.ts.
  *
- * What a write means is decided by its `prepare`, in its turn, against the state as it then is (runtime/Operations.ts).
+ * What a write means is decided by its `prepare`, in its turn, against the state as that turn found it
+ * (runtime/Operations.ts).
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
