@@ -19,6 +19,7 @@ import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Session from "../sync/Session.ts"
+import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
@@ -127,7 +128,9 @@ export const run = Effect.fnUntraced(function* (
       for (const line of ledger.lines.values())
         if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
       return Session.isCaughtUp(session, space, (feed, seq) => {
-        const line = ledger.lines.get(feed)
+        const part = Branches.partNamed(ledger, feed)
+        if (part?.isClosed === true) return seq <= part.to - part.from
+        const line = part?.line ?? ledger.lines.get(feed)
         return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq
       })
     },

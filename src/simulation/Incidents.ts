@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
+import * as Branches from "../runtime/Branches.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import type { Author, Write } from "../runtime/Write.ts"
@@ -52,9 +53,11 @@ export const revocation = (by: DeviceId, who: DeviceId): Write<void, NothingToDo
 
 /** The last judged position of each feed of a device. */
 const judgedOf = (ledger: Ledger.Ledger, device: DeviceId): ReadonlyArray<Feed.Position> =>
-  [...ledger.lines.values()].flatMap(({ feed, judged, judgedHash }) =>
-    feed.device === device && judged > 0 ? [{ feed: feed.id, seq: judged - 1, hash: judgedHash }] : []
-  )
+  [...ledger.lines.values()].flatMap((line) => {
+    if (line.feed.device !== device || line.branch !== undefined || line.judged === 0) return []
+    if (line.splits.length > 0) return [{ feed: line.id, ...Branches.sharedEnd(line) }].filter(({ seq }) => seq >= 0)
+    return [{ feed: line.id, seq: line.judged - 1, hash: line.judgedHash }]
+  })
 
 /** Joins by a code of another device, as a person does who reads it out over the telephone. */
 export const join = (

@@ -27,7 +27,7 @@
  * brute-force oracle agrees). It verifies no signatures, reads no clock, and can't tell whether a cut takes back data:
  * what an author had seen of data feeds stands nowhere.
  */
-import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
+import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
 import type { Genesis } from "../journal/Genesis.ts"
 import * as Book from "./Book.ts"
@@ -117,6 +117,12 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   if (known !== undefined && known <= at) return authority
   const forks = new Map(authority.forks).set(feed, at)
   return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: undefined })
+}
+
+/** The entry at a position on the history that ends in `head`, which is known here. */
+export const backTo = (authority: Authority, head: EntryHash, seq: number): Node | undefined => {
+  const node = authority.nodes.get(head)
+  return node === undefined || node.seq < seq ? undefined : Book.backTo(node, seq)
 }
 
 /** The view of who has seen nothing yet. */
