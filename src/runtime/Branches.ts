@@ -30,8 +30,6 @@ export interface Part {
   readonly from: number
   readonly to: number
   readonly hash: EntryHash
-  /** Others branch off behind it: it does not grow. */
-  readonly isClosed: boolean
 }
 
 /** The first position of a line. */
@@ -42,16 +40,16 @@ export const partsOf = (line: Line): ReadonlyArray<Part> => {
   const parts: Array<Part> = []
   let from = startOf(line)
   let named: Branch.Branch | undefined = line.branch
-  const add = (to: number, hash: EntryHash, isClosed: boolean): void => {
+  const add = (to: number, hash: EntryHash): void => {
     const [id, header] = named === undefined ? [line.feed.id, line.feed.bytes] : [named.id, named.bytes]
-    if (to >= from) parts.push({ id, header, line, from, to, hash, isClosed })
+    if (to >= from) parts.push({ id, header, line, from, to, hash })
   }
   for (const { own } of line.splits) {
-    add(own.at - 1, own.previous, true)
+    add(own.at - 1, own.previous)
     from = own.at
     named = own
   }
-  add(line.taken - 1, line.hash, false)
+  add(line.taken - 1, line.hash)
   return parts
 }
 
@@ -59,6 +57,14 @@ export const partsOf = (line: Line): ReadonlyArray<Part> => {
 export const partNamed = (ledger: Ledger, id: FeedId): Part | undefined => {
   const line = ledger.parted.get(id) ?? ledger.lines.get(id)
   return line === undefined ? undefined : partsOf(line).find((part) => part.id === id)
+}
+
+/** The last entry that will ever go by a name, counted from its beginning, because others branch off behind it. */
+export const endNamed = (ledger: Ledger, id: FeedId): number | undefined => {
+  const line = ledger.parted.get(id) ?? ledger.lines.get(id)
+  const start = line?.splits.find(({ own }) => own.id === id)?.own.at ?? (line && startOf(line))
+  const next = line?.splits.find(({ own }) => own.id !== id && own.at >= start!)
+  return next === undefined ? undefined : next.own.at - 1 - start!
 }
 
 /** By which name, and how far counted from its beginning, others know an entry of a line. */

@@ -12,7 +12,6 @@ import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../
 import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
 import * as Cbor from "../journal/Cbor.ts"
-import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
 import * as Checkpoint from "./Checkpoint.ts"

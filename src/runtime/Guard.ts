@@ -4,7 +4,7 @@
  * Stages, in order; the first that refuses ends it and nothing is sent:
  *   1. capability: the peer may read the space, as this replica's authority stands now
  *   2. journal: what is sent is durable here (runs come from the store, never from memory that is not)
- * Messages that say nothing of a space (greetings, credits, requests to send) need no capability. A refusal is counted
+ * Messages that say nothing of a space (greetings, credits) need no capability. A refusal is counted
  * and logged as a security event; the peer sees the same silence as for a space that does not exist.
  */
 import * as Effect from "effect/Effect"
@@ -50,4 +50,4 @@ export const send = Effect.fnUntraced(function* (
 
 /** Messages that tell something of a space's content. */
 const isTelling = (message: Message.Message): boolean =>
-  message._tag === "Run" || message._tag === "Have" || message._tag === "Fork"
+  message._tag === "Run" || message._tag === "Have" || message._tag === "Fork" || message._tag === "Want"

@@ -128,9 +128,9 @@ export const run = Effect.fnUntraced(function* (
       for (const line of ledger.lines.values())
         if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
       return Session.isCaughtUp(session, space, (feed, seq) => {
-        const part = Branches.partNamed(ledger, feed)
-        if (part?.isClosed === true) return seq <= part.to - part.from
-        const line = part?.line ?? ledger.lines.get(feed)
+        const end = Branches.endNamed(ledger, feed)
+        if (end !== undefined) return seq <= end
+        const line = ledger.parted.get(feed) ?? ledger.lines.get(feed)
         return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq
       })
     },

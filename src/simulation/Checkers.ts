@@ -5,7 +5,7 @@
  * return what is wrong in sentences; nothing found is an empty list. They judge with the oracle and the model, never
  * with the books of the replica that they judge.
  */
-import { entryHash, short, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
+import { short, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
@@ -116,9 +116,7 @@ const alike = (examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
 const summary = (replica: Replica): { readonly [part: string]: string | undefined } => {
   const ledger = replica.ledger()
   const blocked = [...ledger.lines.values()].flatMap(({ blocked, feed, pending }) =>
-    blocked === undefined || pending.length === 0
-      ? []
-      : [`${short(feed.id)} ${blocked._tag} at ${entryHash(pending[0]!.hash).slice(0, 8)}`]
+    blocked === undefined || pending.length === 0 ? [] : [`${short(feed.id)} ${blocked._tag} at ${blocked.seq}`]
   )
   return {
     frontier: frontierText(replica),

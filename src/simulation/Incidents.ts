@@ -40,15 +40,16 @@ export const revocation = (by: DeviceId, who: DeviceId): Write<void, NothingToDo
     if (ledger.authority === undefined || admission === undefined)
       return Result.fail(new NothingToDo({ what: "it is not known here" }))
     if (isRevokedBy(ledger.authority, by, who)) return Result.fail(new NothingToDo({ what: "it is revoked already" }))
-    const fact: Fact.Revoke = {
-      _tag: "Revoke",
-      device: who,
-      admission: admission.hash,
-      cut: judgedOf(ledger, who),
-      reason: "simulated"
-    }
+    const fact: Fact.Revoke = { _tag: "Revoke", ...endOf(ledger, who), reason: "simulated" }
     return Result.succeed({ definition: undefined, facts: [Fact.encode(fact)], answer: undefined })
   }
+})
+
+/** What a revocation of a member names: its admission, and all of its entries that are here as what stays. */
+export const endOf = (ledger: Ledger.Ledger, device: DeviceId): Pick<Fact.Revoke, "device" | "admission" | "cut"> => ({
+  device,
+  admission: Authority.admissionOf(ledger.authority!, device)!.hash,
+  cut: judgedOf(ledger, device)
 })
 
 /** The last judged position of each feed of a device. */
