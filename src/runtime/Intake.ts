@@ -8,7 +8,7 @@
 import { entryHash, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import type { StoredRun } from "../effects/JournalStore.ts"
 import * as Branch from "../journal/Branch.ts"
-import { deviceFeedsMax } from "../journal/limits.ts"
+import { deviceFeedsMax, deviceHistoriesMax } from "../journal/limits.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
@@ -128,6 +128,8 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
   const seq = Run.lastSeq(run)
   if (place !== undefined && place.line.taken > at) {
     const branch = Branch.make(feed, at, previous, entryHash(run.hashes[known]!))
+    const why = tooMany(ledger, feed)
+    if (why !== undefined) return { _tag: "Unwanted", feed: branch.id, why }
     return {
       _tag: "Continues",
       run: rest,
@@ -168,7 +170,9 @@ export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array |
   if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return false
   if (line !== undefined) return line.taken <= Ledger.limitOf(ledger, line.feed).seq
   const named = header === undefined ? undefined : Branch.decodeNamed(header)
-  return named !== undefined && Result.isSuccess(named) && Ledger.limitOf(ledger, named.success.feed).seq >= 0
+  if (named === undefined || Result.isFailure(named)) return false
+  const { feed } = named.success
+  return Ledger.limitOf(ledger, feed).seq >= 0 && tooMany(ledger, feed) === undefined
 }
 
 /** A run as it goes to the store: under its feed, or under a branch and counted from its beginning. */
@@ -188,10 +192,15 @@ const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): str
   if (ledger.authority === undefined)
     return founds(ledger.space, feed, run) ? undefined : "the space's founding entry is not here"
   if (Ledger.limitOf(ledger, feed).seq < 0) return "its device is no member, as far as this replica knows"
-  let live = 0
-  for (const { branch, feed: known } of ledger.lines.values())
-    if (branch === undefined && known.device === feed.device) live++
-  return live >= deviceFeedsMax ? `its device has ${deviceFeedsMax} feeds already` : undefined
+  return tooMany(ledger, feed)
+}
+
+/** Why one more feed of this kind and device, or one more branch, is not taken. */
+const tooMany = (ledger: Ledger.Ledger, { device, kind }: Feed.Feed): string | undefined => {
+  const [allowed, what] = kind === "data" ? [deviceFeedsMax, "feeds"] : [deviceHistoriesMax, "authority feeds"]
+  let count = 0
+  for (const { feed } of ledger.lines.values()) if (feed.device === device && feed.kind === kind) count++
+  return count >= allowed ? `its device has ${allowed} ${what} already` : undefined
 }
 
 /** Whether a run begins with the record that this space is named by. */

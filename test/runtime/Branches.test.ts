@@ -13,6 +13,7 @@ import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import * as Branch from "../../src/journal/Branch.ts"
 import type * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
+import { deviceHistoriesMax } from "../../src/journal/limits.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
@@ -319,6 +320,32 @@ describe("a forked authority feed", () => {
           })
           assert.notStrictEqual(position.feed, x.feed.id)
           yield* quiet
+        })
+      )
+    })
+  )
+
+  it.live("has a named number of histories at most, and what is beyond is turned away without a word", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = trunkOf(1)
+      const histories = Array.from({ length: deviceHistoriesMax + 1 }, (_, i) => {
+        const one = branch(trunk, 1)
+        say(one, { facts: [grant(carol.device)], time: trunk.entries.at(-1)!.time + 1 + i })
+        return runOf(one)
+      })
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const outcomes = yield* replica.receive(histories)
+          const counts = Map.groupBy(outcomes, ({ _tag }) => _tag)
+          assert.strictEqual(counts.get("Stored")?.length, deviceHistoriesMax)
+          assert.deepStrictEqual(
+            counts.get("Unwanted")?.map((outcome) => "why" in outcome && outcome.why),
+            ["its device has 4096 authority feeds already"]
+          )
         })
       )
     })
