@@ -146,8 +146,10 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
   }
 }
 
-const isHere = (ledger: Ledger.Ledger, feed: Feed.Feed, hash: Uint8Array): boolean =>
-  Branches.locate(ledger, feed.id, entryHash(hash)) !== undefined
+const isHere = (ledger: Ledger.Ledger, feed: Feed.Feed, bytes: Uint8Array): boolean => {
+  const hash = entryHash(bytes)
+  return ledger.authority?.nodes.get(hash) !== undefined || Branches.locate(ledger, feed.id, hash) !== undefined
+}
 
 const notRising: Outcome = { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
 

@@ -36,7 +36,7 @@ import type { Feed, Position } from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import type * as Genesis from "../journal/Genesis.ts"
-import { completeSeenEvery } from "../journal/limits.ts"
+import { completeSeenEvery, seenPositionsMax } from "../journal/limits.ts"
 import type * as Run from "../journal/Run.ts"
 import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
@@ -296,7 +296,15 @@ export const unseen = (
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
     if (other.judged - 1 > known) positions.push({ feed: other.feed.id, seq: other.judged - 1, hash: other.judgedHash })
   }
-  return positions.sort((a, b) => (a.feed < b.feed ? -1 : 1))
+  return (positions.length <= seenPositionsMax ? positions : grounded(ledger, positions)).sort((a, b) =>
+    a.feed < b.feed ? -1 : 1
+  )
+}
+
+/** More than an entry may name: somebody floods the space with feeds that give nobody anything. The others are named. */
+const grounded = (ledger: Ledger, positions: Array<Position>): Array<Position> => {
+  const grounds = Authority.grounds(ledger.authority!)
+  return positions.filter(({ feed }) => grounds.has(feed)).slice(0, seenPositionsMax)
 }
 
 /** Whether an entry that counts carries this request already. */

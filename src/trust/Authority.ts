@@ -254,6 +254,21 @@ export const definitions = (authority: Authority): ReadonlyArray<Definition> => 
     .map(({ fact }) => fact)
 }
 
+/** The feeds that anything rests on now: valid admissions, grants and definitions, and what restricts. */
+export const grounds = (authority: Authority): ReadonlySet<FeedId> => {
+  const { book } = authority.memo
+  const view = present(authority)
+  const judge = finalJudge(authority)
+  const nodes: Array<Node | undefined> = [...book.founding, ...judge.restrictions.map(({ node }) => node)]
+  for (const device of book.admissions.keys()) nodes.push(Judge.admissionOf(judge, view, device)?.node)
+  for (const device of book.grants.keys())
+    for (const { through } of rights(authority, view, device))
+      nodes.push(...through.map((hash) => authority.nodes.get(hash)))
+  for (const stated of book.definitions.values())
+    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, defineCapability)).map(({ node }) => node))
+  return new Set(nodes.flatMap((node) => (node === undefined ? [] : [node.feed.id])))
+}
+
 const fromMemo = (genesis: Genesis, forks: Authority["forks"], memo: Memo): Authority => ({
   genesis,
   forks,

@@ -13,7 +13,7 @@ import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import * as Branch from "../../src/journal/Branch.ts"
 import type * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
-import { deviceHistoriesMax } from "../../src/journal/limits.ts"
+import { deviceHistoriesMax, seenPositionsMax } from "../../src/journal/limits.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
@@ -36,6 +36,7 @@ import {
   installation,
   keysOf,
   mallory,
+  noon,
   quiet,
   revoke,
   right,
@@ -45,6 +46,7 @@ import {
   script,
   set,
   until,
+  written,
   type Installation,
   type Script
 } from "./fixtures.ts"
@@ -399,4 +401,30 @@ describe("the header of a branch", () => {
     ]
     for (const bytes of wrong) assert.isTrue(Result.isFailure(Branch.decodeNamed(bytes)))
   })
+})
+
+describe("a flood of authority feeds", () => {
+  it.live("does not make what others write too large to be believed", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded(others.map((keys) => [keys, right("kv:write")] as const))
+      const seen = [head(authority)]
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const flood = Array.from({ length: seenPositionsMax + 40 }, (_, i) => {
+            const one = script(space, bob, "authority", { nonce: i % 256, time: noon + 1 + i })
+            say(one, { facts: [grant(carol.device)], seen, time: authority.entries.at(-1)!.time + 1 + i })
+            return runOf(one)
+          })
+          for (const run of flood) assert.strictEqual((yield* replica.receive([run]))[0]?._tag, "Stored")
+          yield* replica.write(written(alice.device, set("x", "1")))
+          assert.deepStrictEqual(entriesOf(replica), { x: "1" })
+          assert.strictEqual(replica.ledger().quarantine.size, 0)
+        })
+      )
+    })
+  )
 })
