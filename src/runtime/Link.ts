@@ -230,16 +230,20 @@ export const run = Effect.fnUntraced(function* (
           case "Known":
             session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
             break
-          case "Detached":
+          case "Detached": {
             yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+            // a branch is not sent again with its feed: it is asked for when what it follows is here
+            const name = Intake.nameOf(outcome.feed, asks[i]!.header)
+            if (name !== outcome.feed) session = Session.missed(session, space, name, asks[i]!.header)
             break
+          }
           case "Refused":
             yield* Metrics.refused("run")
             yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
             session = Session.close(outcome.why)
             return
           case "Unwanted":
-            session = Session.missed(session, space, outcome.feed, asks[i]!.header)
+            session = Session.missed(session, space, Intake.nameOf(outcome.feed, asks[i]!.header), asks[i]!.header)
             break
           case "Forked":
             break

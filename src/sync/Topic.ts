@@ -365,8 +365,8 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
     // A run may reach behind our head, when a cut ends the feed inside it; never behind the bound the peer has set.
     if (run.first > position || run.first > bound || run.last > lastOf(topic, feed, local)) break
     if (inFlight + run.bytes.length > windowBytes || runsInFlight.length >= windowRuns) break
-    // A feed that the peer does not know begins at 0; anywhere else a header tells it nothing.
-    const header = run.first === 0 ? run.header : undefined
+    // What the peer does not know begins at 0, or inside a run; anywhere else a header tells it nothing.
+    const header = run.first <= 0 ? run.header : undefined
     asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
     inFlight += run.bytes.length
     runsInFlight.push(run.bytes.length)

@@ -1,0 +1,233 @@
+/**
+ * A member that lies about its own authority feed, with good signatures: runs that no honest device makes, histories in the
+ * worst order, more of them than anybody needs.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { JournalStore } from "../../src/effects/JournalStore.ts"
+import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
+import { entryHash, type FeedId } from "../../src/identity/Id.ts"
+import * as Branch from "../../src/journal/Branch.ts"
+import * as Entry from "../../src/journal/Entry.ts"
+import * as Run from "../../src/journal/Run.ts"
+import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import * as Ledger from "../../src/runtime/Ledger.ts"
+import * as Replica from "../../src/runtime/Replica.ts"
+import {
+  account,
+  admit,
+  agentOn,
+  alice,
+  bob,
+  branch,
+  bring,
+  carol,
+  during,
+  fact,
+  founded,
+  head,
+  installation,
+  keysOf,
+  right,
+  runOf,
+  say,
+  script,
+  until,
+  type Script
+} from "./fixtures.ts"
+
+const grant = fact({ _tag: "Grant", device: carol.device, rights: [right("kv:write")] })
+
+/** Alice's space with Bob, who may next to nothing, and his authority feed of so many entries. */
+const world = (entries: number) => {
+  const { authority, space } = founded([
+    [bob, right("kv:write")],
+    [carol, right("*", 1)]
+  ])
+  const trunk = script(space, bob, "authority")
+  for (let i = 0; i < entries; i++)
+    say(trunk, {
+      facts: [grant],
+      seen: i === 0 ? [head(authority)] : [],
+      time: authority.entries.at(-1)!.time + 1 + 10 * i
+    })
+  return { authority, space, trunk }
+}
+
+/** The feed up to and without `at`, and so many other entries behind it. */
+const other = (of: Script, at: number, count: number, offset = 1): Script => {
+  const to = branch(of, at)
+  const after = (to.entries.at(-1)?.time ?? of.entries[0]!.time - 1) + offset
+  for (let i = 0; i < count; i++) say(to, { facts: [grant], seen: [], time: after + i })
+  return to
+}
+
+/** One entry at `seq` chained to an entry that is not the one before it; by what name it likes. */
+const skipping = (of: Script, feed: FeedId, seq: number, previous: Uint8Array, time: number): Delivery => {
+  const body = Entry.encode({
+    keyEpoch: undefined,
+    definition: undefined,
+    seen: [],
+    facts: [grant],
+    request: undefined
+  })
+  const hash = Entry.chain(previous, seq, time, body)
+  const unsigned = { feed, first: seq, previous: entryHash(previous), times: [time], bodies: [body] }
+  const signature = Effect.runSync(of.keys.sign(Run.message(feed, seq, hash)))
+  return { header: of.feed.bytes, run: Run.encode(unsigned, signature) }
+}
+
+describe("a lying member's authority feed", () => {
+  it.live("can't leave positions out: what follows an entry comes right behind it", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(12)
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority), runOf(trunk))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const before = account(replica.ledger())
+          const late = trunk.entries.at(-1)!.time + 50
+          for (const [seq, at] of [
+            [10, 3],
+            [20, 11],
+            [20, 3],
+            [2, 5]
+          ] as const) {
+            const [outcome] = yield* replica.receive([
+              skipping(trunk, trunk.feed.id, seq, trunk.entries[at]!.hash, late)
+            ])
+            assert.strictEqual(outcome?._tag, "Detached", `${seq} behind ${at}`)
+          }
+          assert.deepStrictEqual(account(replica.ledger()), before)
+        })
+      )
+    })
+  )
+
+  it.live("can't go by the name of one of its branches", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(4)
+      const second = other(trunk, 2, 3)
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority), runOf(trunk), runOf(second))
+      const { id } = Branch.make(trunk.feed, 2, head(trunk, 1).hash, head(second, 2).hash)
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          assert.isTrue(replica.ledger().lines.has(id))
+          const before = account(replica.ledger())
+          const late = trunk.entries.at(-1)!.time + 50
+          for (const of of [trunk, second]) {
+            const [outcome] = yield* replica.receive([
+              skipping(trunk, id, of.entries.length, of.entries.at(-1)!.hash, late)
+            ])
+            assert.strictEqual(outcome?._tag, "Refused")
+          }
+          assert.deepStrictEqual(account(replica.ledger()), before)
+        })
+      )
+      yield* during(
+        on,
+        Effect.map(Replica.open(space), (replica) => assert.deepStrictEqual(replica.damage(), []))
+      )
+    })
+  )
+
+  it.live("may be a copy of another's, which makes nothing of it known", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(4)
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority), runOf(trunk))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const before = account(replica.ledger())
+          const copied = { ...trunk, entries: authority.entries }
+          for (const [first, last] of [
+            [1, 1],
+            [1, 2],
+            [2, 2]
+          ] as const)
+            assert.strictEqual((yield* replica.receive([runOf(copied, first, last)]))[0]?._tag, "Detached")
+          assert.deepStrictEqual(account(replica.ledger()), before)
+        })
+      )
+    })
+  )
+
+  it.live("is not stored over damage: a branch that can't be read is turned away like a feed", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(4)
+      const second = other(trunk, 2, 3)
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority), runOf(trunk), runOf(second))
+      const { id } = Branch.make(trunk.feed, 2, head(trunk, 1).hash, head(second, 2).hash)
+      const spoilt = (store: JournalStore["Service"]): JournalStore["Service"] => ({
+        ...store,
+        read: (at, feed, from, bytesMax) =>
+          Effect.map(store.read(at, feed, from, bytesMax), (runs) =>
+            runs.map((run) => (feed === id ? { ...run, bytes: run.bytes.with(90, run.bytes[90]! ^ 1) } : run))
+          )
+      })
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const [outcome] = yield* replica.receive([runOf(second)])
+          assert.strictEqual(outcome?._tag, "Unwanted")
+        }),
+        spoilt
+      )
+    })
+  )
+
+  for (const { lower, upper, third, size } of [
+    { lower: 2, upper: 5, third: 8, size: 1 },
+    { lower: 0, upper: 5, third: 8, size: 1 },
+    { lower: 2, upper: 5, third: 4, size: 1 },
+    { lower: 2, upper: 5, third: 1, size: 2 },
+    { lower: 4, upper: 5, third: 2, size: 1 },
+    { lower: 4, upper: 9, third: 12, size: 3 }
+  ])
+    it.live(
+      `is told of whole by one who knows two histories to one who knows a third: ${lower} ${upper} ${third} ${size}`,
+      () =>
+        Effect.gen(function* () {
+          const { authority, space, trunk } = world(12)
+          const second = other(trunk, upper, 4)
+          const below = other(trunk, lower, third, 3)
+          const [one, two] = [installation(alice), installation(carol)]
+          const runs = (of: Script, from = 0) => {
+            const result: Array<Delivery> = []
+            for (let first = from; first < of.entries.length; first += size)
+              result.push(runOf(of, first, Math.min(of.entries.length, first + size) - 1))
+            return result
+          }
+          yield* bring(one, space, runOf(authority), ...runs(trunk), ...runs(second, upper))
+          yield* bring(two, space, runOf(authority), ...runs(below))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const hub = MemoryNetwork.hub()
+              const alices = (yield* agentOn(one, hub, "alice")).replica(space)!
+              const carols = yield* agentOn(two, hub, "carol")
+              const link = yield* carols.connect("alice", alice.device)
+              const hers = carols.replica(space)!
+              yield* until(
+                "both have all",
+                () => JSON.stringify(account(hers.ledger())) === JSON.stringify(account(alices.ledger()))
+              ).pipe(
+                Effect.catchDefect(() =>
+                  Effect.sync(() => assert.deepStrictEqual(account(hers.ledger()), account(alices.ledger())))
+                )
+              )
+              yield* until("it is quiet", () => link.isCaughtUp(space) && link.isServed(space))
+            })
+          )
+        })
+    )
+})
+void [admit, keysOf, Ledger]
