@@ -26,8 +26,8 @@ export type Outcome =
   | { readonly _tag: "Stored"; readonly feed: FeedId; readonly seq: number; readonly mark: string }
   /** All of it was here. */
   | { readonly _tag: "Known"; readonly feed: FeedId; readonly seq: number; readonly mark: string }
-  /** It begins behind what is here, or contradicts it: the peer is asked for the feed from `from`. */
-  | { readonly _tag: "Detached"; readonly feed: FeedId; readonly from: number }
+  /** It begins at `first`, behind what is here, or contradicts it: the peer is asked for the feed from `from`. */
+  | { readonly _tag: "Detached"; readonly feed: FeedId; readonly from: number; readonly first: number }
   /** Its device signed two histories; the proof is kept and goes to everyone. */
   | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number; readonly proof: Uint8Array }
   /** Not wanted here: no breach, the peer may not know what we know. */
@@ -58,7 +58,7 @@ export const feedOf = (
   const known = ledger.lines.get(run.feed)
   if (known?.branch !== undefined) return Result.fail({ _tag: "Refused", why: "a run by the name of a branch" })
   if (known !== undefined) return Result.succeed(known.feed)
-  if (header === undefined) return Result.fail({ _tag: "Detached", feed: run.feed, from: 0 })
+  if (header === undefined) return Result.fail({ _tag: "Detached", feed: run.feed, from: 0, first: run.first })
   const named = Branch.decodeNamed(header)
   if (Result.isFailure(named)) return Result.fail({ _tag: "Refused", why: named.failure.what })
   const { feed } = named.success
@@ -81,7 +81,7 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
     return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
-  if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken }
+  if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken, first: run.first }
   const ours = ahead === undefined ? (line?.hash ?? entryHash(Feed.origin(feed))) : Run.lastHash(ahead)
   if (last < taken - 1) return { _tag: "Contradicts", at: -1 }
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
@@ -120,7 +120,7 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
   const place = isPlain ? endOf(lines[0]) : isNew ? undefined : Branches.locate(ledger, feed.id, at - 1, previous)
   if (place === undefined && !isNew) {
     const from = run.first > taken ? taken : Math.max(0, run.first - run.bodies.length)
-    return { _tag: "Detached", feed: feed.id, from }
+    return { _tag: "Detached", feed: feed.id, from, first: run.first }
   }
   const isBranching = place !== undefined && place.line.taken > at
   const branch = isBranching ? Branch.make(feed, at, previous, entryHash(run.hashes[known]!)) : place?.line.branch
@@ -193,10 +193,10 @@ export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array |
 const isDamaged = ({ damaged }: Ledger.Ledger, { feed, id }: Ledger.Line): boolean =>
   damaged.has(id) || damaged.has(feed.id)
 
-/** By which name a peer sent a run: the branch's where it says so in the header. */
-export const nameOf = (feed: FeedId, header: Uint8Array | undefined): FeedId => {
+/** The branch as which a peer sent a run, told by its header; undefined: as its feed. */
+export const branchOf = (header: Uint8Array | undefined): Branch.Branch | undefined => {
   const named = header === undefined ? undefined : Branch.decodeNamed(header)
-  return named !== undefined && Result.isSuccess(named) ? (named.success.branch?.id ?? feed) : feed
+  return named !== undefined && Result.isSuccess(named) ? named.success.branch : undefined
 }
 
 /** A run as it goes to the store: under its feed, or under a branch and counted from its beginning. */

@@ -225,25 +225,29 @@ export const run = Effect.fnUntraced(function* (
       for (let i = 0; i < asks.length; i++) {
         const outcome = outcomes[i]!
         bytes += asks[i]!.run.length
+        const header = asks[i]!.header
+        const branch = Intake.branchOf(header)
         switch (outcome._tag) {
           case "Stored":
-          case "Known":
-            session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
-            break
-          case "Detached": {
-            yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
-            // a branch is not sent again with its feed: it is asked for when what it follows is here
-            const name = Intake.nameOf(outcome.feed, asks[i]!.header)
-            if (name !== outcome.feed) session = Session.missed(session, space, name, asks[i]!.header)
+          case "Known": {
+            const head = { seq: outcome.seq, mark: outcome.mark }
+            session = Session.learned(session, space, outcome.feed, head, branch?.id)
             break
           }
+          case "Detached":
+            // the peer looks for what it is asked by the name that it sent; what a branch follows comes by another one
+            if (branch === undefined) yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+            else if (outcome.first > branch.at)
+              yield* step(Session.rewind(session, space, branch.id, Math.max(0, outcome.from - branch.at)))
+            else session = Session.missed(session, space, branch.id, header)
+            break
           case "Refused":
             yield* Metrics.refused("run")
             yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
             session = Session.close(outcome.why)
             return
           case "Unwanted":
-            session = Session.missed(session, space, Intake.nameOf(outcome.feed, asks[i]!.header), asks[i]!.header)
+            session = Session.missed(session, space, branch?.id ?? outcome.feed, header)
             break
           case "Forked":
             break

@@ -231,6 +231,7 @@ export const open = Effect.fn("Replica.open")(function* (
           last: last - skip,
           mark: Frontier.mark(hash),
           header: part.header,
+          isBranch: part.id !== part.line.feed.id,
           bytes
         }))
     }),

@@ -116,9 +116,14 @@ export const loaded = (session: Session, space: SpaceId, feed: FeedId, runs: Rea
 export const dealt = (session: Session, space: SpaceId, bytes: number): Step =>
   about(session, space, (topic) => Topic.dealt(topic, bytes))
 
-/** The peer has these entries: it sent them to us, so they are not sent back. */
-export const learned = (session: Session, space: SpaceId, feed: FeedId, head: Frontier.Head): Session =>
-  about(session, space, (topic) => ({ topic: Topic.learned(topic, feed, head), asks: [] })).session
+/** The peer has these entries: it sent them to us, perhaps by another name, so they are not sent back. */
+export const learned = (
+  session: Session,
+  space: SpaceId,
+  feed: FeedId,
+  head: Frontier.Head,
+  name: FeedId = feed
+): Session => about(session, space, (topic) => ({ topic: Topic.learned(topic, feed, head, name), asks: [] })).session
 
 /** Asks the peer for a feed from an earlier point: its run did not continue what is here. */
 export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: number): Step =>

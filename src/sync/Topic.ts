@@ -46,6 +46,8 @@ export interface Loaded {
   readonly last: number
   readonly mark: string
   readonly header: Uint8Array | undefined
+  /** The header names a branch, which the run itself does not: it goes with every run. */
+  readonly isBranch?: boolean
   readonly bytes: Uint8Array
 }
 
@@ -297,11 +299,12 @@ export const prove = (topic: Topic, proof: Uint8Array): Next | Breach => {
   return { topic: { ...topic, proofs }, asks: [{ _tag: "Prove", space: topic.share.space, proof }] }
 }
 
-/** The peer sent us these entries, so it has them durably: they are not sent back. */
-export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head): Topic => {
+/** The peer sent us these entries, by this name, so it has them durably: they are not sent back. */
+export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head, name: FeedId): Topic => {
   const heads = new Map([[feed, head]])
   const asked = new Map(topic.asked)
   asked.delete(feed)
+  asked.delete(name)
   const acknowledged = Frontier.join(topic.acknowledged, heads)
   return { ...topic, asked, acknowledged, next: raise(topic.next, heads, topic.rewound) }
 }
@@ -366,7 +369,7 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
     if (run.first > position || run.first > bound || run.last > lastOf(topic, feed, local)) break
     if (inFlight + run.bytes.length > windowBytes || runsInFlight.length >= windowRuns) break
     // What the peer does not know begins at 0, or inside a run; anywhere else a header tells it nothing.
-    const header = run.first <= 0 ? run.header : undefined
+    const header = run.first <= 0 || run.isBranch === true ? run.header : undefined
     asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
     inFlight += run.bytes.length
     runsInFlight.push(run.bytes.length)
