@@ -207,8 +207,15 @@ const freeze = (
   const known = ledger.forks.get(feed.id)
   if (known !== undefined && known.seq <= end.seq) return false
   ledger.forks.set(feed.id, end)
-  if (ledger.authority !== undefined) ledger.authority = Authority.fork(ledger.authority, feed.id, end.seq + 1)
-  if (feed.kind === "authority" || (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1) ledger.overturned = true
+  const authority = ledger.authority
+  if (authority === undefined) return true
+  ledger.authority = Authority.fork(authority, feed.id, end.seq + 1)
+  // who gives nothing with its feed can't have journals folded anew by forking it, lower and lower
+  const takesBack =
+    feed.kind === "authority"
+      ? Authority.gives(authority, feed.id, end.seq + 1)
+      : (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1
+  if (takesBack) ledger.overturned = true
   return true
 }
 

@@ -11,11 +11,9 @@ import * as Branch from "../../src/journal/Branch.ts"
 import * as Entry from "../../src/journal/Entry.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
-import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
   account,
-  admit,
   agentOn,
   alice,
   bob,
@@ -27,7 +25,6 @@ import {
   founded,
   head,
   installation,
-  keysOf,
   right,
   runOf,
   say,
@@ -159,6 +156,31 @@ describe("a lying member's authority feed", () => {
     })
   )
 
+  it.live("has nobody's journal read again by forking lower and lower, when nothing rests on it", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(6)
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority), runOf(trunk))
+      let reads = 0
+      const counted = (store: JournalStore["Service"]): JournalStore["Service"] => ({
+        ...store,
+        read: (...asked) => Effect.suspend(() => (reads++, store.read(...asked)))
+      })
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          reads = 0
+          for (let at = 5; at >= 0; at--)
+            assert.strictEqual((yield* replica.receive([runOf(other(trunk, at, 1), at)]))[0]?._tag, "Stored")
+          assert.strictEqual(reads, 0)
+          assert.strictEqual(replica.ledger().forks.get(trunk.feed.id)?.seq, -1)
+        }),
+        counted
+      )
+    })
+  )
+
   it.live("is not stored over damage: a branch that can't be read is turned away like a feed", () =>
     Effect.gen(function* () {
       const { authority, space, trunk } = world(4)
@@ -230,4 +252,3 @@ describe("a lying member's authority feed", () => {
         })
     )
 })
-void [admit, keysOf, Ledger]
