@@ -297,11 +297,12 @@ export const unseen = (
   const complete = kind === "data" && seq % completeSeenEvery === 0
   const positions: Array<Position> = []
   for (const other of ledger.lines.values()) {
-    // of a feed with several histories one is named: what stands on the others stands, seen or not
-    if (other.feed.kind !== "authority" || other.branch !== undefined || other.judged === 0 || other.id === line?.id)
-      continue
+    if (other.feed.kind !== "authority" || other.branch !== undefined || other.id === line?.id) continue
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
-    if (other.judged - 1 > known) positions.push({ feed: other.feed.id, seq: other.judged - 1, hash: other.judgedHash })
+    // of several histories what they share: behind it nothing is given, and what else stands there stands, seen or not
+    const shared = Branches.sharedEnd(other)
+    const last = shared.seq < other.judged ? shared : { seq: other.judged - 1, hash: other.judgedHash }
+    if (last.seq > known) positions.push({ feed: other.feed.id, ...last })
   }
   return (positions.length <= seenPositionsMax ? positions : grounded(ledger, positions)).sort((a, b) =>
     a.feed < b.feed ? -1 : 1

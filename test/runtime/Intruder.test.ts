@@ -21,6 +21,7 @@ import {
   bring,
   carol,
   during,
+  entriesOf,
   fact,
   founded,
   head,
@@ -29,7 +30,9 @@ import {
   runOf,
   say,
   script,
+  set,
   until,
+  written,
   type Script
 } from "./fixtures.ts"
 
@@ -177,6 +180,35 @@ describe("a lying member's authority feed", () => {
           assert.strictEqual(replica.ledger().forks.get(trunk.feed.id)?.seq, -1)
         }),
         counted
+      )
+    })
+  )
+
+  it.live("is named up to its fork, so that nobody waits for the history that another came to know first", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(4)
+      const second = other(trunk, 2, 3)
+      const [one, two] = [installation(alice), installation(carol)]
+      yield* bring(one, space, runOf(authority), runOf(trunk), runOf(second))
+      yield* bring(two, space, runOf(authority), runOf(second))
+      const { feed } = yield* during(
+        one,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          return (yield* replica.write(written(alice.device, set("x", "1")))).position
+        })
+      )
+      const said = yield* during(
+        one,
+        Effect.flatMap(Replica.open(space), (replica) => replica.load(feed, 0, 1_000_000))
+      )
+      yield* during(
+        two,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          yield* replica.receive(said.map(({ bytes, header }) => ({ header, run: bytes })))
+          assert.deepStrictEqual(entriesOf(replica), { x: "1" })
+        })
       )
     })
   )
