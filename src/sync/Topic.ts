@@ -316,7 +316,7 @@ export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head, name: F
 export const askAgain = (topic: Topic, feed: FeedId, from: number): Next => {
   const last = topic.asked.get(feed)
   const isAnswered = (last !== undefined && from >= last.from) || topic.missed.has(feed)
-  if (!mayTell(topic) || isAnswered || topic.asks >= questionsMax(topic.given)) return { topic, asks: [] }
+  if (!mayTell(topic) || isAnswered || !mayAsk(topic)) return { topic, asks: [] }
   const question = last === undefined ? { from, step: 1 } : { from: Math.max(0, from - last.step), step: last.step * 2 }
   const message = { _tag: "Want", space: topic.tag, feed, from: question.from } as const
   return {
@@ -337,7 +337,7 @@ export const retry = (topic: Topic, isWanted: (feed: FeedId, header: Uint8Array 
   let next = topic
   const asks: Array<Ask> = []
   for (const [feed, header] of topic.missed) {
-    if (!mayTell(next) || next.asks >= questionsMax(next.given)) break
+    if (!mayTell(next) || !mayAsk(next)) break
     if (!isWanted(feed, header)) continue
     const missed = new Map(next.missed)
     missed.delete(feed)
@@ -483,6 +483,9 @@ const credit = (topic: Topic): Next => {
     asks: [{ _tag: "Send", message: { _tag: "Credit", space: topic.tag, bytes } }]
   }
 }
+
+/** Whether one more question is left. */
+export const mayAsk = (topic: Topic): boolean => topic.asks < questionsMax(topic.given)
 
 /** Both sides count alike, so an honest one never asks too often. */
 const questionsMax = (bytes: number): number => rewindsMax + Math.floor(bytes / rewindBytes)

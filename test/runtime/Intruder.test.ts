@@ -26,6 +26,7 @@ import {
   founded,
   head,
   installation,
+  quiet,
   right,
   runOf,
   say,
@@ -235,6 +236,43 @@ describe("a lying member's authority feed", () => {
           assert.strictEqual(outcome?._tag, "Unwanted")
         }),
         spoilt
+      )
+    })
+  )
+
+  it.live("is told of whole, however many its histories above a fork that the other does not know", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(6)
+      const many = Array.from({ length: 150 }, (_, i) => other(trunk, 5, 1, 20 + i))
+      const below = other(trunk, 2, 2)
+      const [one, two] = [installation(alice), installation(carol)]
+      yield* bring(
+        one,
+        space,
+        runOf(authority),
+        runOf(trunk, 0, 2),
+        runOf(trunk, 3, 5),
+        ...many.map((of) => runOf(of, 5))
+      )
+      yield* bring(two, space, runOf(authority), runOf(below))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const hub = MemoryNetwork.hub()
+          const alices = (yield* agentOn(one, hub, "alice")).replica(space)!
+          const carols = yield* agentOn(two, hub, "carol")
+          const hers = carols.replica(space)!
+          // what one connection may ask for is bounded: it ends, and the next one brings the rest
+          for (let i = 0; i < 2; i++) {
+            const link = yield* carols.connect("alice", alice.device)
+            yield* until("it ends or is level", () => !carols.links().includes(link) || link.isCaughtUp(space))
+            yield* quiet
+          }
+          yield* until(
+            "both have all",
+            () => hers.ledger().lines.size === alices.ledger().lines.size && alices.ledger().lines.size === 153
+          )
+          assert.deepStrictEqual(account(hers.ledger()), account(alices.ledger()))
+        })
       )
     })
   )
