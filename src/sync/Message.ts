@@ -9,7 +9,7 @@
  *     [2, tag, frontier, upTo, more]    have     how far I have this space, durably: an acknowledgement. Only what changed
  *                                                since the last one on this connection; `more`: further parts follow.
  *                                                `upTo` null, or a frontier: send me no data beyond it (partial sync)
- *     [3, tag, header | null, run]      run      the header with a feed's first run
+ *     [3, tag, header | null, run]      run      the header with a feed's first run, and with each of a branch
  *     [4, tag, bytes]                   credit   that many bytes of your runs are dealt with: send as many again
  *     [5, tag, feed, from]              want     send this feed again, from the run that holds `from`
  *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts)

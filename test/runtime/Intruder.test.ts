@@ -6,11 +6,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { JournalStore } from "../../src/effects/JournalStore.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
-import { entryHash, type FeedId } from "../../src/identity/Id.ts"
+import { entryHash, feedId, type FeedId } from "../../src/identity/Id.ts"
 import * as Branch from "../../src/journal/Branch.ts"
 import * as Entry from "../../src/journal/Entry.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import * as Intake from "../../src/runtime/Intake.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
   account,
@@ -236,6 +237,40 @@ describe("a lying member's authority feed", () => {
           assert.strictEqual(outcome?._tag, "Unwanted")
         }),
         spoilt
+      )
+    })
+  )
+
+  it.live("is asked for no more while its histories together hold too much that waits", () =>
+    Effect.gen(function* () {
+      const { authority, space } = world(0)
+      const nowhere = { feed: feedId(new Uint8Array(32)), seq: 0, hash: entryHash(new Uint8Array(32)) }
+      const large = { type: "aura.later.thing", payload: "x".repeat(120_000) }
+      const trunk = script(space, bob, "authority")
+      const time = authority.entries.at(-1)!.time + 1
+      say(trunk, { facts: [grant], seen: [nowhere], time })
+      const [first, second] = [branch(trunk, 1), branch(trunk, 1)]
+      for (const [offset, of] of [first, second].entries())
+        for (let i = 0; i < 80; i++) say(of, { facts: [large], time: time + 1 + offset + i })
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          for (const of of [first, second])
+            for (let i = 0; i < 81; i++) {
+              const [outcome] = yield* replica.receive([runOf(of, i, i)])
+              if (outcome?._tag !== "Unwanted") continue
+              assert.strictEqual(of, second)
+              const { id } = Branch.make(trunk.feed, 1, head(trunk).hash, head(second, 1).hash)
+              assert.strictEqual(outcome.feed, id)
+              for (const name of [id, trunk.feed.id])
+                assert.isFalse(Intake.isWanted(replica.ledger(), name, trunk.feed.bytes))
+              return
+            }
+          assert.fail("all of it was taken")
+        })
       )
     })
   )
