@@ -4,7 +4,6 @@
  *     ["add", field, element]
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze, keyOf, pathOf } from "./Element.ts"
 import { compareKeys, type Key } from "./SortedTree.ts"
@@ -31,11 +30,13 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
   read: ({ elements, index }) =>
     show(index, { find: (key) => elements.get(key), keys: () => elements.keys(), count: () => elements.size }, setView),
   peek: ({ elements }, _, element) => elements.get(keyOf(element)),
-  toCbor: ({ elements }) => [...elements].sort(([a], [b]) => compareKeys(a, b)).map(([, element]) => element),
-  fromCbor: (data, reader) => {
+  encode: ({ elements }, writer) => {
+    writer.natural(elements.size)
+    for (const [, element] of [...elements].sort(([a], [b]) => compareKeys(a, b))) writer.value(element)
+  },
+  decode: (reader) => {
     const state = empty()
-    const items = new Items(data, reader)
-    while (items.more) add(state, items.next())
+    for (let left = reader.natural(); left > 0; left--) add(state, reader.value())
     return state
   },
   merge: (a, b) => {

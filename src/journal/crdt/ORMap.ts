@@ -10,7 +10,7 @@
  * same id goes on from them. So ids are best never used twice. A put adds a value to an MVRegister, it overwrites none.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Damaged, Items } from "./Checkpoint.ts"
+import { Damaged, type Reader } from "./Checkpoint.ts"
 import {
   invalid,
   touch,
@@ -140,37 +140,38 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const column = columns.get(field)
     return column === undefined ? undefined : entries.get(id)?.fields[column.position]
   },
-  toCbor: ({ entries, columns }, writer) => {
+  encode: ({ entries, columns }, writer) => {
     const ordered = [...columns].sort(([a], [b]) => compareKeys(a, b))
-    const items: Array<Cbor> = []
+    writer.natural(ordered.length)
+    for (const [key] of ordered) writer.text(key)
+    writer.natural(entries.size)
     for (const id of [...entries.keys()].sort(compareKeys)) {
       const { presence, fields } = entries.get(id)!
-      items.push(id)
-      Presence.pushPresence(items, writer, presence)
-      const states: Array<Cbor> = []
+      writer.text(id)
+      Presence.encode(presence, writer)
+      writer.natural(fields.reduce<number>((count, state) => (state === undefined ? count : count + 1), 0))
       ordered.forEach(([, { position, crdt }], number) => {
         const state = fields[position]
-        if (state !== undefined) states.push(number, crdt.toCbor(state, writer))
+        if (state === undefined) return
+        writer.natural(number)
+        crdt.encode(state, writer)
       })
-      items.push(states)
     }
-    return [ordered.map(([key]) => key), items]
   },
-  fromCbor: (data, reader) => {
+  decode: (reader) => {
     const state = empty()
-    const parts = new Items(data, reader)
-    const columns = columnsFrom(state, parts.inside())
-    const items = parts.inside()
-    while (items.more) {
-      const id = items.text()
-      const entry = makeEntry(Presence.readPresence(items))
-      const states = items.inside()
-      while (states.more) {
-        const { position, crdt } = states.among(columns)
-        entry.fields[position] = crdt.fromCbor(states.next(), reader)
+    const columns = columnsFrom(state, reader)
+    const count = reader.natural()
+    for (let left = count; left > 0; left--) {
+      const id = reader.text()
+      const entry = makeEntry(Presence.decode(reader))
+      for (let states = reader.natural(); states > 0; states--) {
+        const { position, crdt } = reader.among(columns)
+        entry.fields[position] = crdt.decode(reader)
       }
       state.entries.set(id, entry)
     }
+    if (state.entries.size !== count) throw new Damaged("a record is there twice")
     return state
   },
   merge: (a, b) => {
@@ -256,10 +257,10 @@ const columnAt = ({ columns }: ORMapState, key: string, crdt: AnyCrdt): Column =
   return column
 }
 
-const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
+const columnsFrom = (state: ORMapState, reader: Reader): ReadonlyArray<Column> => {
   const columns: Array<Column> = []
-  while (keys.more) {
-    const key = keys.text()
+  for (let left = reader.natural(); left > 0; left--) {
+    const key = reader.text()
     const crdt = Kinds.find(partsOfKey(key)?.[1] ?? "")
     if (crdt === undefined) throw new Damaged(`the kind of ${key.slice(0, 80)} is unknown here`)
     columns.push(columnAt(state, key, crdt))
