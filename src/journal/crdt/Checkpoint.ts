@@ -1,17 +1,18 @@
 /**
- * How states are written down and read back: three columns (numbers, texts, other values) that every kind fills in a
+ * How states are written down and read back: columns (numbers, names, texts, other values) that every kind fills in a
  * fixed order of its own, and reads in the same order; nothing in them has a frame.
  *
  *     numbers   bytes. A natural is a varint (journal/Varint.ts). An integer begins with a byte of bit 7: more follows,
  *               bit 6: negative, bits 0–5: the least of its magnitude; what is left of that follows as a natural
- *     texts     the texts one after the other, in blocks: one is full at 65 536 code units or more, and no text lies in
- *               two. Their lengths are naturals
- *     values    a value that is a text is the natural 1 + its length and a text; any other is the natural 0, and stands here
+ *     names     keys, ids and the like one after the other, in blocks: one is full at 65 536 code units or more, and
+ *               nothing lies in two. Their lengths are naturals
+ *     texts     the same of values that are texts: for such a value the natural is 1 + its length
+ *     values    any other value stands here, and its natural is 0
  *     table     ids, once, in the order of their first mention; elsewhere an id is its place in it, a natural
  *     stamp     time and seq, as integers less those of the stamp before, the feed's id between them; then the index
  *
- * Equal states give equal columns, because every kind writes in a fixed order. Alike lies beside alike, so little is left
- * of numbers when they are compressed, and a text is a piece of a block: reading makes no copies of what is in between.
+ * Equal states give equal columns, because every kind writes in a fixed order. Alike stands beside alike, so little is
+ * left when they are compressed, and what is read is a piece of its block: nothing is made in between.
  * `Reader` believes nothing: what the columns can't mean is `Damaged`.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
@@ -24,8 +25,8 @@ import * as Varint from "../Varint.ts"
 import { dotFeedBytes } from "./limits.ts"
 import type { Dot, Stamp } from "./Stamp.ts"
 
-/** A full block of text; the last one is shorter. */
-const textBlockLength = 65_536
+/** A block of text is full from here on; the last one is shorter. */
+const blockLengthMin = 65_536
 
 /** What the first byte of an integer holds of its magnitude. */
 const leastUnit = 64
@@ -36,9 +37,8 @@ export class Writer {
   readonly #ids: Array<string> = []
   readonly #byId = new Map<string, number>()
   readonly #numbers: Varint.Cursor = { bytes: new Uint8Array(1024), at: 0 }
-  readonly #blocks: Array<string> = []
-  #texts: Array<string> = []
-  #textLength = 0
+  readonly #names = new TextWriter()
+  readonly #texts = new TextWriter()
   readonly #values: Array<Cbor> = []
   /** Of the stamp written last. */
   #time = 0
@@ -58,15 +58,15 @@ export class Writer {
     if (rest > 0) Varint.write(this.#numbers, rest)
   }
 
-  text(text: string): void {
-    this.natural(text.length)
-    this.#append(text)
+  name(name: string): void {
+    this.natural(name.length)
+    this.#names.append(name)
   }
 
   value(value: Cbor): void {
     if (typeof value === "string") {
       this.natural(1 + value.length)
-      this.#append(value)
+      this.#texts.append(value)
     } else {
       this.natural(0)
       this.#values.push(value)
@@ -101,8 +101,8 @@ export class Writer {
 
   /** The table and the columns; nothing is written afterwards. */
   toCbor(): Cbor {
-    this.#endBlock()
-    return [this.#ids.map(hexToBytes), this.#numbers.bytes.slice(0, this.#numbers.at), this.#blocks, this.#values]
+    const numbers = this.#numbers.bytes.slice(0, this.#numbers.at)
+    return [this.#ids.map(hexToBytes), numbers, this.#names.end(), this.#texts.end(), this.#values]
   }
 
   #makeRoom(): void {
@@ -111,18 +111,28 @@ export class Writer {
     this.#numbers.bytes = new Uint8Array(bytes.length * 2)
     this.#numbers.bytes.set(bytes)
   }
+}
 
-  #append(text: string): void {
-    this.#texts.push(text)
-    this.#textLength += text.length
-    if (this.#textLength >= textBlockLength) this.#endBlock()
+class TextWriter {
+  readonly #blocks: Array<string> = []
+  #parts: Array<string> = []
+  #length = 0
+
+  append(text: string): void {
+    this.#parts.push(text)
+    this.#length += text.length
+    if (this.#length >= blockLengthMin) this.#endBlock()
+  }
+
+  end(): ReadonlyArray<string> {
+    if (this.#length > 0) this.#endBlock()
+    return this.#blocks
   }
 
   #endBlock(): void {
-    if (this.#textLength === 0) return
-    this.#blocks.push(this.#texts.join(""))
-    this.#texts = []
-    this.#textLength = 0
+    this.#blocks.push(this.#parts.join(""))
+    this.#parts = []
+    this.#length = 0
   }
 }
 
@@ -140,24 +150,23 @@ export class Reader {
   /** Undefined where only a beginning is known. */
   readonly #feeds: ReadonlyArray<FeedId | undefined>
   readonly #numbers: Varint.Cursor
-  readonly #blocks: ReadonlyArray<Cbor>
-  #nextBlock = 0
-  #block = ""
-  #blockAt = 0
+  readonly #names: TextReader
+  readonly #texts: TextReader
   readonly #values: ReadonlyArray<Cbor>
   #valueAt = 0
   #time = 0
   #seq = 0
 
   constructor(data: Cbor | undefined) {
-    const [table, numbers, blocks, values] = listOf(data)
+    const [table, numbers, names, texts, values] = listOf(data)
     if (!(numbers instanceof Uint8Array)) throw new Damaged("the numbers are missing")
     this.#ids = listOf(table).map(idFrom)
     this.#feeds = listOf(table).map((id) =>
       id instanceof Uint8Array && id.length === hashBytes ? feedId(id) : undefined
     )
     this.#numbers = { bytes: numbers, at: 0 }
-    this.#blocks = listOf(blocks)
+    this.#names = new TextReader(listOf(names))
+    this.#texts = new TextReader(listOf(texts))
     this.#values = listOf(values)
   }
 
@@ -182,13 +191,13 @@ export class Reader {
     return (byte & isNegative) === 0 ? magnitude : -magnitude
   }
 
-  text(): string {
-    return this.#textOf(this.natural())
+  name(): string {
+    return this.#names.take(this.natural())
   }
 
   value(): Cbor {
     const form = this.natural()
-    if (form > 0) return this.#textOf(form - 1)
+    if (form > 0) return this.#texts.take(form - 1)
     const value = this.#values[this.#valueAt++]
     if (value === undefined) throw new Damaged("a value is missing")
     return value
@@ -233,25 +242,40 @@ export class Reader {
   get isAtEnd(): boolean {
     return (
       this.#numbers.at === this.#numbers.bytes.length &&
-      this.#nextBlock === this.#blocks.length &&
-      this.#blockAt === this.#block.length &&
+      this.#names.isAtEnd &&
+      this.#texts.isAtEnd &&
       this.#valueAt === this.#values.length
     )
   }
+}
 
-  #textOf(length: number): string {
+class TextReader {
+  readonly #blocks: ReadonlyArray<Cbor>
+  #next = 0
+  #block = ""
+  #at = 0
+
+  constructor(blocks: ReadonlyArray<Cbor>) {
+    this.#blocks = blocks
+  }
+
+  take(length: number): string {
     if (length === 0) return ""
-    if (this.#blockAt === this.#block.length) {
-      const block = this.#blocks[this.#nextBlock++]
+    if (this.#at === this.#block.length) {
+      const block = this.#blocks[this.#next++]
       if (typeof block !== "string") throw new Damaged("a text is missing")
       this.#block = block
-      this.#blockAt = 0
+      this.#at = 0
     }
-    const end = this.#blockAt + length
+    const end = this.#at + length
     if (end > this.#block.length) throw new Damaged("a text is cut off")
-    const text = this.#block.slice(this.#blockAt, end)
-    this.#blockAt = end
+    const text = this.#block.slice(this.#at, end)
+    this.#at = end
     return text
+  }
+
+  get isAtEnd(): boolean {
+    return this.#next === this.#blocks.length && this.#at === this.#block.length
   }
 }
 

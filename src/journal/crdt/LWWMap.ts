@@ -57,14 +57,14 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
     for (const [key, slot] of ordered) {
       if (slot.value === undefined) removed.push([key, slot])
       else {
-        writer.text(key)
+        writer.name(key)
         writer.stamp(slot.stamp)
         writer.value(slot.value)
       }
     }
     writer.natural(removed.length)
     for (const [key, { stamp }] of removed) {
-      writer.text(key)
+      writer.name(key)
       writer.stamp(stamp)
     }
   },
@@ -73,9 +73,9 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
     const { slots } = state
     const present = reader.natural()
     for (let left = present; left > 0; left--)
-      slots.set(reader.text(), { stamp: reader.stamp(), value: freeze(reader.value()) })
+      slots.set(reader.name(), { stamp: reader.stamp(), value: freeze(reader.value()) })
     const removed = reader.natural()
-    for (let left = removed; left > 0; left--) slots.set(reader.text(), { stamp: reader.stamp(), value: undefined })
+    for (let left = removed; left > 0; left--) slots.set(reader.name(), { stamp: reader.stamp(), value: undefined })
     if (slots.size !== present + removed) throw new Damaged("a key is there twice")
     return state
   },

@@ -143,11 +143,11 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
   encode: ({ entries, columns }, writer) => {
     const ordered = [...columns].sort(([a], [b]) => compareKeys(a, b))
     writer.natural(ordered.length)
-    for (const [key] of ordered) writer.text(key)
+    for (const [key] of ordered) writer.name(key)
     writer.natural(entries.size)
     for (const id of [...entries.keys()].sort(compareKeys)) {
       const { presence, fields } = entries.get(id)!
-      writer.text(id)
+      writer.name(id)
       Presence.encode(presence, writer)
       writer.natural(fields.reduce<number>((count, state) => (state === undefined ? count : count + 1), 0))
       ordered.forEach(([, { position, crdt }], number) => {
@@ -163,7 +163,7 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const columns = columnsFrom(state, reader)
     const count = reader.natural()
     for (let left = count; left > 0; left--) {
-      const id = reader.text()
+      const id = reader.name()
       const entry = makeEntry(Presence.decode(reader))
       for (let states = reader.natural(); states > 0; states--) {
         const { position, crdt } = reader.among(columns)
@@ -260,7 +260,7 @@ const columnAt = ({ columns }: ORMapState, key: string, crdt: AnyCrdt): Column =
 const columnsFrom = (state: ORMapState, reader: Reader): ReadonlyArray<Column> => {
   const columns: Array<Column> = []
   for (let left = reader.natural(); left > 0; left--) {
-    const key = reader.text()
+    const key = reader.name()
     const crdt = Kinds.find(partsOfKey(key)?.[1] ?? "")
     if (crdt === undefined) throw new Damaged(`the kind of ${key.slice(0, 80)} is unknown here`)
     columns.push(columnAt(state, key, crdt))

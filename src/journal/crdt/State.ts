@@ -1,7 +1,7 @@
 /**
  * The state of an application: a record of replicated fields, made by joining changes in any order.
  *
- * As data, version 2: [2, [table of ids, numbers, texts, values]], the columns of Checkpoint.ts: how many fields there
+ * As data, version 2: [2, [table of ids, numbers, names, texts, values]], the columns of Checkpoint.ts: how many fields there
  * are, then of each in the order of the names its name:kind and what the kind writes; a field that no change has
  * touched is absent. States joined from equal sets of changes have equal data, so `digest` compares
  * replicas. A reader of another version, or without a kind that stands there, says so and joins the changes anew: the
@@ -114,7 +114,7 @@ export const toCbor = (state: State): Cbor.Cbor => {
   const writer = new Writer()
   writer.natural(state.slots.size)
   for (const [key, { crdt, state: inside }] of [...state.slots].sort(([a], [b]) => compareKeys(a, b))) {
-    writer.text(key)
+    writer.name(key)
     crdt.encode(inside, writer)
   }
   return [version, writer.toCbor()]
@@ -129,7 +129,7 @@ export const fromCbor = (data: Cbor.Cbor): Result.Result<State, string> => {
     const state = empty()
     const reader = new Reader(columns)
     for (let left = reader.natural(); left > 0; left--) {
-      const key = reader.text()
+      const key = reader.name()
       const crdt = Kinds.find(partsOfKey(key)?.[1] ?? "")
       if (crdt === undefined) return Result.fail(`the kind of ${key.slice(0, 80)} is unknown here`)
       state.slots.set(key, { crdt, state: crdt.decode(reader) })

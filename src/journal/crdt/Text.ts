@@ -437,7 +437,7 @@ const encodePiece = (state: TextState, { left, right, content }: Insertion, writ
   writer.natural(tags.indexOf(content._tag))
   encodePlace(state, left, writer)
   encodePlace(state, right, writer)
-  if (content._tag === "Text") writer.text(content.text)
+  if (content._tag === "Text") writer.value(content.text)
   else writer.natural(content.length)
 }
 
@@ -451,9 +451,16 @@ const decodePiece = (reader: Reader, start: number): Inserted => {
   const tag = reader.among(tags)
   const left = decodePlace(reader)
   const right = decodePlace(reader)
-  const content: Content = tag === "Text" ? { _tag: tag, text: reader.text() } : { _tag: tag, length: reader.natural() }
+  const content: Content =
+    tag === "Text" ? { _tag: tag, text: decodeText(reader) } : { _tag: tag, length: reader.natural() }
   if (TextDocument.lengthOf(content) === 0) throw new Damaged("a piece of text is empty")
   return { start, left, right, content }
+}
+
+const decodeText = (reader: Reader): string => {
+  const text = reader.value()
+  if (typeof text !== "string") throw new Damaged("a piece of text is none")
+  return text
 }
 
 const decodePlace = (reader: Reader): Unit | null => {

@@ -87,6 +87,21 @@ for (const kind of kinds) {
       )
     })
 
+    it("refuses data that was altered, or reads it as some other state, but never dies of it", () => {
+      const altered = fc.tuple(events, fc.nat(), fc.integer({ min: 1, max: 255 }))
+      fc.assert(
+        fc.property(altered, ([all, at, by]) => {
+          const bytes = Cbor.encode(State.toCbor(joined(all)))
+          bytes[at % bytes.length]! ^= by
+          const data = Cbor.decode(bytes)
+          if (Result.isFailure(data)) return
+          const restored = State.fromCbor(data.success)
+          if (Result.isSuccess(restored)) shown(restored.success)
+        }),
+        runs
+      )
+    })
+
     it("reads as its definition says", () => {
       fc.assert(
         fc.property(events, (all) => {
