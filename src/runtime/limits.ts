@@ -10,6 +10,9 @@ export const checkpointEveryMin = 8192
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
 
+/** So long after a space can be read its token is drawn, unless a write was first: two syncs that no reader waits for. */
+export const claimAfterMillis = 50
+
 /** Writes waiting for their turn at one replica; more wait at the door. */
 export const writesWaitingMax = 4096
 
