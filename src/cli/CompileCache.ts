@@ -11,16 +11,18 @@ import * as module from "node:module"
 import { homedir } from "node:os"
 import { isAbsolute, join } from "node:path"
 
-/** A process that is killed keeps nothing at its end: so this is when one that goes on does it, in milliseconds. */
-const keepAfterMillis = 2_000
+/** Who goes on so long keeps what there is by then: a process that is killed keeps nothing at its end. */
+export const keepAfterMillis = 2_000
 
 /** For modules that are loaded from now on. Never fails: without it the program starts as well, only later. */
 export const enable = (): void => {
   const directory = folder()
   if (!isOurs(directory)) return
   module.enableCompileCache(directory)
-  setTimeout(() => module.flushCompileCache(), keepAfterMillis).unref()
 }
+
+/** Writes what was compiled so far; a process that ends by itself need not. */
+export const keep = (): void => module.flushCompileCache()
 
 const folder = (): string => {
   const named = process.env["XDG_CACHE_HOME"]

@@ -3,6 +3,9 @@
 /** Bytes of runs read from the store in one step of a fold. */
 export const loadBytes = 4 * 1024 * 1024
 
+/** Entries that a fold takes from a feed before it judges them: few enough to be forgotten young. */
+export const judgedTogether = 1024
+
 /** Entries applied since the last checkpoint before one is written while running; grows with the journal, so that the
  * cost of checkpoints stays a fixed share of the work. */
 export const checkpointEveryMin = 8192
