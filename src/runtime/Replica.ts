@@ -38,7 +38,13 @@ import * as Desk from "./Desk.ts"
 import type { Damage } from "./Fold.ts"
 import type * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import {
+  checkpointAtCloseMin,
+  checkpointEveryMin,
+  claimAfterMillis,
+  runsPerTurnMax,
+  writesWaitingMax
+} from "./limits.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
 import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
@@ -87,6 +93,8 @@ type Item =
   | { readonly _tag: "Refresh"; readonly done: Deferred.Deferred<void, JournalStoreError> }
   /** Keeps durably which own feeds are not continued. */
   | { readonly _tag: "Abandon" }
+  /** Draws the token of this opening, for nobody waits for it but the first write. */
+  | { readonly _tag: "Claim" }
 
 interface Receive {
   readonly _tag: "Receive"
@@ -124,7 +132,8 @@ export const open = Effect.fn("Replica.open")(function* (
     waiting = []
     for (let at = 0; at < writes.length;) {
       const rest = at === 0 ? writes : writes.slice(at)
-      const exit = yield* Effect.exit(Effect.andThen(Desk.recover(desk), Authoring.writeRun(desk, rest)))
+      const ready = Effect.andThen(Desk.recover(desk), Desk.claim(desk))
+      const exit = yield* Effect.exit(Effect.andThen(ready, Authoring.writeRun(desk, rest)))
       if (Exit.isSuccess(exit)) at += exit.value
       else {
         for (const one of rest) Authoring.answer(one, Exit.failCause(exit.cause))
@@ -182,6 +191,12 @@ export const open = Effect.fn("Replica.open")(function* (
           yield* Effect.ignore(Desk.attempt(desk, Desk.commit(desk, { locals: [abandonedLocal(desk.abandoned)] })))
           at++
           break
+        case "Claim":
+          yield* Desk.claim(desk).pipe(
+            Effect.catch((error) => Effect.logWarning("no token was kept; the first write tries again", error.message))
+          )
+          at++
+          break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
@@ -198,6 +213,8 @@ export const open = Effect.fn("Replica.open")(function* (
   yield* Effect.forkScoped(
     Effect.forever(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(items)), turn)))
   )
+
+  yield* Effect.forkScoped(Effect.andThen(Effect.sleep(claimAfterMillis), Queue.offer(items, { _tag: "Claim" })))
 
   const ask = <A, E>(make: (done: Deferred.Deferred<A, E>) => Item): Effect.Effect<A, E> =>
     Effect.flatMap(Deferred.make<A, E>(), (done) =>

@@ -3,12 +3,18 @@
 /** Bytes of runs read from the store in one step of a fold. */
 export const loadBytes = 4 * 1024 * 1024
 
+/** Entries that a fold takes from a feed before it judges them: few enough to be forgotten young. */
+export const judgedTogether = 1024
+
 /** Entries applied since the last checkpoint before one is written while running; grows with the journal, so that the
  * cost of checkpoints stays a fixed share of the work. */
 export const checkpointEveryMin = 8192
 
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
+
+/** So long after a space can be read its token is drawn, unless a write was first: two syncs that no reader waits for. */
+export const claimAfterMillis = 50
 
 /** Writes waiting for their turn at one replica; more wait at the door. */
 export const writesWaitingMax = 4096
