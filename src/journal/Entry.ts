@@ -16,9 +16,8 @@
  * so a hash binds its feed, device and space through the header, and every entry before it. The body is hashed
  * expanded, never in the abbreviated form that runs carry (journal/Run.ts): a run's dictionary can't change a meaning.
  */
-import { sha256 } from "@noble/hashes/sha2.js"
 import * as Result from "effect/Result"
-import { domain } from "../identity/Hash.ts"
+import { domain, hashScratch, makeScratch } from "../identity/Hash.ts"
 import { definitionId, deviceId, toBytes, type DefinitionId, type DeviceId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import { isPosition, positionFromCbor, positionToCbor, type Position } from "./Feed.ts"
@@ -87,26 +86,23 @@ export const decode = (bytes: Uint8Array): Result.Result<Body, EntryMalformed> =
 
 const entryDomain = domain("aura/entry/v1")
 const fixedBytes = entryDomain.length + 32 + 16
-let scratch = new Uint8Array(4096)
-let scratchView = new DataView(scratch.buffer)
-scratch.set(entryDomain)
+const begin = (length: number) => {
+  const room = makeScratch(length)
+  room.bytes.set(entryDomain)
+  return room
+}
+let scratch = begin(4096)
 
-/**
- * The chained hash of an entry; owns its result. One assembled buffer and one call are twice as fast as feeding the parts
- * to a running hash, which is why the parts are copied into scratch memory first.
- */
+/** The chained hash of an entry; owns its result. It is put together in scratch memory and hashed there. */
 export const chain = (previous: Uint8Array, seq: number, time: number, body: Uint8Array): Uint8Array => {
   const length = fixedBytes + body.length
-  if (length > scratch.length) {
-    scratch = new Uint8Array(length * 2)
-    scratchView = new DataView(scratch.buffer)
-    scratch.set(entryDomain)
-  }
-  scratch.set(previous, entryDomain.length)
-  writeU64(scratchView, entryDomain.length + 32, seq)
-  writeU64(scratchView, entryDomain.length + 40, time)
-  scratch.set(body, fixedBytes)
-  return sha256(scratch.subarray(0, length))
+  if (length > scratch.lengthMax) scratch = begin(length * 2)
+  const { bytes, view } = scratch
+  bytes.set(previous, entryDomain.length)
+  writeU64(view, entryDomain.length + 32, seq)
+  writeU64(view, entryDomain.length + 40, time)
+  bytes.set(body, fixedBytes)
+  return hashScratch(scratch, length)
 }
 
 /** Big-endian; `value` is a safe integer. */
