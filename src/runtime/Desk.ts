@@ -156,10 +156,13 @@ export const settle = Effect.fnUntraced(function* (desk: Desk, took: boolean, pr
   }
 })
 
+/** Entries applied, or undone, since the last checkpoint. */
+export const unkept = ({ checkpointed, folded }: Desk): number => Math.abs(folded.ledger.applied - checkpointed)
+
 /** Writes the checkpoint row if enough was applied since the last one that it pays. */
 export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMin: number) {
   const { ledger } = desk.folded
-  if (desk.isStale || Math.abs(ledger.applied - desk.checkpointed) < entriesMin) return
+  if (desk.isStale || unkept(desk) < entriesMin) return
   const bytes = Checkpoint.encode(ledger)
   if (bytes === undefined) return
   desk.checkpointed = ledger.applied

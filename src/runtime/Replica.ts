@@ -36,7 +36,15 @@ import * as Desk from "./Desk.ts"
 import type { Damage } from "./Fold.ts"
 import type * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import {
+  checkpointAtCloseMin,
+  checkpointEveryMin,
+  checkpointLateTimes,
+  checkpointQuietMillis,
+  runsPerTurnMax,
+  writesWaitingMax
+} from "./limits.ts"
+import * as Quiet from "./Quiet.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
 import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
@@ -85,6 +93,8 @@ type Item =
   | { readonly _tag: "Refresh"; readonly done: Deferred.Deferred<void, JournalStoreError> }
   /** Keeps durably which own feeds are not continued. */
   | { readonly _tag: "Abandon" }
+  /** Nobody wants anything: time for the checkpoint that is due. */
+  | { readonly _tag: "Checkpoint" }
 
 interface Receive {
   readonly _tag: "Receive"
@@ -102,6 +112,7 @@ export const open = Effect.fn("Replica.open")(function* (
 > {
   const desk = yield* Desk.open(space)
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
+  const quiet = yield* Quiet.make(checkpointQuietMillis, Queue.offer(items, { _tag: "Checkpoint" }))
 
   /** Writes in the order they were asked for; one turn takes what has gathered. */
   let waiting: Array<Authoring.Waiting> = []
@@ -180,10 +191,17 @@ export const open = Effect.fn("Replica.open")(function* (
           yield* Effect.ignore(Desk.attempt(desk, Desk.commit(desk, { locals: [abandonedLocal(desk.abandoned)] })))
           at++
           break
+        case "Checkpoint":
+          yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
+          at++
+          break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    yield* Desk.keepCheckpoint(desk, Math.max(checkpointEveryMin, desk.checkpointed / 2))
+    yield* Desk.keepCheckpoint(desk, checkpointDue(desk) * checkpointLateTimes)
+    if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
+    quiet.stir()
+    if (Desk.unkept(desk) >= checkpointDue(desk)) quiet.ask()
   })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
@@ -243,6 +261,9 @@ export const open = Effect.fn("Replica.open")(function* (
     }
   }
 })
+
+/** Entries since the last checkpoint that make the next one due. */
+const checkpointDue = (desk: Desk.Desk): number => Math.max(checkpointEveryMin, desk.checkpointed / 2)
 
 /** Whether somebody has more of a feed of this device than is here, or something else in its place. */
 const isOvertaken = ({ abandoned, begun, folded, keys }: Desk.Desk, feed: FeedId, head: Frontier.Head): boolean => {

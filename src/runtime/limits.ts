@@ -3,9 +3,15 @@
 /** Bytes of runs read from the store in one step of a fold. */
 export const loadBytes = 4 * 1024 * 1024
 
-/** Entries applied since the last checkpoint before one is written while running; grows with the journal, so that the
+/** Entries applied since the last checkpoint before one is due while running; grows with the journal, so that the
  * cost of checkpoints stays a fixed share of the work. */
 export const checkpointEveryMin = 8192
+
+/** A checkpoint that is due is written once nothing was asked for so long… */
+export const checkpointQuietMillis = 250
+
+/** …or when so many times the entries that made it due were applied. */
+export const checkpointLateTimes = 4
 
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
