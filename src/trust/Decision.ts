@@ -110,7 +110,7 @@ export const decide = (authority: Authority.Authority, view: Authority.View, req
 const inspect = (
   request: Request,
   operation: Operation
-): Denied | { readonly bindings: ReadonlyMap<string, string> } => {
+): Denied | { readonly bindings: Writes.Bindings } => {
   const { changes, type } = request
   if (!Array.isArray(changes))
     return denied({ _tag: "Malformed", what: `the payload of ${type} is no list of changes` })
@@ -138,7 +138,7 @@ const bind = (
   if (resource === undefined) return action
   let unbound = false
   const bound = resource.replace(/\{([a-z]+)\}/g, (_, name: string) => {
-    const value = name === "self" ? self : bindings.get(name)
+    const value = name === "self" ? self : Writes.boundTo(bindings, name)
     if (value === undefined) unbound = true
     return value ?? ""
   })
