@@ -44,15 +44,7 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
   },
   apply: (state, _, change, at, stamp) => put(state, String(change[at]), change[at + 1], stamp),
   read: ({ slots, index }) =>
-    show(
-      index,
-      {
-        find: (key) => slots.get(String(key))?.value,
-        has: (key) => slots.get(String(key))?.value !== undefined,
-        keys: () => slots.keys()
-      },
-      mapView
-    ),
+    show(index, { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys() }, mapView),
   peek: ({ slots }, _, key) => slots.get(String(key))?.value,
   toCbor: ({ slots }, writer) => {
     const ordered = [...slots].sort(([, a], [, b]) => compare(a.stamp, b.stamp))
@@ -92,13 +84,12 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
 }
 
 const put = (state: LWWMapState, key: string, value: Cbor | undefined, stamp: Stamp): void => {
-  const slot = state.slots.get(key)
-  if (slot !== undefined && compare(slot.stamp, stamp) >= 0) return
-  note(state.index, key)
   const kept = value === undefined ? undefined : freeze(value)
+  const slot = state.slots.get(key)
   if (slot === undefined) state.slots.set(key, { stamp, value: kept })
-  else {
+  else if (compare(slot.stamp, stamp) < 0) {
     slot.stamp = stamp
     slot.value = kept
-  }
+  } else return
+  note(state.index, key)
 }

@@ -87,10 +87,8 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const id = String(change[at])
     const argument = change[at + 1]
     const isWhole = change.length === at + 2
-    const isRemoval = isWhole && change[0] === "remove" && isDots(argument)
-    if (isRemoval && argument.length === 0) return
-    note(state.index, id)
-    if (isRemoval) {
+    if (isWhole && change[0] === "remove" && isDots(argument)) {
+      if (argument.length === 0) return
       Presence.remove(entryAt(state, id).presence, argument, stamp.time)
     } else if (isWhole && change[0] === "put" && isMap(argument)) {
       put(state, entryAt(state, id), type, argument, stamp)
@@ -101,15 +99,16 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
       field.crdt.apply(fieldState(state, entry, field), field.type, change, at + 2, stamp)
       entry.shownBy = undefined
     }
+    note(state.index, id)
   },
   applyRefused: (state, type, change, at, stamp) => {
     const field = change.length > at + 2 ? fieldNamed(type, change[at + 1]) : undefined
     if (field?.crdt.applyRefused === undefined) return
     const id = String(change[at])
-    note(state.index, id)
     const entry = entryAt(state, id)
     field.crdt.applyRefused(fieldState(state, entry, field), field.type, change, at + 2, stamp)
     entry.shownBy = undefined
+    note(state.index, id)
   },
   read: (state, type) => {
     const { entries, index, columns } = state
@@ -120,11 +119,7 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     }
     return show(
       index,
-      {
-        find: (id) => shown(entries.get(String(id)), columns, layout),
-        has: (id) => isPresent(entries.get(String(id))),
-        keys: () => entries.keys()
-      },
+      { find: (id) => shown(entries.get(String(id)), columns, layout), keys: () => entries.keys() },
       mapView
     )
   },
@@ -261,12 +256,9 @@ const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
   return columns
 }
 
-const isPresent = (entry: Entry | undefined): entry is Entry =>
-  entry !== undefined && Presence.isPresent(entry.presence)
-
 /** The record as it is now, the same object while its fields read the same; undefined when it is not there. */
 const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, layout: Layout): Record | undefined => {
-  if (!isPresent(entry)) return undefined
+  if (entry === undefined || !Presence.isPresent(entry.presence)) return undefined
   const before = entry.shown
   if (before !== undefined && entry.shownBy === layout) return before
   const record: { [name: string]: unknown } = {}

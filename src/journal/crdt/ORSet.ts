@@ -48,15 +48,7 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
     else if (isDots(dots) && dots.length > 0) Presence.remove(element(state, change[at]!), dots, stamp.time)
   },
   read: ({ elements, index }) =>
-    show(
-      index,
-      {
-        find: (key) => present(elements.get(key)),
-        has: (key) => present(elements.get(key)) !== undefined,
-        keys: () => elements.keys()
-      },
-      setView
-    ),
+    show(index, { find: (key) => present(elements.get(key)), keys: () => elements.keys() }, setView),
   peek: ({ elements }, _, element) => present(elements.get(keyOf(element))),
   dots: ({ elements }, element) => Presence.seenDots(elements.get(keyOf(element))?.presence),
   toCbor: ({ elements }, writer) => {

@@ -4,8 +4,6 @@
  * A kind keeps its own mutable map for applying changes, and an `Index` beside it. While nobody reads, the index costs
  * nothing; once somebody has read, changes note their keys in it, and the next read folds these into a new tree. Views
  * made before keep the old tree. So reading after each change costs O(log n), and only walking a view costs its size.
- * The first view after many changes has no tree at first: it looks into the map itself, and is sorted when somebody
- * walks it or, at the latest, before the next change. Looking things up in what was just opened or caught up sorts nothing.
  */
 import type { Cbor } from "../Cbor.ts"
 import { keyOf } from "./Element.ts"
@@ -107,18 +105,22 @@ export class SetView<Value> implements Iterable<Value> {
   }
 }
 
-export const mapView = <Value>(sorted: Sorted<Value>): MapView<Value> =>
-  new MapView(sorted.size, sorted.find, function* (after) {
-    for (const [key, value] of SortedTree.entries(sorted.tree(), after)) yield [String(key), value] as const
-  })
+export const mapView = <Value>(tree: Tree<Value>): MapView<Value> =>
+  new MapView(
+    SortedTree.size(tree),
+    (key) => SortedTree.find(tree, key),
+    function* (after) {
+      for (const [key, value] of SortedTree.entries(tree, after)) yield [String(key), value] as const
+    }
+  )
 
 /** A view of elements that lie in the tree under their keys. */
-export const setView = (sorted: Sorted<Cbor>): SetView<Cbor> =>
+export const setView = (tree: Tree<Cbor>): SetView<Cbor> =>
   new SetView(
-    sorted.size,
-    (element) => sorted.find(keyOf(element)) !== undefined,
+    SortedTree.size(tree),
+    (element) => SortedTree.find(tree, keyOf(element)) !== undefined,
     function* () {
-      for (const [, element] of SortedTree.entries(sorted.tree())) yield element
+      for (const [, element] of SortedTree.entries(tree)) yield element
     }
   )
 
@@ -163,34 +165,23 @@ export const mapElements = <Value, Shown>(
 
 /** A mutable map's sorted shadow, and what was last shown of it; see the module comment. */
 export interface Index<Value, View> {
+  tree: Tree<Value>
   /** Undefined until somebody reads. */
-  shown: { readonly sorted: Sorted<Value>; readonly view: View } | undefined
+  view: View | undefined
   readonly dirty: Set<Key>
 }
 
-/** What a kind's map holds at one moment. */
-export interface Sorted<Value> {
-  readonly size: number
-  readonly find: (key: Key) => Value | undefined
-  /** Sorts, if that was not done yet; from then on the map is not looked at any more. */
-  readonly tree: () => Tree<Value>
-}
+export const makeIndex = <Value, View>(): Index<Value, View> => ({ tree: undefined, view: undefined, dirty: new Set() })
 
-export const makeIndex = <Value, View>(): Index<Value, View> => ({ shown: undefined, dirty: new Set() })
-
-/** Says that the value at `key` may change now: to be called before it does. */
+/** Says that the value at `key` may have changed. */
 export const note = <Value, View>(index: Index<Value, View>, key: Key): void => {
-  if (index.shown === undefined) return
-  index.shown.sorted.tree()
-  index.dirty.add(key)
+  if (index.view !== undefined) index.dirty.add(key)
 }
 
 /** What a kind keeps, as an index asks for it. */
 export interface Source<Value> {
   /** The value at `key` now; undefined when it is absent. */
   readonly find: (key: Key) => Value | undefined
-  /** Whether there is one; costs no more than that. */
-  readonly has: (key: Key) => boolean
   /** All keys at which a value may be present. */
   readonly keys: () => Iterable<Key>
 }
@@ -199,38 +190,19 @@ export interface Source<Value> {
 export const show = <Value, View>(
   index: Index<Value, View>,
   source: Source<Value>,
-  make: (sorted: Sorted<Value>) => View
+  make: (tree: Tree<Value>) => View
 ): View => {
-  const { dirty, shown } = index
-  if (shown !== undefined && dirty.size === 0) return shown.view
-  const isMany = shown === undefined || dirty.size * rebuildRatio > shown.sorted.size + rebuildSizeMin
-  const sorted = isMany ? unsorted(source) : changed(shown.sorted, dirty, source)
-  dirty.clear()
-  if (shown?.sorted === sorted) return shown.view
-  const view = make(sorted)
-  index.shown = { sorted, view }
-  return view
+  if (index.view !== undefined && index.dirty.size === 0) return index.view
+  const before = index.tree
+  const many = index.dirty.size * rebuildRatio > SortedTree.size(before) + rebuildSizeMin
+  index.tree = index.view === undefined || many ? build(source) : update(before, index.dirty, source)
+  index.dirty.clear()
+  return (index.view = index.view !== undefined && index.tree === before ? index.view : make(index.tree))
 }
 
-/** From one changed key in so many on, beginning anew is cheaper than changing the tree key by key. */
+/** From one changed key in so many on, sorting everything anew is cheaper than changing the tree key by key. */
 const rebuildRatio = 3
 const rebuildSizeMin = 64
-
-const unsorted = <Value>(source: Source<Value>): Sorted<Value> => {
-  let map: Source<Value> | undefined = source
-  let tree: Tree<Value>
-  let size = 0
-  for (const key of source.keys()) if (source.has(key)) size++
-  return {
-    size,
-    find: (key) => (map === undefined ? SortedTree.find(tree, key) : map.find(key)),
-    tree: () => {
-      if (map !== undefined) tree = build(map)
-      map = undefined
-      return tree
-    }
-  }
-}
 
 const build = <Value>({ find, keys }: Source<Value>): Tree<Value> => {
   const pairs: Array<readonly [Key, Value]> = []
@@ -242,14 +214,12 @@ const build = <Value>({ find, keys }: Source<Value>): Tree<Value> => {
   return SortedTree.fromSorted(pairs)
 }
 
-/** The same when nothing turns out to differ. */
-const changed = <Value>(before: Sorted<Value>, dirty: Iterable<Key>, { find }: Source<Value>): Sorted<Value> => {
-  let tree = before.tree()
+const update = <Value>(before: Tree<Value>, dirty: Iterable<Key>, { find }: Source<Value>): Tree<Value> => {
+  let tree = before
   for (const key of dirty) {
     const value = find(key)
     if (value === undefined) tree = SortedTree.remove(tree, key)
     else if (SortedTree.find(tree, key) !== value) tree = SortedTree.insert(tree, key, value)
   }
-  if (tree === before.tree()) return before
-  return { size: SortedTree.size(tree), find: (key) => SortedTree.find(tree, key), tree: () => tree }
+  return tree
 }
