@@ -29,7 +29,7 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
   },
   apply: (state, _, change, at) => add(state, change[at]!),
   read: ({ elements, index }) =>
-    show(index, { find: (key) => elements.get(key), keys: () => elements.keys() }, setView),
+    show(index, { find: (key) => elements.get(key), keys: () => elements.keys(), count: () => elements.size }, setView),
   peek: ({ elements }, _, element) => elements.get(keyOf(element)),
   toCbor: ({ elements }) => [...elements].sort(([a], [b]) => compareKeys(a, b)).map(([, element]) => element),
   fromCbor: (data, reader) => {
@@ -48,6 +48,6 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
 const add = (state: GSetState, element: Cbor): void => {
   const key = keyOf(element)
   if (state.elements.has(key)) return
-  state.elements.set(key, freeze(element))
   note(state.index, key)
+  state.elements.set(key, freeze(element))
 }

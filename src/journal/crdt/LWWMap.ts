@@ -44,7 +44,11 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
   },
   apply: (state, _, change, at, stamp) => put(state, String(change[at]), change[at + 1], stamp),
   read: ({ slots, index }) =>
-    show(index, { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys() }, mapView),
+    show(
+      index,
+      { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys(), count: () => countPresent(slots) },
+      mapView
+    ),
   peek: ({ slots }, _, key) => slots.get(String(key))?.value,
   toCbor: ({ slots }, writer) => {
     const ordered = [...slots].sort(([, a], [, b]) => compare(a.stamp, b.stamp))
@@ -84,12 +88,19 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
 }
 
 const put = (state: LWWMapState, key: string, value: Cbor | undefined, stamp: Stamp): void => {
-  const kept = value === undefined ? undefined : freeze(value)
   const slot = state.slots.get(key)
+  if (slot !== undefined && compare(slot.stamp, stamp) >= 0) return
+  note(state.index, key)
+  const kept = value === undefined ? undefined : freeze(value)
   if (slot === undefined) state.slots.set(key, { stamp, value: kept })
-  else if (compare(slot.stamp, stamp) < 0) {
+  else {
     slot.stamp = stamp
     slot.value = kept
-  } else return
-  note(state.index, key)
+  }
+}
+
+const countPresent = (slots: ReadonlyMap<string, Slot>): number => {
+  let count = 0
+  for (const { value } of slots.values()) if (value !== undefined) count++
+  return count
 }

@@ -89,41 +89,52 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const isWhole = change.length === at + 2
     if (isWhole && change[0] === "remove" && isDots(argument)) {
       if (argument.length === 0) return
+      note(state.index, id)
       Presence.remove(entryAt(state, id).presence, argument, stamp.time)
     } else if (isWhole && change[0] === "put" && isMap(argument)) {
+      note(state.index, id)
       put(state, entryAt(state, id), type, argument, stamp)
     } else {
       const field = fieldNamed(type, argument)
       if (field === undefined) throw new TypeError("a change was applied that had not been inspected")
+      note(state.index, id)
       const entry = entryAt(state, id)
       field.crdt.apply(fieldState(state, entry, field), field.type, change, at + 2, stamp)
       entry.shownBy = undefined
     }
-    note(state.index, id)
   },
   applyRefused: (state, type, change, at, stamp) => {
     const field = change.length > at + 2 ? fieldNamed(type, change[at + 1]) : undefined
     if (field?.crdt.applyRefused === undefined) return
     const id = String(change[at])
+    note(state.index, id)
     const entry = entryAt(state, id)
     field.crdt.applyRefused(fieldState(state, entry, field), field.type, change, at + 2, stamp)
     entry.shownBy = undefined
-    note(state.index, id)
   },
   read: (state, type) => {
     const { entries, index, columns } = state
     const layout = layoutOf(fieldsOf(type))
     if (state.shownType !== type) {
-      state.shownType = type
       for (const id of entries.keys()) note(index, id)
+      state.shownType = type
     }
     return show(
       index,
-      { find: (id) => shown(entries.get(String(id)), columns, layout), keys: () => entries.keys() },
+      {
+        find: (id) => shown(entries.get(String(id)), columns, layout),
+        keys: () => entries.keys(),
+        count: () => Presence.countPresent(entries.values())
+      },
       mapView
     )
   },
-  peek: ({ entries, columns }, type, id) => shown(entries.get(String(id)), columns, layoutOf(fieldsOf(type))),
+  peek: ({ entries, columns, shownType }, type, id) => {
+    const layout = layoutOf(fieldsOf(type))
+    // what a view shows stays the same object, by whatever other fields its records are looked at
+    const isShown = shownType === undefined || layoutOf(fieldsOf(shownType)) === layout
+    return shown(entries.get(String(id)), columns, layout, isShown)
+  },
   dots: ({ entries }, id) => Presence.seenDots(entries.get(String(id))?.presence),
   inside: ({ entries, columns }, id, field) => {
     const column = columns.get(field)
@@ -257,7 +268,12 @@ const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
 }
 
 /** The record as it is now, the same object while its fields read the same; undefined when it is not there. */
-const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, layout: Layout): Record | undefined => {
+const shown = (
+  entry: Entry | undefined,
+  columns: ReadonlyMap<string, Column>,
+  layout: Layout,
+  isKept = true
+): Record | undefined => {
   if (entry === undefined || !Presence.isPresent(entry.presence)) return undefined
   const before = entry.shown
   if (before !== undefined && entry.shownBy === layout) return before
@@ -270,6 +286,11 @@ const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, l
     record[name] = value
     isSame &&= before !== undefined && name in before && before[name] === value
   }
+  if (isSame && before !== undefined) {
+    if (isKept) entry.shownBy = layout
+    return before
+  }
+  if (!isKept) return Object.freeze(record)
   entry.shownBy = layout
-  return isSame && before !== undefined ? before : (entry.shown = Object.freeze(record))
+  return (entry.shown = Object.freeze(record))
 }

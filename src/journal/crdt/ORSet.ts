@@ -48,7 +48,15 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
     else if (isDots(dots) && dots.length > 0) Presence.remove(element(state, change[at]!), dots, stamp.time)
   },
   read: ({ elements, index }) =>
-    show(index, { find: (key) => present(elements.get(key)), keys: () => elements.keys() }, setView),
+    show(
+      index,
+      {
+        find: (key) => present(elements.get(key)),
+        keys: () => elements.keys(),
+        count: () => Presence.countPresent(elements.values())
+      },
+      setView
+    ),
   peek: ({ elements }, _, element) => present(elements.get(keyOf(element))),
   dots: ({ elements }, element) => Presence.seenDots(elements.get(keyOf(element))?.presence),
   toCbor: ({ elements }, writer) => {

@@ -31,6 +31,13 @@ export const makePresence = (): Presence => ({ first: undefined, more: undefined
 export const isPresent = (presence: Presence): boolean =>
   presence.first !== undefined || (presence.more !== undefined && presence.more.size > 0)
 
+/** How many of these are there. */
+export const countPresent = (all: Iterable<{ readonly presence: Presence }>): number => {
+  let count = 0
+  for (const { presence } of all) if (isPresent(presence)) count++
+  return count
+}
+
 /** The additions that nothing has removed, in no particular order. */
 export const additions = ({ first, more }: Presence): ReadonlyArray<Stamp> =>
   first !== undefined ? [first] : more !== undefined ? [...more.values()] : []

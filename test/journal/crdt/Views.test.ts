@@ -94,6 +94,16 @@ describe("what is read", () => {
     assert.isTrue(Object.isFrozen(mapIn(two, "tasks").get("a")))
   })
 
+  it("keeps its records the same objects when somebody looks at one by other fields", () => {
+    const { state, write } = makeState()
+    const shown = write("put", "tasks", "a", { done: true })
+    const before = mapIn(shown, "tasks").get("a")
+    const done: Fields = { done: { kind: "LWWRegister", value: { kind: "boolean" } } }
+    const slot = state.slots.get("tasks:ORMap")!
+    assert.deepStrictEqual(slot.crdt.peek?.(slot.state, { kind: "ORMap", fields: done }, "a"), { done: true })
+    assert.strictEqual(mapIn(shown, "tasks").get("a"), before)
+  })
+
   it("shows records by the fields it is asked for, however they were read before", () => {
     const { state, write } = makeState()
     write("put", "tasks", "a", { done: true })
