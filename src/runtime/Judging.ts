@@ -113,6 +113,7 @@ const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authorit
   }
   line.pending.shift()
   passAt(ledger, line, pending, seen)
+  line.judgedHash = entry.hash
   return entry
 }
 
@@ -144,8 +145,10 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
     passAt(ledger, line, pending, body.success.seen)
     moved++
   }
+  if (moved === 0) return false
+  line.judgedHash = entryHash(line.pending[moved - 1]!.hash)
   line.pending.splice(0, moved)
-  return moved > 0
+  return true
 }
 
 /** Judges a data entry, or blocks its line (undefined). */
@@ -317,12 +320,12 @@ const wait = (line: Line, pending: Pending, forEntry: Position | undefined, what
   return undefined
 }
 
+/** All that an entry moves on but `judgedHash`, which only the last of many has to be written out for. */
 const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArray<Position>): void => {
   if (pending.time > ledger.latest) ledger.latest = pending.time
   line.pendingBytes -= pending.body.length
   line.blocked = undefined
   line.judged = pending.seq + 1
-  line.judgedHash = entryHash(pending.hash)
   line.judgedTime = pending.time
   for (const position of seen) line.named.set(position.feed, position.seq)
 }

@@ -284,7 +284,8 @@ export const run = Effect.fnUntraced(function* (
     )
 
   yield* forkBeside(readAll())
-  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne)))
+  // what waits leaves together: the other end then verifies and stores it together
+  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne), { disableYield: true }))
   if (greeted) yield* step(opened)
   for (;;) {
     const batch = yield* Queue.takeAll(events)

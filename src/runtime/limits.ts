@@ -8,7 +8,7 @@ export const loadBytes = 4 * 1024 * 1024
 export const checkpointEveryMin = 8192
 
 /** A checkpoint that is due is written once nothing was asked for so long… */
-export const checkpointQuietMillis = 250
+export const checkpointQuietMillis = 1000
 
 /** …or when so many times the entries that made it due were applied. */
 export const checkpointLateTimes = 4
