@@ -23,7 +23,7 @@ import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
-import { mailboxMax, outboxMax } from "./limits.ts"
+import { mailboxMax, outboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
 export interface Host {
@@ -217,29 +217,31 @@ export const run = Effect.fnUntraced(function* (
       taking.delete(space)
       const replica = host.replica(space)
       if (replica === undefined) continue
-      const outcomes = yield* replica.receive(asks)
       let bytes = 0
-      for (let i = 0; i < asks.length; i++) {
-        const outcome = outcomes[i]!
-        bytes += asks[i]!.run.length
-        switch (outcome._tag) {
-          case "Stored":
-          case "Known":
-            session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
-            break
-          case "Detached":
-            yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
-            break
-          case "Refused":
-            yield* Metrics.refused("run")
-            yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
-            session = Session.close(outcome.why)
-            return
-          case "Unwanted":
-            session = Session.missed(session, space, outcome.feed, asks[i]!.header)
-            break
-          case "Forked":
-            break
+      for (const portion of portions(asks)) {
+        const outcomes = yield* replica.receive(portion)
+        for (let i = 0; i < portion.length; i++) {
+          const outcome = outcomes[i]!
+          bytes += portion[i]!.run.length
+          switch (outcome._tag) {
+            case "Stored":
+            case "Known":
+              session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
+              break
+            case "Detached":
+              yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+              break
+            case "Refused":
+              yield* Metrics.refused("run")
+              yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
+              session = Session.close(outcome.why)
+              return
+            case "Unwanted":
+              session = Session.missed(session, space, outcome.feed, portion[i]!.header)
+              break
+            case "Forked":
+              break
+          }
         }
       }
       yield* step(Session.dealt(session, space, bytes))
@@ -304,3 +306,20 @@ export const run = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** What is taken together: in order, each portion within `takenBytesMax` but for the run that crosses it. */
+const portions = <Taken extends { readonly run: Uint8Array }>(
+  all: ReadonlyArray<Taken>
+): ReadonlyArray<ReadonlyArray<Taken>> => {
+  const result: Array<Array<Taken>> = []
+  let bytes = takenBytesMax
+  for (const one of all) {
+    if (bytes >= takenBytesMax) {
+      result.push([])
+      bytes = 0
+    }
+    result[result.length - 1]!.push(one)
+    bytes += one.run.length
+  }
+  return result
+}

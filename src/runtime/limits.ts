@@ -22,6 +22,12 @@ export const writesWaitingMax = 4096
 /** Runs of peers that one turn of a replica's writer takes together: one durable write for all. */
 export const runsPerTurnMax = 64
 
+/**
+ * Bytes of runs that a link hands over for one turn, and the run that crosses: one durable write for some thousand small
+ * entries. In larger portions what was read of them outlives the collector's youth, and costs more than the writes saved.
+ */
+export const takenBytesMax = 96 * 1024
+
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024
 
