@@ -77,11 +77,13 @@ export interface Line {
 }
 
 /** What a run of similar entries is judged by; recomputed when the view, the authority or the definition changes. */
-interface Rules {
+export interface Rules {
   readonly authority: Authority.Authority
   readonly view: Authority.View
   readonly id: DefinitionId
   readonly definition: Result.Result<Definition, Decision.Refusal>
+  readonly isAdmitted: boolean
+  readonly standing: Decision.Standing
 }
 
 export interface Quarantined {
