@@ -24,15 +24,15 @@ export const hash = (tag: Uint8Array, ...parts: ReadonlyArray<Uint8Array>): Uint
 
 /** Room for a message that is hashed where it stands; `view` is of the same bytes. */
 export interface Scratch {
+  readonly lengthMax: number
   readonly bytes: Uint8Array
   readonly view: DataView
-  readonly lengthMax: number
 }
 
 /** Room for messages of at most `length` bytes, and for the padding behind them. */
 export const makeScratch = (length: number): Scratch => {
   const bytes = new Uint8Array(paddedLength(length))
-  return { bytes, view: new DataView(bytes.buffer), lengthMax: length }
+  return { lengthMax: length, bytes, view: new DataView(bytes.buffer) }
 }
 
 /**
@@ -59,8 +59,8 @@ class Compression extends _SHA256 {
 
   /** `end` is a multiple of the block's size. */
   digestOf(view: DataView, end: number): Uint8Array {
-    const [a, b, c, d, e, f, g, h] = this.#initial
-    this.set(a, b, c, d, e, f, g, h)
+    const first = this.#initial
+    this.set(first[0], first[1], first[2], first[3], first[4], first[5], first[6], first[7])
     for (let at = 0; at < end; at += blockBytes) this.process(view, at)
     const digest = new Uint8Array(hashBytes)
     put(digest, 0, this.A)

@@ -125,8 +125,17 @@ const bufferBytesFirst = 4096
 const bufferBytesKept = 1024 * 1024
 
 const makeWriter = (bytes: number): Writer => {
-  const buffer = new Uint8Array(bytes)
-  return { bytes: buffer, view: new DataView(buffer.buffer), at: 0 }
+  const writer = { bytes: nothing, view: viewOf(nothing), at: 0 }
+  enlarge(writer, bytes)
+  return writer
+}
+
+const nothing = new Uint8Array(0)
+
+/** Also of a fresh one: engines take what was never assigned for constant, and compile anew once a large value comes. */
+const enlarge = (writer: Writer, bytes: number): void => {
+  writer.bytes = new Uint8Array(bytes)
+  writer.view = viewOf(writer.bytes)
 }
 
 /** One writer is reused; taken while in use, so that a getter which encodes gets another, and a defect loses it. */
@@ -134,10 +143,9 @@ let idle: Writer | undefined
 
 const reserve = (writer: Writer, count: number): void => {
   if (writer.at + count <= writer.bytes.length) return
-  const grown = makeWriter(Math.max(writer.bytes.length * 2, writer.at + count))
-  grown.bytes.set(writer.bytes.subarray(0, writer.at))
-  writer.bytes = grown.bytes
-  writer.view = grown.view
+  const written = writer.bytes.subarray(0, writer.at)
+  enlarge(writer, Math.max(writer.bytes.length * 2, writer.at + count))
+  writer.bytes.set(written)
 }
 
 const write = (writer: Writer, value: Cbor, depthLeft: number): void => {
@@ -368,9 +376,9 @@ const readArgument = (reader: Reader, initial: number): number => {
 }
 
 /** The eight bytes just read, exactly. */
-const wideArgument = (reader: Reader): bigint => viewOf(reader).getBigUint64(reader.at - 8)
+const wideArgument = (reader: Reader): bigint => viewOf(reader.bytes).getBigUint64(reader.at - 8)
 
-const viewOf = ({ bytes }: Reader): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** A length that the remaining bytes can hold, at `bytesEach` or more: so no claim alone costs memory. */
 const readLength = (reader: Reader, initial: number, bytesEach: number, of: string): number => {
@@ -501,7 +509,7 @@ const readFloat = (reader: Reader, initial: number): number => {
   const start = reader.at - 1
   const count = initial === head.float16 ? 2 : initial === head.float32 ? 4 : 8
   need(reader, count)
-  const view = viewOf(reader)
+  const view = viewOf(reader.bytes)
   const value =
     count === 2
       ? halfFromBits(view.getUint16(reader.at))
