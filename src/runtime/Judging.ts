@@ -18,9 +18,10 @@ import * as Genesis from "../journal/Genesis.ts"
 import { completeSeenEvery } from "../journal/limits.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
+import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import { freshIds } from "./FreshId.ts"
-import { limitOf, requestName, type Ledger, type Line, type Pending, type Rules } from "./Ledger.ts"
+import { limitOf, requestName, type Ledger, type Line, type Pending } from "./Ledger.ts"
 
 /** What `advance` did. `overturned`: something applied before no longer counts, or the reverse: fold anew. */
 export interface Advance {
@@ -171,12 +172,12 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
     return Authority.isAdmitted(authority, line.view, device)
       ? Decision.denied({ _tag: "Malformed", what: "it names no definition" })
       : Decision.denied({ _tag: "NotAdmitted", device })
-  const { definition, isAdmitted, standing } = rulesOf(ledger, line, body.definition)
+  const rules = rulesOf(ledger, line, body.definition)
+  const { isAdmitted, standing } = line.rules!
   if (!isAdmitted) return Decision.denied({ _tag: "NotAdmitted", device })
-  if (Result.isFailure(definition)) return Decision.denied(definition.failure)
-  const { unknownKind } = definition.success
-  if (unknownKind !== undefined)
-    return wait(line, pending, undefined, `this version does not know the field kind "${unknownKind}"`)
+  if (Result.isFailure(rules)) return Decision.denied(rules.failure)
+  if (rules.success.unknownKind !== undefined)
+    return wait(line, pending, undefined, `this version does not know the field kind "${rules.success.unknownKind}"`)
   if (body.request !== undefined && body.request.requester !== device)
     return Decision.denied({ _tag: "RequestForeign", requester: body.request.requester })
   const fresh = freshIds({ device, feed: line.feed.id, seq: pending.seq, request: body.request })
@@ -184,7 +185,7 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
     const request = {
       device,
       time: pending.time,
-      definition: definition.success,
+      definition: rules.success,
       type: fact.type,
       changes: fact.payload,
       fresh
@@ -222,7 +223,7 @@ const refuse = (
   progress: Progress
 ): void => {
   quarantine(ledger, line, pending, because)
-  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition).definition
+  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition)
   if (rules === undefined || Result.isFailure(rules)) return
   const definition = rules.success
   let index = 0
@@ -261,15 +262,16 @@ const claimRequest = (
   return false
 }
 
-const rulesOf = (ledger: Ledger, line: Line, id: DefinitionId): Rules => {
+const rulesOf = (ledger: Ledger, line: Line, id: DefinitionId): Result.Result<Definition, Decision.Refusal> => {
   const { feed, rules, view } = line
   if (rules !== undefined && rules.id === id && rules.view === view && rules.authority === ledger.authority)
-    return rules
+    return rules.definition
   const authority = ledger.authority!
   const definition = Decision.definitionFor(authority, view, id)
   const isAdmitted = Authority.isAdmitted(authority, view, feed.device)
   const standing = Decision.standing(authority, view, feed.device)
-  return (line.rules = { authority, view, id, definition, isAdmitted, standing })
+  line.rules = { authority, view, id, definition, isAdmitted, standing }
+  return definition
 }
 
 /** Recognises the founding entry of this space; from then on there is an authority. */

@@ -77,7 +77,7 @@ export interface Line {
 }
 
 /** What a run of similar entries is judged by; recomputed when the view, the authority or the definition changes. */
-export interface Rules {
+interface Rules {
   readonly authority: Authority.Authority
   readonly view: Authority.View
   readonly id: DefinitionId
