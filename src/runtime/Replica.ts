@@ -198,10 +198,11 @@ export const open = Effect.fn("Replica.open")(function* (
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    yield* Desk.keepCheckpoint(desk, checkpointDue(desk) * checkpointLateTimes)
     if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
+    const entriesMin = checkpointDue(desk)
+    yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
     quiet.stir()
-    if (Desk.unkept(desk) >= checkpointDue(desk)) quiet.ask()
+    if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
   })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
