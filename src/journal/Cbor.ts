@@ -26,6 +26,7 @@
  */
 import * as Result from "effect/Result"
 import { halfBits, halfFromBits, isFraction } from "./HalfFloat.ts"
+import * as ShortText from "./ShortText.ts"
 import { compareEncodedText } from "./TextOrder.ts"
 
 export type Cbor =
@@ -394,7 +395,7 @@ const readText = (reader: Reader, initial: number): string => {
   const end = at + length
   reader.at = end
   if (length <= shortTextBytes) {
-    const text = readShort(bytes, at, end)
+    const text = ShortText.read(bytes, at, end)
     if (text !== undefined) return text
   }
   const encoded = bytes.subarray(at, end)
@@ -404,39 +405,6 @@ const readText = (reader: Reader, initial: number): string => {
     const wrong = firstDifference(encoder.encode(text), encoded)
     if (wrong >= 0) return refuse(at + wrong, "text that is not well-formed UTF-8")
   }
-  return text
-}
-
-/** ASCII, or undefined. Mutators, fields and types come again and again: the text read last is looked at first. */
-const readShort = (bytes: Uint8Array, from: number, end: number): string | undefined => {
-  let sum = end - from
-  for (let index = from; index < end; index++) {
-    const code = bytes[index]!
-    if (code > 0x7f) return undefined
-    sum = (sum * 31 + code) & 0xffff
-  }
-  const place = (sum ^ (sum >>> 8)) & (recentTexts.length - 1)
-  const recent = recentTexts[place]!
-  if (isTextAt(recent, bytes, from, end)) return recent
-  return (recentTexts[place] = asciiOf(bytes, from, end))
-}
-
-const recentTexts: Array<string> = Array.from({ length: 256 }, () => "")
-
-/** Whether the bytes are this text, which is ASCII. */
-const isTextAt = (text: string, bytes: Uint8Array, from: number, end: number): boolean => {
-  if (text.length !== end - from) return false
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) !== bytes[from + index]) return false
-  return true
-}
-
-const asciiOf = (bytes: Uint8Array, from: number, end: number): string => {
-  let text = ""
-  let index = from
-  // four at a time take half as long as one by one
-  for (; index + 4 <= end; index += 4)
-    text += String.fromCharCode(bytes[index]!, bytes[index + 1]!, bytes[index + 2]!, bytes[index + 3]!)
-  for (; index < end; index++) text += String.fromCharCode(bytes[index]!)
   return text
 }
 
