@@ -40,7 +40,8 @@ export const makeScratch = (length: number): Scratch => {
  * overwrites the bytes behind the message. It runs the library's compression over the scratch memory itself, which
  * takes half the time of its streaming interface where messages are short; `hash` agrees (test/identity/Hash.test.ts).
  */
-export const hashScratch = ({ bytes, view }: Scratch, length: number): Uint8Array => {
+export const hashScratch = ({ bytes, lengthMax, view }: Scratch, length: number): Uint8Array => {
+  if (length > lengthMax) throw new RangeError(`${length} bytes to be hashed, there is room for ${lengthMax}`)
   const end = paddedLength(length)
   bytes[length] = 0x80
   for (let at = length + 1; at < end - 8; at++) bytes[at] = 0

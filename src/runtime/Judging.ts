@@ -147,7 +147,8 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   }
   if (moved === 0) return false
   line.judgedHash = entryHash(line.pending[moved - 1]!.hash)
-  line.pending.splice(0, moved)
+  if (moved === line.pending.length) line.pending.length = 0
+  else line.pending.splice(0, moved)
   return true
 }
 

@@ -31,6 +31,7 @@ describe("the hash", () => {
     }
     const longest = new Uint8Array(lengthMax).fill(0xff)
     assert.deepStrictEqual(inScratch(longest), platform(longest))
+    assert.throws(() => Hash.hashScratch(scratch, lengthMax + 1), RangeError)
   })
 
   it("gives digests that nobody else writes into", () => {
