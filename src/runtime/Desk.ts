@@ -172,10 +172,14 @@ export const settle = Effect.fnUntraced(function* (desk: Desk, took: boolean, pr
   }
 })
 
-/** Writes the checkpoint row if enough was applied since the last one that it pays. */
+/** Whether so much was applied since the last checkpoint row that a new one pays. */
+export const isCheckpointDue = ({ checkpointed, folded, isStale }: Desk, entriesMin: number): boolean =>
+  !isStale && Math.abs(folded.ledger.applied - checkpointed) >= entriesMin
+
+/** Writes the checkpoint row if it is due. */
 export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMin: number) {
   const { ledger } = desk.folded
-  if (desk.isStale || Math.abs(ledger.applied - desk.checkpointed) < entriesMin) return
+  if (!isCheckpointDue(desk, entriesMin)) return
   const bytes = Checkpoint.encode(ledger)
   if (bytes === undefined) return
   desk.checkpointed = ledger.applied

@@ -89,6 +89,8 @@ interface Rules {
   readonly view: Authority.View
   readonly id: DefinitionId
   readonly definition: Result.Result<Definition, Decision.Refusal>
+  readonly isAdmitted: boolean
+  readonly standing: Decision.Standing
 }
 
 export interface Quarantined {

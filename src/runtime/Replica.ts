@@ -41,10 +41,13 @@ import * as Ledger from "./Ledger.ts"
 import {
   checkpointAtCloseMin,
   checkpointEveryMin,
+  checkpointLateTimes,
+  checkpointQuietMillis,
   claimAfterMillis,
   runsPerTurnMax,
   writesWaitingMax
 } from "./limits.ts"
+import * as Quiet from "./Quiet.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
 import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
@@ -95,6 +98,8 @@ type Item =
   | { readonly _tag: "Abandon" }
   /** Draws the token of this opening, for nobody waits for it but the first write. */
   | { readonly _tag: "Claim" }
+  /** Nobody wants anything: time for the checkpoint that is due. */
+  | { readonly _tag: "Checkpoint" }
 
 interface Receive {
   readonly _tag: "Receive"
@@ -112,6 +117,7 @@ export const open = Effect.fn("Replica.open")(function* (
 > {
   const desk = yield* Desk.open(space)
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
+  const quiet = yield* Quiet.make(checkpointQuietMillis, Queue.offer(items, { _tag: "Checkpoint" }))
 
   /** Writes in the order they were asked for; one turn takes what has gathered. */
   let waiting: Array<Authoring.Waiting> = []
@@ -197,10 +203,18 @@ export const open = Effect.fn("Replica.open")(function* (
           )
           at++
           break
+        case "Checkpoint":
+          yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
+          at++
+          break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    yield* Desk.keepCheckpoint(desk, Math.max(checkpointEveryMin, desk.checkpointed / 2))
+    if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
+    const entriesMin = checkpointDue(desk)
+    yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
+    quiet.stir()
+    if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
   })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
@@ -276,6 +290,9 @@ export const open = Effect.fn("Replica.open")(function* (
     }
   }
 })
+
+/** Entries since the last checkpoint that make the next one due. */
+const checkpointDue = (desk: Desk.Desk): number => Math.max(checkpointEveryMin, desk.checkpointed / 2)
 
 /** Whether somebody has more of a feed of this device than is here, or something else in its place. */
 const isOvertaken = ({ abandoned, begun, folded, keys }: Desk.Desk, feed: FeedId, head: Frontier.Head): boolean => {

@@ -60,8 +60,17 @@ export const version = 1
 const tagBytesCount = 16
 const tagDomain = domain("aura/space-tag/v1")
 
-export const tagOf = (channelKey: Uint8Array, space: SpaceId): Tag =>
-  bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, tagBytesCount))
+/** The key is a channel's own and never changes; its tags are asked for at every step, and remembered with it. */
+export const tagOf = (channelKey: Uint8Array, space: SpaceId): Tag => {
+  const tags = tagsByKey.get(channelKey) ?? new Map<SpaceId, Tag>()
+  const known = tags.get(space)
+  if (known !== undefined) return known
+  const tag = bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, tagBytesCount))
+  tagsByKey.set(channelKey, tags.set(space, tag))
+  return tag
+}
+
+const tagsByKey = new WeakMap<Uint8Array, Map<SpaceId, Tag>>()
 
 export const encode = (message: Message): Uint8Array => {
   switch (message._tag) {
