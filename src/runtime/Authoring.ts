@@ -13,7 +13,8 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
-import { entryHash, type DeviceId } from "../identity/Id.ts"
+import { entryHash, type DeviceId, type FeedId } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
@@ -23,7 +24,7 @@ import * as Desk from "./Desk.ts"
 import { freshId } from "./FreshId.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { pack } from "./Packing.ts"
+import * as Packing from "./Packing.ts"
 import { abandonedLocal } from "./Token.ts"
 import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type Written } from "./Write.ts"
 
@@ -62,6 +63,9 @@ interface Draft {
   readonly times: Array<number>
   readonly bodies: Array<Uint8Array>
   readonly accepted: Array<{ readonly item: Waiting; readonly prepared: Prepared<unknown> }>
+  /** For each body, what its author knows of it already. */
+  readonly decided: Array<Ledger.Decided | undefined>
+  readonly room: Cbor.Room
   /** Bytes of the bodies. */
   bytes: number
   /** What the next entry comes after. */
@@ -84,6 +88,8 @@ const begin = Effect.fnUntraced(function* (desk: Desk.Desk, { as, kind }: Write<
     times: [],
     bodies: [],
     accepted: [],
+    decided: [],
+    room: Cbor.makeRoom(roomBytes),
     bytes: 0,
     after: Math.max(desk.folded.ledger.latest, line?.time ?? feed.time),
     isEnded: false
@@ -134,10 +140,11 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
     answer(item, Exit.fail(prepared.failure))
     return true
   }
-  const { definition, facts } = prepared.success
+  const { decided, definition, facts } = prepared.success
   const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
   const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
-  const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
+  const said: Entry.Body = { keyEpoch: undefined, definition, seen, facts, request: write.request }
+  const body = Entry.encodeIn(draft.room, said)
   if (body.length > entryBytesMax) {
     answer(item, Exit.fail(new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax })))
     return true
@@ -148,6 +155,7 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   draft.bytes += body.length
   draft.after = at
   accepted.push({ item, prepared: prepared.success })
+  draft.decided.push(decided && draft.as === undefined ? { ...decided, body: said } : undefined)
   draft.isEnded = prepared.success.endsTurn === true
   return true
 }
@@ -181,15 +189,24 @@ const finish = Effect.fnUntraced(function* (desk: Desk.Desk, draft: Draft) {
     return failAll(Exit.failCause(durable.cause))
   }
   if (line === undefined) desk.begun.add(feed.id)
-  Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
+  Packing.note(desk.block, run)
+  Ledger.take(ledger, Ledger.lineOf(ledger, feed), run, draft.decided)
   yield* Desk.settle(desk, true)
   for (let i = 0; i < accepted.length; i++) {
     const { item, prepared } = accepted[i]!
-    const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
-    answer(item, Exit.succeed({ answer: prepared.answer, position }))
+    answer(item, Exit.succeed({ result: prepared.answer, position: positionOf(feed.id, first + i, hashes[i]!) }))
   }
   const end = first + bodies.length
-  if (end % runEntriesMax === 0) yield* pack(desk.store, desk.space, feed.id, end - runEntriesMax)
+  if (end % runEntriesMax === 0) yield* Packing.pack(desk.store, desk.space, feed.id, end - runEntriesMax, desk.block)
+})
+
+/** Hardly anybody asks for the hash, and spelling it out takes longer than anything else here. */
+const positionOf = (feed: FeedId, seq: number, bytes: Uint8Array): Feed.Position => ({
+  feed,
+  seq,
+  get hash() {
+    return entryHash(bytes)
+  }
 })
 
 /** What is kept with the run for repeats of the same requests. */
@@ -197,6 +214,9 @@ const resultsOf = ({ keys, time }: Desk.Desk, { accepted }: Draft) =>
   accepted.flatMap(({ prepared }) =>
     prepared.result === undefined ? [] : [{ requester: keys.device, atMillis: time.now().millis, ...prepared.result }]
   )
+
+/** For the bodies of one run; more is made when it is needed. */
+const roomBytes = 8 * 1024
 
 const noPositions: ReadonlyArray<Feed.Position> = []
 

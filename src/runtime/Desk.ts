@@ -24,6 +24,7 @@ import * as Checkpoint from "./Checkpoint.ts"
 import { fold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
 import type * as Ledger from "./Ledger.ts"
+import * as Packing from "./Packing.ts"
 import { abandonedFeeds, isRestored, openToken } from "./Token.ts"
 
 /** Something happened that readers may want to know; given after the books moved. */
@@ -54,6 +55,8 @@ export interface Desk {
   isStale: boolean
   /** Something was overturned that readers still see as it was, because the store could not be read back. */
   isOverturnOwed: boolean
+  /** This device's runs in the block that it is filling. */
+  readonly block: Packing.Block
   /** Entries that the last checkpoint row holds. */
   checkpointed: number
 }
@@ -91,6 +94,7 @@ export const open = Effect.fnUntraced(function* (
     listeners: new Set(),
     isStale: false,
     isOverturnOwed: false,
+    block: Packing.emptyBlock(),
     checkpointed: folded.ledger.applied
   }
 })

@@ -130,6 +130,13 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
       break
     }
     if (hold(line, pending, progress.nowMillis)) break
+    const decided = asDecided(ledger, line, pending)
+    if (decided !== undefined) {
+      apply(ledger, line, pending, decided, progress)
+      passAt(ledger, line, pending, decided.seen)
+      moved++
+      continue
+    }
     const body = Entry.decode(pending.body)
     if (Result.isFailure(body)) {
       quarantine(ledger, line, pending, { _tag: "Malformed", what: body.failure.what })
@@ -146,6 +153,20 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   }
   line.pending.splice(0, moved)
   return moved > 0
+}
+
+/**
+ * The body of an entry that this device judged when it wrote it, if judging it now would look at the very same things:
+ * it names nothing as seen, so its view is the line's, and authority and view are those it was allowed by. Whatever else
+ * `judge` asks was asked then, by the same functions (runtime/Operations.ts).
+ *
+ * Law (test/runtime/Own.test.ts): a peer that gets the run decodes the same body, and comes to the same verdict and state.
+ */
+const asDecided = (ledger: Ledger, line: Line, { decided, seq }: Pending): Entry.Body | undefined => {
+  if (decided === undefined || decided.body.seen.length > 0 || seq % completeSeenEvery === 0) return undefined
+  if (decided.authority !== ledger.authority || decided.view !== line.view) return undefined
+  const { definition } = decided.body
+  return definition !== undefined && Result.isSuccess(rulesOf(ledger, line, definition)) ? decided.body : undefined
 }
 
 /** Judges a data entry, or blocks its line (undefined). */

@@ -18,8 +18,7 @@ import { KeysError } from "../effects/Keys.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
-import { draftOf, show } from "../journal/crdt/Field.ts"
-import * as State from "../journal/crdt/State.ts"
+import { show } from "../journal/crdt/Field.ts"
 import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
@@ -27,8 +26,8 @@ import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
-import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
 import { EntryTooLarge, ReplicaBusy, type Prepared, type Turn, type Write, type WriteError } from "./Write.ts"
 
@@ -135,6 +134,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
   app: Of
 ): Effect.fn.Return<Performer<Of>> {
   const clock = yield* Clock.Clock
+  const planner = Planning.make(host.device, app)
   const operations = new Map<string, Ready>()
   for (const [name, source] of Object.entries(app.operations as Record<string, App.AnyOperation<never>>)) {
     const type = App.typeOf(app.name, name)
@@ -165,7 +165,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       request,
       prepare: (turn) => {
         if (request !== undefined && Ledger.isRequested(turn.ledger, request)) return Result.fail(repeated)
-        const prepared = prepare(turn, host.device, app, ready, payload)
+        const prepared = preparedBy(planner, turn, ready, payload)
         if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
         const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
         return Result.succeed({ ...prepared.success, result: kept })
@@ -173,7 +173,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     }
     host.replica.submit(write, (exit) => {
       if (!isRepeated(exit)) ready.record(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - began) / 1000)
-      done(Exit.map(exit, ({ answer, position }) => ({ result: answer, position })))
+      done(exit)
     })
   }
 
@@ -243,52 +243,25 @@ const repeated: unique symbol = Symbol("repeated")
 const isRepeated = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === repeated)
 
-/** Plans, then judges what was planned exactly as others will. */
-const prepare = (
+/** What the plan came to, in the words of who performs. */
+const preparedBy = (
+  planner: Planning.Planner,
   turn: Turn,
-  device: DeviceId,
-  app: App.AnyApp,
-  ready: Ready,
+  { name, source, type }: Ready,
   payload: unknown
 ): Result.Result<Prepared<App.Answer>, unknown> => {
-  const deny = (because: Decision.Refusal) => {
-    const denied = Decision.denied(because)
-    const what = Decision.explain(denied)
-    return Result.fail(new OperationDenied({ operation: ready.name, what, refusal: Decision.refusal(denied) }))
+  const planned = planner.plan(turn, type, source, payload)
+  switch (planned._tag) {
+    case "Prepared":
+      return Result.succeed(planned.prepared)
+    case "Refused":
+      return Result.fail(planned.refused)
+    case "Denied": {
+      const denied = Decision.denied(planned.because)
+      const what = Decision.explain(denied)
+      return Result.fail(new OperationDenied({ operation: name, what, refusal: Decision.refusal(denied) }))
+    }
   }
-  const { authority } = turn.ledger
-  if (authority === undefined) return deny({ _tag: "NotAdmitted", device })
-  const view = Authority.present(authority)
-  const restriction = Authority.restrictionOn(authority, device, turn.feed, turn.seq)
-  if (restriction !== undefined) return deny(Decision.revokedBy(restriction))
-  if (!Authority.isAdmitted(authority, view, device)) return deny({ _tag: "NotAdmitted", device })
-  const definition = Decision.definitionFor(authority, view, app.definition.id)
-  if (Result.isFailure(definition)) return deny(definition.failure)
-  const issued: Array<string> = []
-  const newId = (): string => {
-    if (issued.length >= freshIdsMax) throw new RangeError(`an operation can make at most ${freshIdsMax} ids`)
-    const id = turn.newId(issued.length)
-    issued.push(id)
-    return id
-  }
-  const drafts = draftOf(app.state, app.types, turn.ledger.state, turn.feed)
-  const planned = ready.source.plan(drafts as never, payload, { newId, self: device })
-  if ("refused" in planned) return Result.fail(planned.refused)
-  const decision = Decision.decide(authority, view, {
-    device,
-    time: turn.time,
-    definition: definition.success,
-    type: ready.type,
-    changes: planned.changes,
-    fresh: (id) => issued.includes(id)
-  })
-  if (decision._tag === "Denied") return deny(decision.because)
-  return Result.succeed({
-    definition: definition.success.id,
-    facts: [{ type: ready.type, payload: planned.changes }],
-    answer: planned.result,
-    endsTurn: planned.changes.some((change) => State.isOrderBound(app.types, change))
-  })
 }
 
 /** The application's state as it stands; immutable, and the same object until something changes. */

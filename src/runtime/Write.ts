@@ -13,6 +13,7 @@ import type { KeysError } from "../effects/Keys.ts"
 import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
+import type * as Authority from "../trust/Authority.ts"
 import type * as Ledger from "./Ledger.ts"
 
 /** What a write is given when its turn has come. */
@@ -33,6 +34,8 @@ export interface Prepared<A> {
   readonly answer: A
   /** What it changes stands on the changes before it: the next write has to see it first. */
   readonly endsTurn?: boolean
+  /** How the facts were judged. They are data that nobody else holds (journal/Plain.ts). */
+  readonly decided?: { readonly authority: Authority.Authority; readonly view: Authority.View }
   /** Kept with the entry for repeats of the same request. */
   readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
 }
@@ -71,7 +74,7 @@ export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy"
 
 /** Where a write ended up; durable when it is told. */
 export interface Written<A> {
-  readonly answer: A
+  readonly result: A
   readonly position: Feed.Position
 }
 
