@@ -9,15 +9,19 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
-const operations = Metric.counter("aura_operations_total", {
-  description: "Operations performed, by type and outcome",
-  incremental: true
-})
+const operations = (type: string, outcome: Outcome) =>
+  Metric.counter("aura_operations_total", {
+    description: "Operations performed, by type and outcome",
+    incremental: true,
+    attributes: { type, outcome }
+  })
 
-const operationSeconds = Metric.histogram("aura_operation_duration_seconds", {
-  description: "Time from asking for an operation to its being durable here",
-  boundaries: Metric.exponentialBoundaries({ start: 0.0005, factor: 2, count: 14 })
-})
+const operationSeconds = (type: string) =>
+  Metric.histogram("aura_operation_duration_seconds", {
+    description: "Time from asking for an operation to its being durable here",
+    boundaries: Metric.exponentialBoundaries({ start: 0.0005, factor: 2, count: 14 }),
+    attributes: { type }
+  })
 
 const entries = Metric.counter("aura_journal_entries_total", {
   description: "Journal entries applied on this device, own and others'",
@@ -49,11 +53,11 @@ export type OperationRecorder = (outcome: Outcome, seconds: number) => void
 /** `type` comes from the application's definition, never from a peer's words. Make it once per type. */
 export const operationRecorder = (type: string): Effect.Effect<OperationRecorder> =>
   Effect.contextWith((context: Context.Context<never>) => {
-    const duration = Metric.withAttributes(operationSeconds, { type })
+    const duration = operationSeconds(type)
     const counts = {
-      performed: Metric.withAttributes(operations, { type, outcome: "performed" }),
-      denied: Metric.withAttributes(operations, { type, outcome: "denied" }),
-      failed: Metric.withAttributes(operations, { type, outcome: "failed" })
+      performed: operations(type, "performed"),
+      denied: operations(type, "denied"),
+      failed: operations(type, "failed")
     }
     return Effect.succeed((outcome, seconds) => {
       counts[outcome].updateUnsafe(1, context)
@@ -61,7 +65,10 @@ export const operationRecorder = (type: string): Effect.Effect<OperationRecorder
     })
   })
 
-export const applied = (count: number): Effect.Effect<void> => Metric.update(entries, count)
+/** Counts entries applied; synchronous. Make it once. */
+export const appliedRecorder: Effect.Effect<(count: number) => void> = Effect.contextWith(
+  (context: Context.Context<never>) => Effect.succeed((count) => entries.updateUnsafe(count, context))
+)
 
 export const quarantine = (count: number): Effect.Effect<void> => Metric.update(quarantined, count)
 

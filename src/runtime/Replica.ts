@@ -122,7 +122,8 @@ export const open = Effect.fn("Replica.open")(function* (
     waiting = []
     for (let at = 0; at < writes.length;) {
       const rest = at === 0 ? writes : writes.slice(at)
-      const exit = yield* Effect.exit(Effect.andThen(Desk.recover(desk), Authoring.writeRun(desk, rest)))
+      const written = Authoring.writeRun(desk, rest)
+      const exit = yield* Effect.exit(desk.isStale ? Effect.andThen(Desk.recover(desk), written) : written)
       if (Exit.isSuccess(exit)) at += exit.value
       else {
         for (const one of rest) Authoring.answer(one, Exit.failCause(exit.cause))
@@ -183,7 +184,8 @@ export const open = Effect.fn("Replica.open")(function* (
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    yield* Desk.keepCheckpoint(desk, Math.max(checkpointEveryMin, desk.checkpointed / 2))
+    const entriesMin = Math.max(checkpointEveryMin, desk.checkpointed / 2)
+    if (Desk.isCheckpointDue(desk, entriesMin)) yield* Desk.keepCheckpoint(desk, entriesMin)
   })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
