@@ -13,7 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type { JournalStoreError, StoredResult } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
-import { entryHash, type DeviceId, type FeedId } from "../identity/Id.ts"
+import { entryHash } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
@@ -26,7 +26,7 @@ import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
 import { abandonedLocal } from "./Token.ts"
-import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type Written } from "./Write.ts"
+import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type WrittenBare } from "./Write.ts"
 
 /** A write waiting for its turn. */
 export interface Waiting {
@@ -36,7 +36,7 @@ export interface Waiting {
 }
 
 /** Tells how a write ended, once: what is said of it later is not heard. */
-export const answer = (one: Waiting, exit: Exit.Exit<Written<unknown>, unknown>): void => {
+export const answer = (one: Waiting, exit: Exit.Exit<WrittenBare<unknown>, unknown>): void => {
   if (one.isAnswered) return
   one.isAnswered = true
   one.done(exit)
@@ -210,20 +210,11 @@ const finish = function* (desk: Desk.Desk, draft: Draft) {
   if (rest !== undefined) yield* rest
   for (let i = 0; i < accepted.length; i++) {
     const { item, prepared } = accepted[i]!
-    answer(item, Exit.succeed({ result: prepared.answer, position: positionOf(feed.id, first + i, hashes[i]!) }))
+    answer(item, Exit.succeed({ result: prepared.answer, feed: feed.id, seq: first + i, hash: hashes[i]! }))
   }
   const end = first + bodies.length
   if (end % runEntriesMax === 0) yield* Packing.pack(desk.store, desk.space, feed.id, end - runEntriesMax, desk.block)
 }
-
-/** Hardly anybody asks for the hash, and spelling it out takes longer than anything else here. */
-const positionOf = (feed: FeedId, seq: number, bytes: Uint8Array): Feed.Position => ({
-  feed,
-  seq,
-  get hash() {
-    return entryHash(bytes)
-  }
-})
 
 /** What is kept with the run for repeats of the same requests. */
 const resultsOf = ({ keys, time }: Desk.Desk, { accepted }: Draft): ReadonlyArray<StoredResult> => {

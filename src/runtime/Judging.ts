@@ -130,12 +130,10 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
       break
     }
     if (hold(line, pending, progress.nowMillis)) break
-    const decided = asDecided(ledger, line, pending)
-    if (decided !== undefined) {
-      apply(ledger, line, pending, decided, progress)
-      passAt(ledger, line, pending, decided.seen)
-      moved++
-      continue
+    if (pending.decided !== undefined) {
+      const applied = applyDecided(ledger, line, moved, limit.seq, progress)
+      moved += applied
+      if (applied > 0) continue
     }
     const body = Entry.decode(pending.body)
     if (Result.isFailure(body)) {
@@ -154,6 +152,27 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   line.pending.splice(0, moved)
   return moved > 0
 }
+
+/** Applies entries of our own that hold as they were decided, from this pending one on; returns how many. */
+const applyDecided = (ledger: Ledger, line: Line, from: number, seqMax: number, progress: Progress): number => {
+  let at = from
+  let bytes = 0
+  for (; at < line.pending.length; at++) {
+    const pending = line.pending[at]!
+    if (pending.seq > seqMax || Clock.isHeld(pending.time, progress.nowMillis)) break
+    const body = asDecided(ledger, line, pending)
+    if (body === undefined) break
+    apply(ledger, line, pending, body, progress)
+    bytes += pending.body.length
+  }
+  if (at === from) return 0
+  const last = line.pending[at - 1]!
+  line.pendingBytes -= bytes - last.body.length
+  passAt(ledger, line, last, noPositions)
+  return at - from
+}
+
+const noPositions: ReadonlyArray<Position> = []
 
 /**
  * The body of an entry that this device judged when it wrote it, if judging it now would look at the very same things:

@@ -29,7 +29,16 @@ import { authorityWrite } from "./Agent.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
-import { EntryTooLarge, ReplicaBusy, type Prepared, type Turn, type Write, type WriteError } from "./Write.ts"
+import {
+  EntryTooLarge,
+  ReplicaBusy,
+  written,
+  type Done,
+  type Prepared,
+  type Turn,
+  type Write,
+  type WriteError
+} from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
@@ -104,11 +113,7 @@ export interface Performer<Of extends App.AnyApp> {
     options?: PerformOptions
   ) => Effect.Effect<Performed<unknown>, PerformError | { readonly refused: unknown }>
   /** Without a fiber: `done` is called once, when it is durable or has failed. For hot paths (`Replica.submit`). */
-  readonly submit: (
-    name: string,
-    payload: unknown,
-    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
-  ) => void
+  readonly submit: (name: string, payload: unknown, done: Done<unknown, unknown>) => void
 }
 
 export interface Host {
@@ -156,7 +161,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     ready: Ready,
     payload: unknown,
     request: Request | undefined,
-    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
+    done: Done<unknown, unknown>
   ): void => {
     const began = clock.currentTimeMillisUnsafe()
     const digest = request === undefined ? undefined : digestOf(ready, payload)
@@ -188,7 +193,9 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     const decoded = ready[form](payload)
     if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
     const request = yield* requestOf(options.key, host.device)
-    const once = Effect.callback<Performed<unknown>, unknown>((resume) => run(ready, decoded.success, request, resume))
+    const once = Effect.callback<Performed<unknown>, unknown>((resume) =>
+      run(ready, decoded.success, request, (exit) => resume(Exit.map(exit, written)))
+    )
     if (request === undefined) return yield* once
     const before = yield* answered(ready, decoded.success, request)
     if (Option.isSome(before)) return before.value

@@ -39,7 +39,7 @@ import * as Ledger from "./Ledger.ts"
 import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
-import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
+import { ReplicaBusy, written, type Done, type Write, type WriteError, type Written } from "./Write.ts"
 
 export interface Replica {
   readonly space: SpaceId
@@ -209,9 +209,10 @@ export const open = Effect.fn("Replica.open")(function* (
     ledger: () => desk.folded.ledger,
     damage: () => desk.folded.damage,
     write: <A, E>(write: Write<A, E>) =>
-      Effect.callback<Written<A>, E | WriteError>((resume) =>
-        submit({ write, done: resume as Done<unknown, unknown>, isAnswered: false })
-      ),
+      Effect.callback<Written<A>, E | WriteError>((resume) => {
+        const done: Done<A, E> = (exit) => resume(Exit.map(exit, written))
+        submit({ write, done: done as Done<unknown, unknown>, isAnswered: false })
+      }),
     submit: (write, done) => submit({ write, done: done as Done<unknown, unknown>, isAnswered: false }),
     receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
     prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),

@@ -10,7 +10,7 @@ import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
-import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
+import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Authority from "../trust/Authority.ts"
@@ -78,8 +78,21 @@ export interface Written<A> {
   readonly position: Feed.Position
 }
 
+/** The same with the entry's hash as bytes: hardly anybody asks for it, and spelling it out takes its time. */
+export interface WrittenBare<A> {
+  readonly result: A
+  readonly feed: FeedId
+  readonly seq: number
+  readonly hash: Uint8Array
+}
+
+export const written = <A>({ feed, hash, result, seq }: WrittenBare<A>): Written<A> => ({
+  result,
+  position: { feed, seq, hash: entryHash(hash) }
+})
+
 /** Why a write of any kind can fail. */
 export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError
 
 /** How a write ended. */
-export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void
+export type Done<A, E> = (exit: Exit.Exit<WrittenBare<A>, E | WriteError>) => void
