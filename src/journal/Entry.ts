@@ -81,7 +81,13 @@ export const encodeIn = (room: Cbor.Room, body: Body): Uint8Array => {
 const beginningOf = (definition: DefinitionId, type: string): Uint8Array => {
   const known = beginnings.get(definition)?.get(type)
   if (known !== undefined) return known
-  const whole = encode({ keyEpoch: undefined, definition, seen: none, facts: [{ type, payload: null }], request: undefined })
+  const whole = encode({
+    keyEpoch: undefined,
+    definition,
+    seen: none,
+    facts: [{ type, payload: null }],
+    request: undefined
+  })
   const beginning = whole.slice(0, -1)
   if (beginnings.size >= beginningsMax) beginnings.clear()
   beginnings.set(definition, new Map(beginnings.get(definition)).set(type, beginning))

@@ -26,7 +26,15 @@ import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
 import { abandonedLocal } from "./Token.ts"
-import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type WrittenBare } from "./Write.ts"
+import {
+  EntryTooLarge,
+  type Author,
+  type Done,
+  type Prepared,
+  type Turn,
+  type Write,
+  type WrittenBare
+} from "./Write.ts"
 
 /** A write waiting for its turn. */
 export interface Waiting {

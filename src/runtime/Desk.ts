@@ -145,11 +145,8 @@ export const doubt = (desk: Desk, cause: Cause.Cause<JournalStoreError>): void =
  * Moves the books on and tells everyone; folds anew when a verdict was overturned. Never fails: what led here is durable,
  * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
  */
-export const settle = (
-  desk: Desk,
-  took: boolean,
-  proofs: ReadonlyArray<Uint8Array> = []
-): Effect.Effect<void> => Effect.suspend(() => settleNow(desk, took, proofs) ?? Effect.void)
+export const settle = (desk: Desk, took: boolean, proofs: ReadonlyArray<Uint8Array> = []): Effect.Effect<void> =>
+  Effect.suspend(() => settleNow(desk, took, proofs) ?? Effect.void)
 
 /** The same at once; what is returned is still to be done, and nearly always nothing is. */
 export const settleNow = (

@@ -157,12 +157,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
   const find = (name: string): Ready | OperationUnknown =>
     operations.get(name) ?? new OperationUnknown({ operation: name, allowed: [...operations.keys()] })
 
-  const run = (
-    ready: Ready,
-    payload: unknown,
-    request: Request | undefined,
-    done: Done<unknown, unknown>
-  ): void => {
+  const run = (ready: Ready, payload: unknown, request: Request | undefined, done: Done<unknown, unknown>): void => {
     const began = clock.currentTimeMillisUnsafe()
     const digest = request === undefined ? undefined : digestOf(ready, payload)
     const write: Write<App.Answer, unknown> = {

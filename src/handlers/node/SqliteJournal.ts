@@ -269,8 +269,15 @@ const appendRun = (journal: Journal, space: SpaceId, inSpace: number, run: Store
   if (last >= entriesPerFeedMax) throw new JournalFull({ what: `a feed has room for ${entriesPerFeedMax} entries` })
   insertRun(journal, stored.number, run)
   const moved: FeedRow = { ...stored, entries: last + 1, hash }
-  const { changes } = journal.sql.moveFeed.run(last + 1, toBytes(hash), feedDigest(space, moved), inSpace, toBytes(feed))
-  if (Number(changes) !== 1) throw new JournalCorrupt({ where: `${journal.where}, feed ${feed}`, what: "its row is gone" })
+  const { changes } = journal.sql.moveFeed.run(
+    last + 1,
+    toBytes(hash),
+    feedDigest(space, moved),
+    inSpace,
+    toBytes(feed)
+  )
+  if (Number(changes) !== 1)
+    throw new JournalCorrupt({ where: `${journal.where}, feed ${feed}`, what: "its row is gone" })
   journal.known.feeds.set(feedName(inSpace, feed), moved)
 }
 
