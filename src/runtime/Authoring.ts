@@ -149,7 +149,7 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   }
   const prepared = prepare(item, turn)
   if (prepared === undefined) return true
-  const { decided, definition, facts } = prepared
+  const { decidedBy, definition, facts } = prepared
   const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
   const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
   const said: Entry.Body = { keyEpoch: undefined, definition, seen, facts, request: write.request }
@@ -164,7 +164,7 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   draft.bytes += body.length
   draft.after = at
   accepted.push({ item, prepared })
-  draft.decided.push(decided && draft.as === undefined ? { ...decided, body: said } : undefined)
+  draft.decided.push(decidedBy && draft.as === undefined ? { by: decidedBy, body: said } : undefined)
   draft.isEnded = prepared.endsTurn === true
   return true
 }

@@ -183,9 +183,9 @@ const noPositions: ReadonlyArray<Position> = []
  */
 const asDecided = (ledger: Ledger, line: Line, { decided, seq }: Pending): Entry.Body | undefined => {
   if (decided === undefined || decided.body.seen.length > 0 || seq % completeSeenEvery === 0) return undefined
-  if (decided.authority !== ledger.authority || decided.view !== line.view) return undefined
-  const { definition } = decided.body
-  return definition !== undefined && Result.isSuccess(rulesOf(ledger, line, definition)) ? decided.body : undefined
+  const { body, by } = decided
+  if (by.authority !== ledger.authority || by.view !== line.view || body.definition === undefined) return undefined
+  return Result.isSuccess(rulesOf(ledger, line, body.definition)) ? body : undefined
 }
 
 /** Judges a data entry, or blocks its line (undefined). */

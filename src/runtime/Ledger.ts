@@ -52,9 +52,13 @@ export interface Pending {
 
 /** What an entry of this device's own says, and what it was allowed by when it was written (`Judging.asDecided`). */
 export interface Decided {
+  readonly by: DecidedBy
+  readonly body: Entry.Body
+}
+
+export interface DecidedBy {
   readonly authority: Authority.Authority
   readonly view: Authority.View
-  readonly body: Entry.Body
 }
 
 /** Why a feed does not move on. */

@@ -128,6 +128,7 @@ interface Ready {
   readonly type: string
   readonly source: App.AnyOperation<never>
   readonly record: Metrics.OperationRecorder
+  readonly deny: (because: Decision.Refusal) => OperationDenied
   /** Payloads as values, and as what encodes to them. */
   readonly fromValue: (payload: unknown) => Result.Result<unknown, unknown>
   readonly fromJson: (payload: unknown) => Result.Result<unknown, unknown>
@@ -148,6 +149,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       type,
       source,
       record: yield* Metrics.operationRecorder(type),
+      deny: (because) => deniedBy(name, because),
       fromValue: Schema.decodeUnknownResult(Schema.toType(source.payload)),
       fromJson: Schema.decodeUnknownResult(source.payload),
       toJson: Schema.encodeUnknownSync(source.payload)
@@ -165,7 +167,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       request,
       prepare: (turn) => {
         if (request !== undefined && Ledger.isRequested(turn.ledger, request)) return Result.fail(repeated)
-        const prepared = preparedBy(planner, turn, ready, payload)
+        const prepared = planner.plan(turn, ready.type, ready.source, payload, ready.deny)
         if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
         const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
         return Result.succeed({ ...prepared.success, result: kept })
@@ -245,25 +247,11 @@ const repeated: unique symbol = Symbol("repeated")
 const isRepeated = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === repeated)
 
-/** What the plan came to, in the words of who performs. */
-const preparedBy = (
-  planner: Planning.Planner,
-  turn: Turn,
-  { name, source, type }: Ready,
-  payload: unknown
-): Result.Result<Prepared<App.Answer>, unknown> => {
-  const planned = planner.plan(turn, type, source, payload)
-  switch (planned._tag) {
-    case "Prepared":
-      return Result.succeed(planned.prepared)
-    case "Refused":
-      return Result.fail(planned.refused)
-    case "Denied": {
-      const denied = Decision.denied(planned.because)
-      const what = Decision.explain(denied)
-      return Result.fail(new OperationDenied({ operation: name, what, refusal: Decision.refusal(denied) }))
-    }
-  }
+/** That authority says no, in the words of who performs. */
+const deniedBy = (name: string, because: Decision.Refusal): OperationDenied => {
+  const denied = Decision.denied(because)
+  const what = Decision.explain(denied)
+  return new OperationDenied({ operation: name, what, refusal: Decision.refusal(denied) })
 }
 
 /** The application's state as it stands; immutable, and the same object until something changes. */

@@ -16,18 +16,20 @@ import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import type * as App from "./App.ts"
 import { freshIdsMax } from "./FreshId.ts"
+import type { DecidedBy } from "./Ledger.ts"
 import type { Prepared, Turn } from "./Write.ts"
 
 /** Plans operations of one application on one device. */
 export interface Planner {
-  /** What the operation writes; its own refusal; or why it may not. */
-  readonly plan: (turn: Turn, type: string, source: App.AnyOperation<never>, payload: unknown) => Planned
+  /** What the operation writes, or its own refusal; `deny` says in the asker's words that it may not. */
+  readonly plan: (
+    turn: Turn,
+    type: string,
+    source: App.AnyOperation<never>,
+    payload: unknown,
+    deny: (because: Decision.Refusal) => unknown
+  ) => Result.Result<Prepared<App.Answer>, unknown>
 }
-
-export type Planned =
-  | { readonly _tag: "Prepared"; readonly prepared: Prepared<App.Answer> }
-  | { readonly _tag: "Refused"; readonly refused: unknown }
-  | { readonly _tag: "Denied"; readonly because: Decision.Refusal }
 
 export const make = (device: DeviceId, app: App.AnyApp): Planner => {
   let standing: Standing | undefined
@@ -38,12 +40,12 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
   }
 
   return {
-    plan: (turn, type, source, payload) => {
+    plan: (turn, type, source, payload, deny) => {
       const found = standingAt(turn)
-      if (Result.isFailure(found)) return { _tag: "Denied", because: found.failure }
-      const { authority, definition, isRestricted, nextDrafts, view } = found.success
-      const restriction = isRestricted ? Authority.restrictionOn(authority, device, turn.feed, turn.seq) : undefined
-      if (restriction !== undefined) return { _tag: "Denied", because: Decision.revokedBy(restriction) }
+      if (Result.isFailure(found)) return Result.fail(deny(found.failure))
+      const { by, definition, isRestricted, nextDrafts } = found.success
+      const restriction = isRestricted ? Authority.restrictionOn(by.authority, device, turn.feed, turn.seq) : undefined
+      if (restriction !== undefined) return Result.fail(deny(Decision.revokedBy(restriction)))
       const issued: Array<string> = []
       const newId = (): string => {
         if (issued.length >= freshIdsMax) throw new RangeError(`an operation can make at most ${freshIdsMax} ids`)
@@ -52,9 +54,9 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
         return id
       }
       const planned = source.plan(nextDrafts() as never, payload, { newId, self: device })
-      if ("refused" in planned) return { _tag: "Refused", refused: planned.refused }
+      if ("refused" in planned) return Result.fail(planned.refused)
       const changes = plain(planned.changes) as ReadonlyArray<Change>
-      const decision = Decision.decide(authority, view, {
+      const decision = Decision.decide(by.authority, by.view, {
         device,
         time: turn.time,
         definition,
@@ -62,33 +64,31 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
         changes,
         fresh: (id) => issued.includes(id)
       })
-      if (decision._tag === "Denied") return { _tag: "Denied", because: decision.because }
-      const prepared = {
+      if (decision._tag === "Denied") return Result.fail(deny(decision.because))
+      return Result.succeed({
         definition: definition.id,
         facts: [{ type, payload: changes }],
         answer: planned.result,
         endsTurn: changes.some((change) => State.isOrderBound(app.types, change)),
-        decided: { authority, view }
-      }
-      return { _tag: "Prepared", prepared }
+        decidedBy: by
+      })
     }
   }
 }
 
 /** Where an application stands in a space, and what it drafts with there. */
 interface Standing {
-  readonly authority: Authority.Authority
+  readonly by: DecidedBy
   readonly feed: FeedId
   readonly state: State.State
-  readonly view: Authority.View
   readonly definition: Definition
   /** Something ends the device: whether it ends it before this position is asked anew. */
   readonly isRestricted: boolean
   readonly nextDrafts: () => unknown
 }
 
-const isFor = ({ authority, feed, state }: Standing, turn: Turn): boolean =>
-  authority === turn.ledger.authority && feed === turn.feed && state === turn.ledger.state
+const isFor = ({ by, feed, state }: Standing, turn: Turn): boolean =>
+  by.authority === turn.ledger.authority && feed === turn.feed && state === turn.ledger.state
 
 const standAt = (device: DeviceId, app: App.AnyApp, turn: Turn): Result.Result<Standing, Decision.Refusal> => {
   const { authority, state } = turn.ledger
@@ -98,10 +98,9 @@ const standAt = (device: DeviceId, app: App.AnyApp, turn: Turn): Result.Result<S
   if (restriction !== undefined) return Result.fail(Decision.revokedBy(restriction))
   if (!Authority.isAdmitted(authority, view, device)) return Result.fail({ _tag: "NotAdmitted", device })
   return Result.map(Decision.definitionFor(authority, view, app.definition.id), (definition) => ({
-    authority,
+    by: { authority, view },
     feed: turn.feed,
     state,
-    view,
     definition,
     isRestricted: Authority.isRevoked(authority, device),
     nextDrafts: drafter(app.state, app.types, state, turn.feed)

@@ -13,7 +13,6 @@ import type { KeysError } from "../effects/Keys.ts"
 import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
-import type * as Authority from "../trust/Authority.ts"
 import type * as Ledger from "./Ledger.ts"
 
 /** What a write is given when its turn has come. */
@@ -35,7 +34,7 @@ export interface Prepared<A> {
   /** What it changes stands on the changes before it: the next write has to see it first. */
   readonly endsTurn?: boolean
   /** How the facts were judged. They are data that nobody else holds (journal/Plain.ts). */
-  readonly decided?: { readonly authority: Authority.Authority; readonly view: Authority.View }
+  readonly decidedBy?: Ledger.DecidedBy
   /** Kept with the entry for repeats of the same request. */
   readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
 }

@@ -70,7 +70,7 @@ const runOf = (feed: typeof phone, first: number, last: number, length: number):
   last,
   previous: hashAt(feed, first - 1),
   hash: hashAt(feed, last),
-  bytes: Uint8Array.from({ length }, (_, index) => (index * index + first) % 41)
+  bytes: Uint8Array.from({ length }, (_, index) => (index * index + first + (toBytes(feed)[0] ?? 0)) % 41)
 })
 
 const fill = (store: JournalStore["Service"]) =>
@@ -79,7 +79,8 @@ const fill = (store: JournalStore["Service"]) =>
     yield* store.commit({ space: home, feeds: [{ feed: phone, header }], runs: [runOf(phone, 0, 2, 40)] })
     yield* store.commit({
       space: home,
-      runs: [runOf(phone, 3, 3, 900), runOf(phone, 4, 6, 3_000)],
+      // the long one is stored deflated, the others as they are
+      runs: [runOf(phone, 3, 3, 900), runOf(phone, 4, 6, 9_000)],
       locals: [{ name: "token", bytes: filled(3) }],
       results: [{ requester: alice, key: "key", payload: filled(4), result: filled(5), atMillis: 0 }]
     })

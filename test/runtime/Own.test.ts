@@ -311,7 +311,7 @@ describe("an own entry", () => {
       say(hers, { facts: [set("a", "as written")] })
       const said = { keyEpoch: undefined, definition: definition.id, seen: [], request: undefined }
       const body = { ...said, facts: [set("a", "as decided")] }
-      const judged = (change: (by: Omit<Ledger.Decided, "body">) => Omit<Ledger.Decided, "body">) =>
+      const judged = (change: (by: Ledger.DecidedBy) => Ledger.DecidedBy) =>
         during(
           installation(alice),
           Effect.gen(function* () {
@@ -320,7 +320,7 @@ describe("an own entry", () => {
             yield* replica.receive([runOf(hers, 0, 0)])
             const ledger = replica.ledger()
             const line = ledger.lines.get(hers.feed.id)!
-            const decided = { ...change({ authority: ledger.authority!, view: line.view }), body }
+            const decided = { by: change({ authority: ledger.authority!, view: line.view }), body }
             Ledger.take(ledger, line, Result.getOrThrow(Run.decode(runOf(hers, 1, 1).run)), [decided])
             Judging.advance(ledger, noonMillis + 60_000)
             return entriesOf(replica)["a"]
