@@ -293,6 +293,23 @@ describe("a damaged SqliteJournal", () => {
   )
 })
 
+describe("a SqliteJournal that a commit failed in", () => {
+  it.effect("goes on where each feed was before it", () =>
+    atFreshPath((path) =>
+      withStore(path, (store) =>
+        Effect.gen(function* () {
+          yield* fill(store)
+          const next = runOf(phone, 7, 7, 50)
+          const { reason } = yield* Effect.flip(store.commit({ space: home, runs: [next, runOf(phone, 9, 9, 50)] }))
+          assert.strictEqual(reason._tag, "JournalConflict")
+          yield* store.commit({ space: home, runs: [next] })
+          assert.strictEqual((yield* store.feeds(home))[0]?.entries, 8)
+        })
+      )
+    )
+  )
+})
+
 describe("the file of a SqliteJournal", () => {
   const openingFails = (path: string) => Effect.map(Effect.flip(withStore(path, everything)), ({ reason }) => reason)
 

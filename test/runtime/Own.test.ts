@@ -303,6 +303,30 @@ describe("an own entry", () => {
     })
   )
 
+  it.live("is denied once its author is revoked, also where the cut takes nothing back", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded([[carol, right("kv:write")]])
+      say(authority, { facts: [fact({ _tag: "Define", definition: app.definition })] })
+      const on = installation(carol)
+      yield* bring(on, space, runOf(authority))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const host = { replica, device: carol.device, store: yield* JournalStore }
+          const { perform } = yield* Operations.performer(host, app)
+          const { position } = yield* perform("set", { key: "a", number: 1 })
+          const { state } = replica.ledger()
+          say(authority, { facts: [revoke(carol.device, head(authority, 1), [position!])] })
+          yield* replica.receive([runOf(authority)])
+          assert.strictEqual(replica.ledger().state, state)
+          const denied = yield* Effect.flip(perform("set", { key: "a", number: 2 }))
+          assert.match(String(Reflect.get(denied, "message")), /was revoked by/u)
+        })
+      )
+    })
+  )
+
   it.live("counts as decided only while authority and view are those it was decided by", () =>
     Effect.gen(function* () {
       const { authority, space } = founded()
