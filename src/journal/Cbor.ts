@@ -60,6 +60,22 @@ export const encode = (value: Cbor, limits?: CborLimits): Uint8Array => {
   return writer.bytes.slice(0, writer.at)
 }
 
+/**
+ * The same for a value of which all but its last item is written already: `beginning` ‖ encode(last), in `room`, where the
+ * next ones will lie behind it. Who keeps one of them keeps them all.
+ */
+export const encodeLast = (room: Room, beginning: Uint8Array, last: Cbor, depthMax: number): Uint8Array => {
+  const from = room.at
+  reserve(room, beginning.length)
+  room.bytes.set(beginning, from)
+  room.at = from + beginning.length
+  write(room, last, depthMax)
+  return room.bytes.subarray(from, room.at)
+}
+
+/** Memory for many small encodings: one of its own costs each of them more than being written. Grows as needed. */
+export const makeRoom = (bytes: number): Room => makeWriter(bytes)
+
 /** Reads exactly one value from exactly these bytes. Bytes in the result are copies. */
 export const decode = (bytes: Uint8Array, limits?: CborLimits): Result.Result<Cbor, CborError> => {
   // A platform's subclass of Uint8Array may redefine `slice` not to copy.
@@ -121,6 +137,8 @@ interface Writer {
   view: DataView
   at: number
 }
+
+export type Room = Writer
 
 const bufferBytesFirst = 4096
 const bufferBytesKept = 1024 * 1024
@@ -286,7 +304,8 @@ const writeMap = (writer: Writer, value: { readonly [key: string]: Cbor }, depth
   }
 }
 
-const isPlain = (value: object): boolean => {
+/** Whether an object is a map of ours and nothing more. */
+export const isPlain = (value: object): boolean => {
   const prototype: object | null = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }

@@ -63,6 +63,40 @@ export const encode = (body: Body): Uint8Array => {
   return Cbor.encode(fields)
 }
 
+/**
+ * The same, in memory that many share. What entries of one operation begin with is written once, and the seldom parts
+ * take the long way.
+ */
+export const encodeIn = (room: Cbor.Room, body: Body): Uint8Array => {
+  const { definition, facts, keyEpoch, request, seen } = body
+  const isPlain = definition !== undefined && keyEpoch === undefined && request === undefined && seen.length === 0
+  if (!isPlain || facts.length !== 1) return encode(body)
+  const { payload, type } = facts[0]!
+  // the payload stands in a fact, in the list of facts, in the body
+  return Cbor.encodeLast(room, beginningOf(definition, type), payload, Cbor.depthMaxDefault - 3)
+}
+
+/** [null, definition, null, [[type, … */
+const beginningOf = (definition: DefinitionId, type: string): Uint8Array => {
+  const known = beginnings.get(definition)?.get(type)
+  if (known !== undefined) return known
+  const whole = encode({
+    keyEpoch: undefined,
+    definition,
+    seen: none,
+    facts: [{ type, payload: null }],
+    request: undefined
+  })
+  const beginning = whole.slice(0, -1)
+  if (beginnings.size >= beginningsMax) beginnings.clear()
+  beginnings.set(definition, new Map(beginnings.get(definition)).set(type, beginning))
+  return beginning
+}
+
+/** By definition and type; what is forgotten is found again. */
+const beginnings = new Map<DefinitionId, ReadonlyMap<string, Uint8Array>>()
+const beginningsMax = 64
+
 /** Most entries are plain ones of the application's, and read at once; what is anything else is read with care. */
 export const decode = (bytes: Uint8Array): Result.Result<Body, EntryMalformed> => {
   const plain = decodePlain(bytes)

@@ -131,16 +131,8 @@ export const encode = (run: Unsigned, signature: Uint8Array): Uint8Array => {
   const room = run.bodies.reduce((sum, body) => sum + body.length + entryFrameBytesMax, frameBytesMax)
   if (!isPossible(run) || signature.length !== signatureBytes)
     throw new RangeError("no such run: see journal/limits.ts")
-  const cursor = { bytes: new Uint8Array(room), at: 0 }
-  cursor.bytes[cursor.at++] = version
-  put(cursor, toBytes(run.feed))
-  Varint.write(cursor, run.first)
-  put(cursor, toBytes(run.previous))
-  Varint.write(cursor, count)
-  for (let i = 0; i < count; i++) {
-    const step = i === 0 ? run.times[0]! : run.times[i]! - run.times[i - 1]!
-    writeEntry(cursor, step, run.bodies, i)
-  }
+  const cursor = begin(run, room)
+  for (let i = 0; i < count; i++) writeEntry(cursor, run, i)
   put(cursor, signature)
   return cursor.bytes.slice(0, cursor.at)
 }
@@ -218,8 +210,64 @@ export const merge = (runs: ReadonlyArray<Run>): Run => {
     whole,
     runs.flatMap((run) => run.hashes),
     signature,
-    encode(whole, signature)
+    join(runs, whole, signature)
   )
+}
+
+/**
+ * What `encode` makes of the whole, mostly out of what it made of the runs: from an entry's seventeenth on in its run, all
+ * that may be its base lies in the run, and was looked through already.
+ */
+const join = (runs: ReadonlyArray<Run>, whole: Unsigned, signature: Uint8Array): Uint8Array => {
+  if (!isPossible(whole)) throw new RangeError("no such run: see journal/limits.ts")
+  const cursor = begin(
+    whole,
+    runs.reduce((sum, { bodies, bytes }) => sum + bytes.length + headBytesMax(bodies), frameBytesMax)
+  )
+  let i = 0
+  for (const { bodies, bytes } of runs) {
+    const anew = Math.min(bodies.length, distanceMax)
+    for (let ahead = 0; ahead < anew; ahead++) writeEntry(cursor, whole, i + ahead)
+    put(cursor, bytes.subarray(endOfEntries(bytes, bodies, anew), bytes.length - signatureBytes))
+    i += bodies.length
+  }
+  put(cursor, signature)
+  return cursor.bytes.slice(0, cursor.at)
+}
+
+/** What the entries of a run that are written anew may take, in bytes. */
+const headBytesMax = (bodies: ReadonlyArray<Uint8Array>): number => {
+  let bytes = 0
+  for (let i = 0; i < bodies.length && i < distanceMax; i++) bytes += bodies[i]!.length + entryFrameBytesMax
+  return bytes
+}
+
+/** Where the first `count` entries of a valid run end. */
+const endOfEntries = (bytes: Uint8Array, bodies: ReadonlyArray<Uint8Array>, count: number): number => {
+  const cursor: Varint.Cursor = { bytes, at: 1 + 32 }
+  Varint.read(cursor)
+  cursor.at += 32
+  Varint.read(cursor)
+  for (let i = 0; i < count; i++) {
+    const head = bytes[cursor.at++]!
+    if ((head & nextTick) === 0) Varint.read(cursor)
+    const shared = Varint.read(cursor)
+    const end = (head & endsAlike) !== 0 ? Varint.read(cursor) : 0
+    const length = (head & asLong) === 0 ? Varint.read(cursor) : bodies[i]!.length - shared - end
+    cursor.at += length
+  }
+  return cursor.at
+}
+
+/** A buffer with this much room, and what stands before the entries in it. */
+const begin = ({ bodies, feed, first, previous }: Unsigned, room: number): Varint.Cursor => {
+  const cursor = { bytes: new Uint8Array(room), at: 0 }
+  cursor.bytes[cursor.at++] = version
+  put(cursor, toBytes(feed))
+  Varint.write(cursor, first)
+  put(cursor, toBytes(previous))
+  Varint.write(cursor, bodies.length)
+  return cursor
 }
 
 const isPossible = ({ first, times, bodies }: Unsigned): boolean => {
@@ -233,16 +281,16 @@ const isPossible = ({ first, times, bodies }: Unsigned): boolean => {
   return true
 }
 
-const writeEntry = (cursor: Varint.Cursor, step: number, bodies: ReadonlyArray<Uint8Array>, i: number): void => {
+const writeEntry = (cursor: Varint.Cursor, { bodies, times }: Unsigned, i: number): void => {
   const body = bodies[i]!
-  let shared = 0
+  const step = i === 0 ? times[0]! : times[i]! - times[i - 1]!
+  let shared = i === 0 ? 0 : commonStart(bodies[i - 1]!, body, 1)
   let distance = 1
-  for (let d = 1; d <= distanceMax && d <= i && shared < body.length; d++) {
-    const common = commonStart(bodies[i - d]!, body, shared + 1)
-    if (common > shared) {
-      shared = common
-      distance = d
-    }
+  for (let d = 2; d <= distanceMax && d <= i && shared < body.length; d++) {
+    const candidate = bodies[i - d]!
+    if (candidate[shared] !== body[shared] || !startsWith(candidate, body, shared)) continue
+    shared = goOn(candidate, body, shared + 1)
+    distance = d
   }
   const base = i === 0 ? nobody : bodies[i - distance]!
   const alike = commonEnd(base, body, Math.min(base.length, body.length) - shared)
@@ -318,13 +366,26 @@ const put = (cursor: Varint.Cursor, part: Uint8Array): void => {
   cursor.at += part.length
 }
 
+/** Whether the first `length` bytes are the same. Looks from behind: what differs in resembling bodies stands late. */
+const startsWith = (a: Uint8Array, b: Uint8Array, length: number): boolean => {
+  let at = length
+  while (at > 0 && a[at - 1] === b[at - 1]) at--
+  return at === 0
+}
+
+/** Length of the common beginning, of which so many bytes are known. */
+const goOn = (a: Uint8Array, b: Uint8Array, known: number): number => {
+  const length = Math.min(a.length, b.length)
+  let at = known
+  while (at < length && a[at] === b[at]) at++
+  return at
+}
+
 /** Length of the common beginning; 0 when it is shorter than `atLeast`, which is tested first, at its last byte. */
 const commonStart = (a: Uint8Array, b: Uint8Array, atLeast: number): number => {
   const length = Math.min(a.length, b.length)
   if (atLeast > length || a[atLeast - 1] !== b[atLeast - 1]) return 0
-  let at = 0
-  while (at < length && a[at] === b[at]) at++
-  return at
+  return goOn(a, b, 0)
 }
 
 /** Length of the common end, at most `atMost`. */

@@ -5,19 +5,25 @@
  * a device or a space in a label would link what spaces keep apart, and grow without end. Two instances in one process
  * share a metric of the same name.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
-const operations = Metric.counter("aura_operations_total", {
-  description: "Operations performed, by type and outcome",
-  incremental: true
-})
+const operations = (type: string, outcome: Outcome) =>
+  Metric.counter("aura_operations_total", {
+    description: "Operations performed, by type and outcome",
+    incremental: true,
+    attributes: { type, outcome }
+  })
 
-const operationSeconds = Metric.histogram("aura_operation_duration_seconds", {
-  description: "Time from asking for an operation to its being durable here",
-  boundaries: Metric.exponentialBoundaries({ start: 0.0005, factor: 2, count: 14 })
-})
+const operationSeconds = (type: string) =>
+  Metric.histogram("aura_operation_duration_seconds", {
+    description: "Time from asking for an operation to its being durable here",
+    boundaries: operationBoundaries,
+    attributes: { type }
+  })
+
+const operationBoundaries = Metric.exponentialBoundaries({ start: 0.0005, factor: 2, count: 14 })
 
 const entries = Metric.counter("aura_journal_entries_total", {
   description: "Journal entries applied on this device, own and others'",
@@ -46,22 +52,77 @@ export type Outcome = "performed" | "denied" | "failed"
 /** Records outcome and duration of operations of one type; synchronous, for hot paths. */
 export type OperationRecorder = (outcome: Outcome, seconds: number) => void
 
-/** `type` comes from the application's definition, never from a peer's words. Make it once per type. */
+/**
+ * `type` comes from the application's definition, never from a peer's words. Make it once per type. What is recorded is
+ * only counted here, and shown when the registry is asked: finding a series anew for each operation costs as much as
+ * signing it.
+ */
 export const operationRecorder = (type: string): Effect.Effect<OperationRecorder> =>
   Effect.contextWith((context: Context.Context<never>) => {
-    const duration = Metric.withAttributes(operationSeconds, { type })
-    const counts = {
-      performed: Metric.withAttributes(operations, { type, outcome: "performed" }),
-      denied: Metric.withAttributes(operations, { type, outcome: "denied" }),
-      failed: Metric.withAttributes(operations, { type, outcome: "failed" })
-    }
+    const tally = tallyOf(context, type)
     return Effect.succeed((outcome, seconds) => {
-      counts[outcome].updateUnsafe(1, context)
-      duration.updateUnsafe(seconds, context)
+      if (tally.counts[outcome] === 0) showCount(context, type, outcome, tally)
+      tally.counts[outcome]++
+      let bucket = 0
+      while (bucket < operationBoundaries.length && seconds > operationBoundaries[bucket]!) bucket++
+      tally.buckets[bucket]!++
+      tally.sum += seconds
+      if (seconds < tally.min) tally.min = seconds
+      if (seconds > tally.max) tally.max = seconds
     })
   })
 
-export const applied = (count: number): Effect.Effect<void> => Metric.update(entries, count)
+/** What was recorded of one operation type. */
+interface Tally {
+  readonly counts: { [outcome in Outcome]: number }
+  /** How many took at most so long as the boundary at the same place, and longer than the one before; then the rest. */
+  readonly buckets: Array<number>
+  sum: number
+  min: number
+  max: number
+}
+
+/** By registry and type: all instances that share a registry count into one. */
+const tallies = new WeakMap<object, Map<string, Tally>>()
+
+const tallyOf = (context: Context.Context<never>, type: string): Tally => {
+  const registry = Context.get(context, Metric.MetricRegistry)
+  const byType = tallies.get(registry) ?? new Map<string, Tally>()
+  tallies.set(registry, byType)
+  const known = byType.get(type)
+  if (known !== undefined) return known
+  const tally: Tally = {
+    counts: { performed: 0, denied: 0, failed: 0 },
+    buckets: Array.from({ length: operationBoundaries.length + 1 }, () => 0),
+    sum: 0,
+    min: Number.MAX_VALUE,
+    max: -Number.MAX_VALUE
+  }
+  byType.set(type, tally)
+  const get = (): Metric.HistogramState => {
+    let cumulated = 0
+    const buckets = operationBoundaries.map((boundary, at): [number, number] => [
+      boundary,
+      (cumulated += tally.buckets[at]!)
+    ])
+    const { max, min, sum } = tally
+    return { buckets, count: cumulated + tally.buckets[buckets.length]!, min, max, sum }
+  }
+  Metric.registerUnsafe(operationSeconds(type), context, { get, update: ignore, modify: ignore })
+  return tally
+}
+
+const showCount = (context: Context.Context<never>, type: string, outcome: Outcome, { counts }: Tally): void => {
+  const get = (): Metric.CounterState<number> => ({ count: counts[outcome], incremental: true })
+  Metric.registerUnsafe(operations(type, outcome), context, { get, update: ignore, modify: ignore })
+}
+
+const ignore = (): void => {}
+
+/** Counts entries applied; synchronous. Make it once. */
+export const appliedRecorder: Effect.Effect<(count: number) => void> = Effect.contextWith(
+  (context: Context.Context<never>) => Effect.succeed((count) => entries.updateUnsafe(count, context))
+)
 
 export const quarantine = (count: number): Effect.Effect<void> => Metric.update(quarantined, count)
 

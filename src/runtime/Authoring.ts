@@ -11,9 +11,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
-import type { JournalStoreError } from "../effects/JournalStore.ts"
+import type { JournalStoreError, StoredResult } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
-import { entryHash, type DeviceId } from "../identity/Id.ts"
+import { entryHash } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
@@ -23,9 +24,17 @@ import * as Desk from "./Desk.ts"
 import { freshId } from "./FreshId.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { pack } from "./Packing.ts"
+import * as Packing from "./Packing.ts"
 import { abandonedLocal } from "./Token.ts"
-import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type Written } from "./Write.ts"
+import {
+  EntryTooLarge,
+  type Author,
+  type Done,
+  type Prepared,
+  type Turn,
+  type Write,
+  type WrittenBare
+} from "./Write.ts"
 
 /** A write waiting for its turn. */
 export interface Waiting {
@@ -35,7 +44,7 @@ export interface Waiting {
 }
 
 /** Tells how a write ended, once: what is said of it later is not heard. */
-export const answer = (one: Waiting, exit: Exit.Exit<Written<unknown>, unknown>): void => {
+export const answer = (one: Waiting, exit: Exit.Exit<WrittenBare<unknown>, unknown>): void => {
   if (one.isAnswered) return
   one.isAnswered = true
   one.done(exit)
@@ -43,7 +52,9 @@ export const answer = (one: Waiting, exit: Exit.Exit<Written<unknown>, unknown>)
 
 /** Writes one run of as many of these, from the first on, as fit; returns how many were dealt with. */
 export const writeRun = Effect.fnUntraced(function* (desk: Desk.Desk, writes: ReadonlyArray<Waiting>) {
-  const draft = yield* begin(desk, writes[0]!.write)
+  const { as, kind } = writes[0]!.write
+  const line = as === undefined ? ownLine(desk, kind) : undefined
+  const draft = begin(desk, writes[0]!.write, line, line?.feed ?? (yield* newFeed(desk, as ?? desk.keys, kind)))
   let handled = 0
   while (handled < writes.length && add(desk, draft, writes[handled]!)) handled++
   if (draft.bodies.length > 0) yield* finish(desk, draft)
@@ -59,9 +70,14 @@ interface Draft {
   readonly line: Ledger.Line | undefined
   readonly feed: Feed.Feed
   readonly first: number
+  /** When the run was begun: its entries are written at one moment. */
+  readonly nowMillis: number
   readonly times: Array<number>
   readonly bodies: Array<Uint8Array>
   readonly accepted: Array<{ readonly item: Waiting; readonly prepared: Prepared<unknown> }>
+  /** For each body, what its author knows of it already. */
+  readonly decided: Array<Ledger.Decided | undefined>
+  readonly room: Cbor.Room
   /** Bytes of the bodies. */
   bytes: number
   /** What the next entry comes after. */
@@ -70,28 +86,30 @@ interface Draft {
   isEnded: boolean
 }
 
-const begin = Effect.fnUntraced(function* (desk: Desk.Desk, { as, kind }: Write<unknown, unknown>) {
-  const author: Author = as ?? desk.keys
-  const line = as === undefined ? ownLine(desk, kind) : undefined
-  const feed = line?.feed ?? (yield* newFeed(desk, author.device, kind))
-  const draft: Draft = {
-    kind,
-    as,
-    author,
-    line,
-    feed,
-    first: line?.taken ?? 0,
-    times: [],
-    bodies: [],
-    accepted: [],
-    bytes: 0,
-    after: Math.max(desk.folded.ledger.latest, line?.time ?? feed.time),
-    isEnded: false
-  }
-  return draft
+const begin = (
+  desk: Desk.Desk,
+  { as, kind }: Write<unknown, unknown>,
+  line: Ledger.Line | undefined,
+  feed: Feed.Feed
+): Draft => ({
+  kind,
+  as,
+  author: as ?? desk.keys,
+  line,
+  feed,
+  first: line?.taken ?? 0,
+  nowMillis: desk.time.now().millis,
+  times: [],
+  bodies: [],
+  accepted: [],
+  decided: [],
+  room: Cbor.makeRoom(roomBytes),
+  bytes: 0,
+  after: Math.max(desk.folded.ledger.latest, line?.time ?? feed.time),
+  isEnded: false
 })
 
-const newFeed = Effect.fnUntraced(function* (desk: Desk.Desk, device: DeviceId, kind: Feed.FeedKind) {
+const newFeed = Effect.fnUntraced(function* (desk: Desk.Desk, { device }: Author, kind: Feed.FeedKind) {
   const nonce = yield* desk.random.randomBytes(Feed.nonceBytes)
   const born = Clock.next(desk.folded.ledger.latest, desk.time.now().millis)
   return Feed.encode({ space: desk.space, device, kind, nonce, time: born, closes: undefined, key: undefined })
@@ -121,23 +139,21 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   // a kept signature stands before every multiple of 1 024, where reading may start
   if (bodies.length > 0 && seq % completeSeenEvery === 0) return false
   const { ledger } = desk.folded
-  const at = Clock.next(draft.after, desk.time.now().millis)
-  const origin = { device: author.device, feed: feed.id, seq, request: write.request }
-  const turn: Turn = { ledger, time: at, feed: feed.id, seq, newId: (index) => freshId(origin, index) }
-  const attempt = Result.try(() => write.prepare(turn))
-  if (Result.isFailure(attempt)) {
-    answer(item, Exit.die(attempt.failure))
-    return true
+  const at = Clock.next(draft.after, draft.nowMillis)
+  const turn: Turn = {
+    ledger,
+    time: at,
+    feed: feed.id,
+    seq,
+    newId: (index) => freshId({ device: author.device, feed: feed.id, seq, request: write.request }, index)
   }
-  const prepared = attempt.success
-  if (Result.isFailure(prepared)) {
-    answer(item, Exit.fail(prepared.failure))
-    return true
-  }
-  const { definition, facts } = prepared.success
+  const prepared = prepare(item, turn)
+  if (prepared === undefined) return true
+  const { decidedBy, definition, facts } = prepared
   const isBoundary = bodies.length === 0 || seq % completeSeenEvery === 0
   const seen = isBoundary ? Ledger.unseen(ledger, line, kind, seq) : noPositions
-  const body = Entry.encode({ keyEpoch: undefined, definition, seen, facts, request: write.request })
+  const said: Entry.Body = { keyEpoch: undefined, definition, seen, facts, request: write.request }
+  const body = Entry.encodeIn(draft.room, said)
   if (body.length > entryBytesMax) {
     answer(item, Exit.fail(new EntryTooLarge({ bytes: body.length, allowed: entryBytesMax })))
     return true
@@ -147,13 +163,28 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   bodies.push(body)
   draft.bytes += body.length
   draft.after = at
-  accepted.push({ item, prepared: prepared.success })
-  draft.isEnded = prepared.success.endsTurn === true
+  accepted.push({ item, prepared })
+  draft.decided.push(decidedBy && draft.as === undefined ? { by: decidedBy, body: said } : undefined)
+  draft.isEnded = prepared.endsTurn === true
   return true
 }
 
+/** What the write wants to say; undefined when it was answered with why it says nothing. */
+const prepare = (item: Waiting, turn: Turn): Prepared<unknown> | undefined => {
+  let prepared: Result.Result<Prepared<unknown>, unknown>
+  try {
+    prepared = item.write.prepare(turn)
+  } catch (defect) {
+    answer(item, Exit.die(defect))
+    return undefined
+  }
+  if (Result.isSuccess(prepared)) return prepared.success
+  answer(item, Exit.fail(prepared.failure))
+  return undefined
+}
+
 /** Signs the draft, makes it durable, moves the books on, and answers. */
-const finish = Effect.fnUntraced(function* (desk: Desk.Desk, draft: Draft) {
+const finish = function* (desk: Desk.Desk, draft: Draft) {
   const { accepted, author, bodies, feed, first, line, times } = draft
   const { ledger } = desk.folded
   const failAll = (exit: Exit.Exit<never, JournalStoreError | KeysError>): void => {
@@ -181,22 +212,30 @@ const finish = Effect.fnUntraced(function* (desk: Desk.Desk, draft: Draft) {
     return failAll(Exit.failCause(durable.cause))
   }
   if (line === undefined) desk.begun.add(feed.id)
-  Ledger.take(ledger, Ledger.lineOf(ledger, feed), run)
-  yield* Desk.settle(desk, true)
+  Packing.note(desk.block, run)
+  Ledger.take(ledger, Ledger.lineOf(ledger, feed), run, draft.decided)
+  const rest = Desk.settleNow(desk, true)
+  if (rest !== undefined) yield* rest
   for (let i = 0; i < accepted.length; i++) {
     const { item, prepared } = accepted[i]!
-    const position = { feed: feed.id, seq: first + i, hash: entryHash(hashes[i]!) }
-    answer(item, Exit.succeed({ answer: prepared.answer, position }))
+    answer(item, Exit.succeed({ result: prepared.answer, feed: feed.id, seq: first + i, hash: hashes[i]! }))
   }
   const end = first + bodies.length
-  if (end % runEntriesMax === 0) yield* pack(desk.store, desk.space, feed.id, end - runEntriesMax)
-})
+  if (end % runEntriesMax === 0) yield* Packing.pack(desk.store, desk.space, feed.id, end - runEntriesMax, desk.block)
+}
 
 /** What is kept with the run for repeats of the same requests. */
-const resultsOf = ({ keys, time }: Desk.Desk, { accepted }: Draft) =>
-  accepted.flatMap(({ prepared }) =>
-    prepared.result === undefined ? [] : [{ requester: keys.device, atMillis: time.now().millis, ...prepared.result }]
-  )
+const resultsOf = ({ keys, time }: Desk.Desk, { accepted }: Draft): ReadonlyArray<StoredResult> => {
+  const results: Array<StoredResult> = []
+  for (const { prepared } of accepted) {
+    if (prepared.result === undefined) continue
+    results.push({ requester: keys.device, atMillis: time.now().millis, ...prepared.result })
+  }
+  return results
+}
+
+/** For the bodies of one run; more is made when it is needed. */
+const roomBytes = 8 * 1024
 
 const noPositions: ReadonlyArray<Feed.Position> = []
 

@@ -24,6 +24,7 @@ import * as Checkpoint from "./Checkpoint.ts"
 import { fold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
 import type * as Ledger from "./Ledger.ts"
+import * as Packing from "./Packing.ts"
 import * as Token from "./Token.ts"
 
 /** Something happened that readers may want to know; given after the books moved. */
@@ -51,10 +52,13 @@ export interface Desk {
   /** Own feeds that this process began: nobody can know more of them. */
   readonly begun: Set<FeedId>
   readonly listeners: Set<(notice: Notice) => void>
+  readonly recordApplied: (count: number) => void
   /** The store may hold something else than the books say; nothing is done before it was read again. */
   isStale: boolean
   /** Something was overturned that readers still see as it was, because the store could not be read back. */
   isOverturnOwed: boolean
+  /** This device's runs in the block that it is filling. */
+  readonly block: Packing.Block
   /** Entries that the last checkpoint row holds. */
   checkpointed: number
   /** Whether this opening has drawn its token: before that this device writes nothing here. */
@@ -92,8 +96,10 @@ export const open = Effect.fnUntraced(function* (
     abandoned,
     begun: new Set(),
     listeners: new Set(),
+    recordApplied: yield* Metrics.appliedRecorder,
     isStale: false,
     isOverturnOwed: false,
+    block: Packing.emptyBlock(),
     checkpointed: folded.ledger.applied,
     isClaimed: false
   }
@@ -131,7 +137,7 @@ export const recover = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
           Effect.suspend(() => {
             const overturned = desk.isOverturnOwed
             desk.isOverturnOwed = false
-            return tell(desk, { fields: everyField, authorityGrew: true, overturned, proofs: [] })
+            return tell(desk, { fields: everyField, authorityGrew: true, overturned, proofs: [] }) ?? Effect.void
           })
         )
       : Effect.void
@@ -155,22 +161,38 @@ export const doubt = (desk: Desk, cause: Cause.Cause<JournalStoreError>): void =
  * Moves the books on and tells everyone; folds anew when a verdict was overturned. Never fails: what led here is durable,
  * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
  */
-export const settle = Effect.fnUntraced(function* (desk: Desk, took: boolean, proofs: ReadonlyArray<Uint8Array> = []) {
+export const settle = (desk: Desk, took: boolean, proofs: ReadonlyArray<Uint8Array> = []): Effect.Effect<void> =>
+  Effect.suspend(() => settleNow(desk, took, proofs) ?? Effect.void)
+
+/** The same at once; what is returned is still to be done, and nearly always nothing is. */
+export const settleNow = (
+  desk: Desk,
+  took: boolean,
+  proofs: ReadonlyArray<Uint8Array> = []
+): Effect.Effect<void> | undefined => {
   const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
-  if (advance.applied > 0) yield* Metrics.applied(advance.applied)
+  if (advance.applied > 0) desk.recordApplied(advance.applied)
   if (advance.overturned) desk.isStale = true
-  yield* readBack(desk).pipe(
-    Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message))
+  if (!desk.isStale) return report(desk, took, advance, proofs)
+  return readBack(desk).pipe(
+    Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message)),
+    Effect.andThen(Effect.suspend(() => report(desk, took, advance, proofs) ?? Effect.void))
   )
-  if (took || advance.applied > 0 || advance.authorityGrew || advance.overturned || proofs.length > 0) {
-    // what was overturned is told with the books that show it, be it later
-    if (advance.overturned) desk.isOverturnOwed = true
-    const overturned = desk.isOverturnOwed && !desk.isStale
-    if (overturned) desk.isOverturnOwed = false
-    const fields = overturned ? everyField : advance.fields
-    yield* tell(desk, { fields, authorityGrew: advance.authorityGrew, overturned, proofs })
-  }
-})
+}
+
+const report = (
+  desk: Desk,
+  took: boolean,
+  { applied, authorityGrew, fields, overturned: isOverturned }: Judging.Advance,
+  proofs: ReadonlyArray<Uint8Array>
+): Effect.Effect<void> | undefined => {
+  if (!took && applied === 0 && !authorityGrew && !isOverturned && proofs.length === 0) return undefined
+  // what was overturned is told with the books that show it, be it later
+  if (isOverturned) desk.isOverturnOwed = true
+  const overturned = desk.isOverturnOwed && !desk.isStale
+  if (overturned) desk.isOverturnOwed = false
+  return tell(desk, { fields: overturned ? everyField : fields, authorityGrew, overturned, proofs })
+}
 
 /** Whether so much was applied since the last checkpoint row that a new one pays. */
 export const isCheckpointDue = ({ checkpointed, folded, isStale }: Desk, entriesMin: number): boolean =>
@@ -199,12 +221,17 @@ const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
       : Effect.void
   )
 
-const tell = Effect.fnUntraced(function* (desk: Desk, notice: Notice) {
+/** Tells all listeners at once; what is returned tells the log of those that threw. */
+const tell = (desk: Desk, notice: Notice): Effect.Effect<void> | undefined => {
+  let complaints: Effect.Effect<void> | undefined
   for (const listener of desk.listeners) {
     const told = Result.try(() => listener(notice))
-    if (Result.isFailure(told)) yield* Effect.logError("a listener of a replica threw", told.failure)
+    if (Result.isSuccess(told)) continue
+    const complaint = Effect.logError("a listener of a replica threw", told.failure)
+    complaints = complaints === undefined ? complaint : Effect.andThen(complaints, complaint)
   }
-})
+  return complaints
+}
 
 const everyField: ReadonlySet<string> = new Set(["*"])
 

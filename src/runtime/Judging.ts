@@ -136,6 +136,11 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
       break
     }
     if (hold(line, pending, progress.nowMillis)) break
+    if (pending.decided !== undefined) {
+      const applied = applyDecided(ledger, line, moved, limit.seq, progress)
+      moved += applied
+      if (applied > 0) continue
+    }
     const body = Entry.decode(pending.body)
     if (Result.isFailure(body)) {
       quarantine(ledger, line, pending, { _tag: "Malformed", what: body.failure.what })
@@ -155,6 +160,41 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   if (moved === line.pending.length) line.pending.length = 0
   else line.pending.splice(0, moved)
   return true
+}
+
+/** Applies entries of our own that hold as they were decided, from this pending one on; returns how many. */
+const applyDecided = (ledger: Ledger, line: Line, from: number, seqMax: number, progress: Progress): number => {
+  let at = from
+  let bytes = 0
+  for (; at < line.pending.length; at++) {
+    const pending = line.pending[at]!
+    if (pending.seq > seqMax || Clock.isHeld(pending.time, progress.nowMillis)) break
+    const body = asDecided(ledger, line, pending)
+    if (body === undefined) break
+    apply(ledger, line, pending, body, progress)
+    bytes += pending.body.length
+  }
+  if (at === from) return 0
+  const last = line.pending[at - 1]!
+  line.pendingBytes -= bytes - last.body.length
+  passAt(ledger, line, last, noPositions)
+  return at - from
+}
+
+const noPositions: ReadonlyArray<Position> = []
+
+/**
+ * The body of an entry that this device judged when it wrote it, if judging it now would look at the very same things:
+ * it names nothing as seen, so its view is the line's, and authority and view are those it was allowed by. Whatever else
+ * `judge` asks was asked then, by the same functions (runtime/Operations.ts).
+ *
+ * Law (test/runtime/Own.test.ts): a peer that gets the run decodes the same body, and comes to the same verdict and state.
+ */
+const asDecided = (ledger: Ledger, line: Line, { decided, seq }: Pending): Entry.Body | undefined => {
+  if (decided === undefined || decided.body.seen.length > 0 || seq % completeSeenEvery === 0) return undefined
+  const { body, by } = decided
+  if (by.authority !== ledger.authority || by.view !== line.view || body.definition === undefined) return undefined
+  return Result.isSuccess(rulesOf(ledger, line, body.definition)) ? body : undefined
 }
 
 /** Judges a data entry, or blocks its line (undefined). */

@@ -49,6 +49,18 @@ export interface Pending {
   readonly time: number
   readonly hash: Uint8Array
   readonly body: Uint8Array
+  readonly decided: Decided | undefined
+}
+
+/** What an entry of this device's own says, and what it was allowed by when it was written (`Judging.asDecided`). */
+export interface Decided {
+  readonly by: DecidedBy
+  readonly body: Entry.Body
+}
+
+export interface DecidedBy {
+  readonly authority: Authority.Authority
+  readonly view: Authority.View
 }
 
 /** Why a feed does not move on. */
@@ -186,11 +198,20 @@ export const rises = (line: Line, run: Run.Run): boolean => {
   return line.taken === 0 || next === undefined || next > line.time
 }
 
-/** Takes the entries of a verified run that are not here yet. The run continues or overlaps what is here. */
-export const take = (ledger: Ledger, line: Line, run: Run.Run): void => {
+/**
+ * Takes the entries of a verified run that are not here yet. The run continues or overlaps what is here. Of a run of our
+ * own, `decided` has what is known of each entry.
+ */
+export const take = (
+  ledger: Ledger,
+  line: Line,
+  run: Run.Run,
+  decided: ReadonlyArray<Decided | undefined> = []
+): void => {
   for (let i = Math.max(0, line.taken - run.first); i < run.bodies.length; i++) {
-    line.pending.push({ seq: run.first + i, time: run.times[i]!, hash: run.hashes[i]!, body: run.bodies[i]! })
-    line.pendingBytes += run.bodies[i]!.length
+    const body = run.bodies[i]!
+    line.pending.push({ seq: run.first + i, time: run.times[i]!, hash: run.hashes[i]!, body, decided: decided[i] })
+    line.pendingBytes += body.length
     line.time = run.times[i]!
     line.taken = run.first + i + 1
   }

@@ -19,8 +19,7 @@ import { SecretStoreError } from "../effects/SecretStore.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
-import { draftOf, show } from "../journal/crdt/Field.ts"
-import * as State from "../journal/crdt/State.ts"
+import { show } from "../journal/crdt/Field.ts"
 import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
@@ -28,10 +27,19 @@ import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
-import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
-import { EntryTooLarge, ReplicaBusy, type Prepared, type Turn, type Write, type WriteError } from "./Write.ts"
+import {
+  EntryTooLarge,
+  ReplicaBusy,
+  written,
+  type Done,
+  type Prepared,
+  type Turn,
+  type Write,
+  type WriteError
+} from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
@@ -106,11 +114,7 @@ export interface Performer<Of extends App.AnyApp> {
     options?: PerformOptions
   ) => Effect.Effect<Performed<unknown>, PerformError | { readonly refused: unknown }>
   /** Without a fiber: `done` is called once, when it is durable or has failed. For hot paths (`Replica.submit`). */
-  readonly submit: (
-    name: string,
-    payload: unknown,
-    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
-  ) => void
+  readonly submit: (name: string, payload: unknown, done: Done<unknown, unknown>) => void
 }
 
 export interface Host {
@@ -125,6 +129,7 @@ interface Ready {
   readonly type: string
   readonly source: App.AnyOperation<never>
   readonly record: Metrics.OperationRecorder
+  readonly deny: (because: Decision.Refusal) => OperationDenied
   /** Payloads as values, and as what encodes to them. */
   readonly fromValue: (payload: unknown) => Result.Result<unknown, unknown>
   readonly fromJson: (payload: unknown) => Result.Result<unknown, unknown>
@@ -136,6 +141,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
   app: Of
 ): Effect.fn.Return<Performer<Of>> {
   const clock = yield* Clock.Clock
+  const planner = Planning.make(host.device, app)
   const operations = new Map<string, Ready>()
   for (const [name, source] of Object.entries(app.operations as Record<string, App.AnyOperation<never>>)) {
     const type = App.typeOf(app.name, name)
@@ -144,6 +150,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       type,
       source,
       record: yield* Metrics.operationRecorder(type),
+      deny: (because) => deniedBy(name, because),
       fromValue: Schema.decodeUnknownResult(Schema.toType(source.payload)),
       fromJson: Schema.decodeUnknownResult(source.payload),
       toJson: Schema.encodeUnknownSync(source.payload)
@@ -153,12 +160,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
   const find = (name: string): Ready | OperationUnknown =>
     operations.get(name) ?? new OperationUnknown({ operation: name, allowed: [...operations.keys()] })
 
-  const run = (
-    ready: Ready,
-    payload: unknown,
-    request: Request | undefined,
-    done: (exit: Exit.Exit<Performed<unknown>, unknown>) => void
-  ): void => {
+  const run = (ready: Ready, payload: unknown, request: Request | undefined, done: Done<unknown, unknown>): void => {
     const began = clock.currentTimeMillisUnsafe()
     const digest = request === undefined ? undefined : digestOf(ready, payload)
     const write: Write<App.Answer, unknown> = {
@@ -166,7 +168,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       request,
       prepare: (turn) => {
         if (request !== undefined && Ledger.isRequested(turn.ledger, request)) return Result.fail(repeated)
-        const prepared = prepare(turn, host.device, app, ready, payload)
+        const prepared = planner.plan(turn, ready.type, ready.source, payload, ready.deny)
         if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
         const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
         return Result.succeed({ ...prepared.success, result: kept })
@@ -174,7 +176,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     }
     host.replica.submit(write, (exit) => {
       if (!isRepeated(exit)) ready.record(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - began) / 1000)
-      done(Exit.map(exit, ({ answer, position }) => ({ result: answer, position })))
+      done(exit)
     })
   }
 
@@ -189,7 +191,9 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     const decoded = ready[form](payload)
     if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
     const request = yield* requestOf(options.key, host.device)
-    const once = Effect.callback<Performed<unknown>, unknown>((resume) => run(ready, decoded.success, request, resume))
+    const once = Effect.callback<Performed<unknown>, unknown>((resume) =>
+      run(ready, decoded.success, request, (exit) => resume(Exit.map(exit, written)))
+    )
     if (request === undefined) return yield* once
     const before = yield* answered(ready, decoded.success, request)
     if (Option.isSome(before)) return before.value
@@ -244,52 +248,11 @@ const repeated: unique symbol = Symbol("repeated")
 const isRepeated = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === repeated)
 
-/** Plans, then judges what was planned exactly as others will. */
-const prepare = (
-  turn: Turn,
-  device: DeviceId,
-  app: App.AnyApp,
-  ready: Ready,
-  payload: unknown
-): Result.Result<Prepared<App.Answer>, unknown> => {
-  const deny = (because: Decision.Refusal) => {
-    const denied = Decision.denied(because)
-    const what = Decision.explain(denied)
-    return Result.fail(new OperationDenied({ operation: ready.name, what, refusal: Decision.refusal(denied) }))
-  }
-  const { authority } = turn.ledger
-  if (authority === undefined) return deny({ _tag: "NotAdmitted", device })
-  const view = Authority.present(authority)
-  const restriction = Authority.restrictionOn(authority, device, turn.feed, turn.seq)
-  if (restriction !== undefined) return deny(Decision.revokedBy(restriction))
-  if (!Authority.isAdmitted(authority, view, device)) return deny({ _tag: "NotAdmitted", device })
-  const definition = Decision.definitionFor(authority, view, app.definition.id)
-  if (Result.isFailure(definition)) return deny(definition.failure)
-  const issued: Array<string> = []
-  const newId = (): string => {
-    if (issued.length >= freshIdsMax) throw new RangeError(`an operation can make at most ${freshIdsMax} ids`)
-    const id = turn.newId(issued.length)
-    issued.push(id)
-    return id
-  }
-  const drafts = draftOf(app.state, app.types, turn.ledger.state, turn.feed)
-  const planned = ready.source.plan(drafts as never, payload, { newId, self: device })
-  if ("refused" in planned) return Result.fail(planned.refused)
-  const decision = Decision.decide(authority, view, {
-    device,
-    time: turn.time,
-    definition: definition.success,
-    type: ready.type,
-    changes: planned.changes,
-    fresh: (id) => issued.includes(id)
-  })
-  if (decision._tag === "Denied") return deny(decision.because)
-  return Result.succeed({
-    definition: definition.success.id,
-    facts: [{ type: ready.type, payload: planned.changes }],
-    answer: planned.result,
-    endsTurn: planned.changes.some((change) => State.isOrderBound(app.types, change))
-  })
+/** That authority says no, in the words of who performs. */
+const deniedBy = (name: string, because: Decision.Refusal): OperationDenied => {
+  const denied = Decision.denied(because)
+  const what = Decision.explain(denied)
+  return new OperationDenied({ operation: name, what, refusal: Decision.refusal(denied) })
 }
 
 /** The application's state as it stands; immutable, and the same object until something changes. */

@@ -50,7 +50,7 @@ import {
 import * as Quiet from "./Quiet.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
-import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
+import { ReplicaBusy, written, type Done, type Write, type WriteError, type Written } from "./Write.ts"
 
 export interface Replica {
   readonly space: SpaceId
@@ -138,8 +138,10 @@ export const open = Effect.fn("Replica.open")(function* (
     waiting = []
     for (let at = 0; at < writes.length;) {
       const rest = at === 0 ? writes : writes.slice(at)
+      const written = Authoring.writeRun(desk, rest)
+      const isReady = !desk.isStale && desk.isClaimed
       const ready = Effect.andThen(Desk.recover(desk), Desk.claim(desk))
-      const exit = yield* Effect.exit(Effect.andThen(ready, Authoring.writeRun(desk, rest)))
+      const exit = yield* Effect.exit(isReady ? written : Effect.andThen(ready, written))
       if (Exit.isSuccess(exit)) at += exit.value
       else {
         for (const one of rest) Authoring.answer(one, Exit.failCause(exit.cause))
@@ -212,7 +214,8 @@ export const open = Effect.fn("Replica.open")(function* (
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
     if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
     const entriesMin = checkpointDue(desk)
-    yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
+    if (Desk.isCheckpointDue(desk, entriesMin * checkpointLateTimes))
+      yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
     quiet.stir()
     if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
   })
@@ -240,9 +243,10 @@ export const open = Effect.fn("Replica.open")(function* (
     ledger: () => desk.folded.ledger,
     damage: () => desk.folded.damage,
     write: <A, E>(write: Write<A, E>) =>
-      Effect.callback<Written<A>, E | WriteError>((resume) =>
-        submit({ write, done: resume as Done<unknown, unknown>, isAnswered: false })
-      ),
+      Effect.callback<Written<A>, E | WriteError>((resume) => {
+        const done: Done<A, E> = (exit) => resume(Exit.map(exit, written))
+        submit({ write, done: done as Done<unknown, unknown>, isAnswered: false })
+      }),
     submit: (write, done) => submit({ write, done: done as Done<unknown, unknown>, isAnswered: false }),
     receive: (deliveries) => ask((done) => ({ _tag: "Receive", deliveries, done })),
     prove: (proof) => ask((done) => ({ _tag: "Prove", proof, done })),

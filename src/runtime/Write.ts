@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
 import type { SecretStoreError } from "../effects/SecretStore.ts"
-import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
+import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
@@ -34,6 +34,8 @@ export interface Prepared<A> {
   readonly answer: A
   /** What it changes stands on the changes before it: the next write has to see it first. */
   readonly endsTurn?: boolean
+  /** How the facts were judged. They are data that nobody else holds (journal/Plain.ts). */
+  readonly decidedBy?: Ledger.DecidedBy
   /** Kept with the entry for repeats of the same request. */
   readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
 }
@@ -72,12 +74,25 @@ export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy"
 
 /** Where a write ended up; durable when it is told. */
 export interface Written<A> {
-  readonly answer: A
+  readonly result: A
   readonly position: Feed.Position
 }
+
+/** The same with the entry's hash as bytes: hardly anybody asks for it, and spelling it out takes its time. */
+export interface WrittenBare<A> {
+  readonly result: A
+  readonly feed: FeedId
+  readonly seq: number
+  readonly hash: Uint8Array
+}
+
+export const written = <A>({ feed, hash, result, seq }: WrittenBare<A>): Written<A> => ({
+  result,
+  position: { feed, seq, hash: entryHash(hash) }
+})
 
 /** Why a write of any kind can fail. */
 export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError | SecretStoreError
 
 /** How a write ended. */
-export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void
+export type Done<A, E> = (exit: Exit.Exit<WrittenBare<A>, E | WriteError>) => void

@@ -70,7 +70,7 @@ const runOf = (feed: typeof phone, first: number, last: number, length: number):
   last,
   previous: hashAt(feed, first - 1),
   hash: hashAt(feed, last),
-  bytes: Uint8Array.from({ length }, (_, index) => (index * index + first) % 41)
+  bytes: Uint8Array.from({ length }, (_, index) => (index * index + first + (toBytes(feed)[0] ?? 0)) % 41)
 })
 
 const fill = (store: JournalStore["Service"]) =>
@@ -79,7 +79,8 @@ const fill = (store: JournalStore["Service"]) =>
     yield* store.commit({ space: home, feeds: [{ feed: phone, header }], runs: [runOf(phone, 0, 2, 40)] })
     yield* store.commit({
       space: home,
-      runs: [runOf(phone, 3, 3, 900), runOf(phone, 4, 6, 3_000)],
+      // the long one is stored deflated, the others as they are
+      runs: [runOf(phone, 3, 3, 900), runOf(phone, 4, 6, 9_000)],
       locals: [{ name: "token", bytes: filled(3) }],
       results: [{ requester: alice, key: "key", payload: filled(4), result: filled(5), atMillis: 0 }]
     })
@@ -288,6 +289,23 @@ describe("a damaged SqliteJournal", () => {
           })
         )
       })
+    )
+  )
+})
+
+describe("a SqliteJournal that a commit failed in", () => {
+  it.effect("goes on where each feed was before it", () =>
+    atFreshPath((path) =>
+      withStore(path, (store) =>
+        Effect.gen(function* () {
+          yield* fill(store)
+          const next = runOf(phone, 7, 7, 50)
+          const { reason } = yield* Effect.flip(store.commit({ space: home, runs: [next, runOf(phone, 9, 9, 50)] }))
+          assert.strictEqual(reason._tag, "JournalConflict")
+          yield* store.commit({ space: home, runs: [next] })
+          assert.strictEqual((yield* store.feeds(home))[0]?.entries, 8)
+        })
+      )
     )
   )
 })

@@ -13,7 +13,7 @@ import {
   seenPositionsMax,
   seqMax
 } from "../../src/journal/limits.ts"
-import { accepted, alice, bytesOf, refusal } from "./writing.ts"
+import { accepted, alice, bytesOf, hexOf, refusal } from "./writing.ts"
 
 const positions = (count: number): ReadonlyArray<Position> =>
   Array.from({ length: count }, (_, index) => bytesOf(`feed ${index}`))
@@ -83,6 +83,35 @@ describe("an entry's body", () => {
       }),
       { numRuns: 500 }
     )
+  })
+
+  it("has the same bytes in memory of its own and in memory that many share, which grows", () => {
+    const types = fc.constantFrom("tasks.add", "tasks.complete-all", "a.b")
+    const payloads = fc.oneof(fc.string({ maxLength: 100 }), fc.array(fc.nat(), { maxLength: 30 }), fc.constant(null))
+    const parts = fc.record({
+      definition: fc.constantFrom(undefined, full.definition, definitionId(bytesOf("another"))),
+      keyEpoch: fc.option(fc.constant(bytesOf("epoch")), { nil: undefined, freq: 5 }),
+      seen: fc.constantFrom([], [], positions(2)),
+      facts: fc.array(fc.record({ type: types, payload: payloads }), { minLength: 1, maxLength: 2 }),
+      request: fc.constantFrom(undefined, undefined, full.request)
+    })
+    fc.assert(
+      fc.property(fc.array(parts, { minLength: 1, maxLength: 8 }), fc.constantFrom(0, 1, 100, 4096), (all, bytes) => {
+        const room = Cbor.makeRoom(bytes)
+        const together = all.map((body) => Entry.encodeIn(room, body))
+        assert.deepStrictEqual(
+          together.map(hexOf),
+          all.map((body) => hexOf(Entry.encode(body)))
+        )
+      })
+    )
+    const deep = Array.from({ length: Cbor.depthMaxDefault - 3 }).reduce<Cbor.Cbor>((inside) => [inside], null)
+    const room = Cbor.makeRoom(64)
+    for (const payload of [deep, [deep]]) {
+      const body = { ...bare, definition: full.definition, facts: [{ type: "a.b", payload }] }
+      if (payload === deep) assert.deepStrictEqual(accepted(Entry.decode(Entry.encodeIn(room, body))), body)
+      else assert.throws(() => Entry.encodeIn(room, body), RangeError)
+    }
   })
 
   it("is refused with any field wrong, and the reason names it", () => {

@@ -85,6 +85,33 @@ describe("a run", () => {
     assert.isAtMost(both, Run.encode(unsigned([ends[0]!]), signature).length + 5)
   })
 
+  it("put together from runs is folded as if it had been one from the start", () => {
+    fc.assert(
+      fc.property(bodies, fc.array(fc.nat({ max: 39 }), { maxLength: 4 }), (all, cuts) => {
+        const padded = [...all, ...all, ...all]
+        const whole = sign(alice, unsigned(padded))
+        const ends = [...new Set([...cuts.map((cut) => (cut * 3) % padded.length), padded.length])].sort(
+          (a, b) => a - b
+        )
+        let first = 0
+        const parts: Array<Run.Run> = []
+        for (const end of ends.filter((end) => end > 0)) {
+          parts.push(
+            sign(alice, {
+              feed: feed.id,
+              first,
+              previous: Run.hashBefore(whole, first),
+              times: whole.times.slice(first, end),
+              bodies: padded.slice(first, end)
+            })
+          )
+          first = end
+        }
+        assert.deepStrictEqual(Run.merge(parts), whole)
+      })
+    )
+  })
+
   it("is true for its device when the one signature is, and says of which entries", () => {
     const run = write(alice, feed, [body("a"), body("b")])
     assert.isTrue(isGenuine(Run.claim(run, Feed.signer(feed))))

@@ -148,6 +148,23 @@ describe("an operation", () => {
     })
   )
 
+  it.live("is allowed as soon as the right to it arrives", () =>
+    Effect.gen(function* () {
+      const { authority, space } = yield* home()
+      const his = installation(bob)
+      yield* bring(his, space, runOf(authority))
+      yield* using(his, space, ({ perform }, replica) =>
+        Effect.gen(function* () {
+          yield* perform("look", { times: 1 })
+          assert.strictEqual((yield* Effect.flip(perform("add", { titles: ["a"] })))._tag, "OperationDenied")
+          say(authority, { facts: [fact({ _tag: "Grant", device: bob.device, rights: [right("note:write")] })] })
+          yield* replica.receive([runOf(authority)])
+          assert.strictEqual((yield* perform("add", { titles: ["a"] })).result, 1)
+        })
+      )
+    })
+  )
+
   it.live("with a key runs once: repeated, at once, after a restart, and never for another request", () =>
     Effect.gen(function* () {
       const { on, space } = yield* home()

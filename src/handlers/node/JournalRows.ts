@@ -6,8 +6,9 @@
  * who can write the file can write the digest. No decoder here hands out a row whose digest does not match.
  *
  * A run is one row at the place (number of its feed × 2^32) + first seq, so a feed lies together and in order. Its bytes
- * are deflated (raw, level 1) where that helps: `plainBytes` is their length before, and the inflater stops there; null
- * means stored as they are. The hash before a run is not in its row, but its digest covers it.
+ * may be deflated (raw, level 1): `plainBytes` is their length before, and the inflater stops there; null means stored as
+ * they are. Small ones are: who writes puts them together soon (runtime/Packing.ts), and deflating would cost the most of
+ * their commit. The hash before a run is not in its row, but its digest covers it.
  *
  * Nothing in here decides anything: which rows may be written is `SqliteJournal`'s business.
  */
@@ -89,11 +90,14 @@ export const feedDigest = (space: SpaceId, { feed, number, header, entries, hash
 
 export const placeOf = (feedNumber: number, seq: number): number => feedNumber * entriesPerFeedMax + seq
 
-/** What is stored of a run: its bytes deflated, with their length before, where that is shorter. */
+/** What is stored of a run: its bytes deflated, with their length before, where that is worth it and shorter. */
 export const packed = (bytes: Uint8Array): { readonly plainBytes: number | null; readonly bytes: Uint8Array } => {
+  if (bytes.length < deflatedBytesMin) return { plainBytes: null, bytes }
   const deflated = deflateRawSync(bytes, { level: 1 })
   return deflated.length < bytes.length ? { plainBytes: bytes.length, bytes: deflated } : { plainBytes: null, bytes }
 }
+
+const deflatedBytesMin = 8 * 1024
 
 /** The inverse of `packed`, for bytes that passed their digest: so neither limit nor length can be missed. */
 export const unpacked = (bytes: Uint8Array, plainBytes: number | null): Uint8Array => {

@@ -117,9 +117,24 @@ interface Journal {
   /** Highest number ever given to a feed. */
   feedNumber: number
   sweptAtMillis: number
+  /** Rows as this process read, checked or wrote them last, for what is appended; see `heads`. */
+  readonly known: Known
   /** Why nothing is answered any more, after the system failed to write: what is there, a next opening finds out. */
   broken: string | undefined
 }
+
+/**
+ * Numbers of spaces and rows of feeds. Nobody else writes the file, so they stay true until a transaction fails, and then
+ * all are forgotten. Only appending relies on them; what is handed out is read and checked each time.
+ */
+interface Known {
+  readonly spaces: Map<SpaceId, number>
+  /** By `feedName`. */
+  readonly feeds: Map<string, FeedRow>
+}
+
+/** More rows are not kept; what was forgotten is read again. */
+const knownMax = 1024
 
 /** Runs synchronous work on the file; what SQLite throws becomes a typed error, what is our mistake a defect. */
 const attempt = <A>(where: string, work: () => A): Effect.Effect<A, JournalStoreError> =>
@@ -144,6 +159,8 @@ const transact = (journal: Journal, work: () => void): void => {
       // After a failed sync the system may have dropped what it could not write, and a next sync would lie about it.
       journal.broken = `${journal.where} could not be written (${String(error)}): open it again to see what it holds`
     }
+    journal.known.spaces.clear()
+    journal.known.feeds.clear()
     if (database.isOpen && database.isTransaction) database.exec("ROLLBACK")
     throw error
   }
@@ -154,7 +171,8 @@ const openJournal = (database: DatabaseSync, where: string, nowMillis: number): 
   const sql = prepare(database)
   const total: Row = sql.rows.get() ?? {}
   const feedNumber = total["feedNumber"] === null ? 0 : integerOf(total, "feedNumber", where)
-  const journal: Journal = { database, where, sql, feedNumber, sweptAtMillis: nowMillis, broken: undefined }
+  const known: Known = { spaces: new Map(), feeds: new Map() }
+  const journal: Journal = { database, where, sql, feedNumber, sweptAtMillis: nowMillis, known, broken: undefined }
 
   let rows = 0
   for (const { space: bytes, number } of sql.spaces.all().map((row) => spaceFrom(row, where))) {
@@ -205,7 +223,7 @@ const feedOf = (journal: Journal, space: SpaceId, feed: FeedId): FeedRow | undef
 const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
   const { sql } = journal
   const { space } = commit
-  const number = spaceNumber(journal, space) ?? addSpace(journal, space)
+  const number = knownSpace(journal, space) ?? addSpace(journal, space)
   for (const { feed, header } of commit.feeds ?? []) addFeed(journal, space, number, feed, header)
   for (const run of commit.runs ?? []) appendRun(journal, space, number, run)
   for (const { name, bytes } of commit.locals ?? []) {
@@ -242,7 +260,7 @@ const addFeed = (journal: Journal, space: SpaceId, inSpace: number, feed: FeedId
 
 const appendRun = (journal: Journal, space: SpaceId, inSpace: number, run: StoredRun): void => {
   const { feed, first, last, previous, hash } = run
-  const stored = feedOf(journal, space, feed)
+  const stored = knownFeed(journal, space, inSpace, feed)
   if (stored === undefined) throw new JournalConflict({ feed, what: "the feed is unknown" })
   if (first !== stored.entries || last < first) {
     throw new JournalConflict({ feed, what: `entries ${first} to ${last} given, ${stored.entries} is next` })
@@ -250,8 +268,36 @@ const appendRun = (journal: Journal, space: SpaceId, inSpace: number, run: Store
   if (previous !== stored.hash) throw new JournalConflict({ feed, what: `the hash before entry ${first} differs` })
   if (last >= entriesPerFeedMax) throw new JournalFull({ what: `a feed has room for ${entriesPerFeedMax} entries` })
   insertRun(journal, stored.number, run)
-  const digest = feedDigest(space, { ...stored, entries: last + 1, hash })
-  journal.sql.moveFeed.run(last + 1, toBytes(hash), digest, inSpace, toBytes(feed))
+  const moved: FeedRow = { ...stored, entries: last + 1, hash }
+  const { changes } = journal.sql.moveFeed.run(
+    last + 1,
+    toBytes(hash),
+    feedDigest(space, moved),
+    inSpace,
+    toBytes(feed)
+  )
+  if (Number(changes) !== 1)
+    throw new JournalCorrupt({ where: `${journal.where}, feed ${feed}`, what: "its row is gone" })
+  journal.known.feeds.set(feedName(inSpace, feed), moved)
+}
+
+const knownSpace = (journal: Journal, space: SpaceId): number | undefined => {
+  const known = journal.known.spaces.get(space)
+  if (known !== undefined) return known
+  const number = spaceNumber(journal, space)
+  if (journal.known.spaces.size >= knownMax) journal.known.spaces.clear()
+  if (number !== undefined) journal.known.spaces.set(space, number)
+  return number
+}
+
+const feedName = (inSpace: number, feed: FeedId): string => `${inSpace} ${feed}`
+
+const knownFeed = (journal: Journal, space: SpaceId, inSpace: number, feed: FeedId): FeedRow | undefined => {
+  const known = journal.known.feeds.get(feedName(inSpace, feed))
+  if (known !== undefined) return known
+  const stored = feedOf(journal, space, feed)
+  if (journal.known.feeds.size >= knownMax) journal.known.feeds.clear()
+  return stored
 }
 
 const insertRun = ({ sql }: Journal, feedNumber: number, run: StoredRun): void => {

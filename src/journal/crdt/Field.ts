@@ -42,6 +42,8 @@ export interface Field<out Value, out Draft, in Initial = never> {
   /** Whether `show` gives back what it is given. */
   readonly isDirect: boolean
   readonly draft: (site: Site) => Draft
+  /** A draft remembers what was drafted with it, so that it serves one plan only. */
+  readonly isForOnePlan?: true
   readonly toInitial: ((value: Initial) => Cbor) | undefined
 }
 
@@ -94,6 +96,24 @@ export const show = <Of extends StateFields>(fields: Of, shown: Shown): ReadOf<O
  */
 export const draftOf = <Of extends StateFields>(fields: Of, types: Fields, state: State, author: FeedId): DraftOf<Of> =>
   drafts(fields, types, { author, path: [] }, (key) => state.slots.get(key)?.state)
+
+/**
+ * The same for many plans, one after the other, over a state that changes in place: drafts look at it when they are
+ * asked. Those that remember nothing are made once; frozen, so that no plan can leave something in them for the next.
+ */
+export const drafter = <Of extends StateFields>(
+  fields: Of,
+  types: Fields,
+  state: State,
+  author: FeedId
+): (() => DraftOf<Of>) => {
+  if (Object.values(fields).some(({ isForOnePlan }) => isForOnePlan === true))
+    return () => draftOf(fields, types, state, author)
+  const lasting = draftOf(fields, types, state, author)
+  for (const draft of Object.values(lasting)) Object.freeze(draft)
+  Object.freeze(lasting)
+  return () => lasting
+}
 
 export const GCounter = (): Field<number, CounterDraft> => counter("GCounter")
 

@@ -74,9 +74,16 @@ export const applyRefused = (state: State, fields: Fields, change: Change, stamp
   state.stale = true
 }
 
-/** Whether the change stands on those before it in its feed, so that the next plan must see it: Text. */
-export const isOrderBound = (fields: Fields, change: Change): boolean =>
-  fieldOf(fields, change).crdt.applyRefused !== undefined
+/** Whether the change stands on those before it in its feed, so that the next plan must see it: Text, also in a record. */
+export const isOrderBound = (fields: Fields, change: Change): boolean => {
+  const { crdt, type } = fieldOf(fields, change)
+  if (crdt.applyRefused === undefined) return false
+  const inside = change[recordFieldAt]
+  return type.fields === undefined || (typeof inside === "string" && isOrderBoundIn(type.fields, inside))
+}
+
+const isOrderBoundIn = (fields: Fields, name: string): boolean =>
+  layoutOf(fields).get(name)?.crdt.applyRefused !== undefined
 
 /** Immutable; the same object, and the same objects inside, until a change touches them. */
 export const read = (state: State, fields: Fields): Shown => {
@@ -149,6 +156,9 @@ const digestDomain = domain("aura/state/v1")
 
 /** Before them stand the mutator and the field's name. */
 const argumentsAt = 2
+
+/** Where a change of a record's field names it: behind mutator, map and id. */
+const recordFieldAt = 3
 
 const fieldOf = (fields: Fields, change: Change): LayoutField => {
   const field = layoutOf(fields).get(String(change[1]))

@@ -32,6 +32,7 @@ export const Text = (): Field<string, TextDraft> => ({
   show: String,
   isDirect: true,
   toInitial: undefined,
+  isForOnePlan: true,
   draft: textDraft
 })
 

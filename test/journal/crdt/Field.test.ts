@@ -16,6 +16,7 @@ import {
   PNCounter
 } from "../../../src/journal/crdt/Field.ts"
 import * as State from "../../../src/journal/crdt/State.ts"
+import { Text } from "../../../src/journal/crdt/TextDraft.ts"
 import { dotToCbor } from "../../../src/journal/crdt/Stamp.ts"
 import type { MapView, SetView } from "../../../src/journal/crdt/Views.ts"
 import { feeds } from "./arbitraries.ts"
@@ -55,6 +56,29 @@ const makeDevice = () => {
   }
   return { state, perform, draft: () => Field.draftOf(definition, types, state, feeds[0]!) }
 }
+
+describe("drafts for many plans", () => {
+  it("show the state as it is when they are asked, and change nothing that a plan could leave behind", () => {
+    const device = makeDevice()
+    const next = Field.drafter(definition, types, device.state, feeds[0]!)
+    const first = next()
+    assert.strictEqual(next(), first)
+    device.perform(({ kv, likes, tasks }) => [likes.add(2), kv.set("a", 1), tasks.put("x", { title: "milk" })])
+    const { kv, likes, tasks } = next()
+    assert.deepStrictEqual([likes.value, kv.get("a"), tasks.get("x")?.title], [2, 1, "milk"])
+    assert.deepStrictEqual(tasks.at("x").title.set("tea"), device.draft().tasks.at("x").title.set("tea"))
+    assert.throws(() => Object.assign(first, { likes: undefined }), TypeError)
+    assert.throws(() => Object.assign(likes, { add: () => ["add", "likes", 99] }), TypeError)
+  })
+
+  it("are new for each plan where they remember what was drafted", () => {
+    const texts = { body: Text(), likes: GCounter() }
+    const next = Field.drafter(texts, Field.typesOf(texts), State.empty(), feeds[0]!)
+    const { body } = next()
+    body.insert(0, "drafted and never written")
+    assert.strictEqual(next().body.value, "")
+  })
+})
 
 describe("drafts", () => {
   it("say what they change as data", () => {
