@@ -1,6 +1,8 @@
 /** Messages: what is said is understood, and nothing that was not said. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
 import { createHmac } from "node:crypto"
+import { readFileSync } from "node:fs"
 import fc from "fast-check"
 import { feedId, toBytes } from "../../src/identity/Id.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
@@ -8,7 +10,7 @@ import type * as Frontier from "../../src/journal/Frontier.ts"
 import { seqMax } from "../../src/journal/limits.ts"
 import { helloSpacesMax, messageBytesMax } from "../../src/sync/limits.ts"
 import * as Message from "../../src/sync/Message.ts"
-import { accepted, bytesOf, hexOf, refusal, space } from "../journal/writing.ts"
+import { accepted, bytesOf, fromHex, hexOf, refusal, space } from "../journal/writing.ts"
 
 const tags = fc.constantFrom("00".repeat(16), "7f".repeat(16), "ff".repeat(16))
 const feeds = fc.constantFrom(...["a", "b", "c"].map((name) => feedId(bytesOf(name))))
@@ -123,6 +125,27 @@ describe("a message", () => {
       version: Message.version + 1,
       spaces: []
     })
+  })
+})
+
+const Vectors = Schema.Struct({
+  channelKey: Schema.String,
+  tag: Schema.String,
+  messages: Schema.Array(Schema.Struct({ name: Schema.String, bytes: Schema.String }))
+})
+
+describe("the messages as they were frozen", () => {
+  const vectors = Schema.decodeUnknownSync(Schema.fromJsonString(Vectors))(
+    readFileSync(new URL("../vectors/messages.json", import.meta.url), "utf8")
+  )
+
+  it("read, and read back as the same bytes", () => {
+    assert.strictEqual(Message.tagOf(fromHex(vectors.channelKey), space), vectors.tag)
+    for (const { bytes, name } of vectors.messages) {
+      const message = accepted(Message.decode(fromHex(bytes)))
+      assert.isTrue(name.startsWith(message._tag.toLowerCase()), name)
+      assert.strictEqual(hexOf(Message.encode(message)), bytes, name)
+    }
   })
 })
 
