@@ -45,6 +45,11 @@ const messages: fc.Arbitrary<Message.Message> = fc.oneof(
   fc.record({
     _tag: fc.constant("Pairing" as const),
     fields: fc.array(fc.oneof(fc.string({ unit: "grapheme-ascii" }), blobs))
+  }),
+  fc.record({
+    _tag: fc.constant("Digest" as const),
+    space: tags,
+    digest: fc.uint8Array({ minLength: 32, maxLength: 32 })
   })
 )
 
@@ -72,7 +77,7 @@ describe("a message", () => {
 
   it("of an unknown kind is refused by name", () => {
     for (const [kind, named] of [
-      [8, "kind 8"],
+      [9, "kind 9"],
       [-1, "kind -1"],
       ["hello", "kind string"],
       [null, "kind object"]
@@ -109,7 +114,10 @@ describe("a message", () => {
       [5, tag, new Uint8Array(32), -1],
       [6, tag, "proof"],
       [6, "tag", tag],
-      [7, "redeem"]
+      [7, "redeem"],
+      [8, tag, new Uint8Array(31)],
+      [8, tag, "digest"],
+      [8, new Uint8Array(15), new Uint8Array(32)]
     ]
     for (const fields of wrong) assert.isDefined(refusal(Message.decode(Cbor.encode(fields))), JSON.stringify(fields))
   })

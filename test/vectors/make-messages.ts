@@ -5,7 +5,7 @@
  * The vectors are the format, as in make-journal.ts. One message of each kind, with every optional part once absent and once there.
  */
 import { feedId } from "../../src/identity/Id.ts"
-import type * as Frontier from "../../src/journal/Frontier.ts"
+import * as Frontier from "../../src/journal/Frontier.ts"
 import * as Message from "../../src/sync/Message.ts"
 import { bytesOf, hexOf, space } from "../journal/writing.ts"
 
@@ -30,7 +30,8 @@ const messages: Readonly<Record<string, Message.Message>> = {
   credit: { _tag: "Credit", space: tag, bytes: 240 * 1024 },
   want: { _tag: "Want", space: tag, feed: feeds[0]!, from: 1024 },
   fork: { _tag: "Fork", space: tag, proof: bytes },
-  pairing: { _tag: "Pairing", fields: ["redeem", bytes, bytesOf("box"), "Bob's phone"] }
+  pairing: { _tag: "Pairing", fields: ["redeem", bytes, bytesOf("box"), "Bob's phone"] },
+  digest: { _tag: "Digest", space: tag, digest: Frontier.digest(frontier) }
 }
 
 const vectors = {
