@@ -18,9 +18,9 @@
  *                                                the first have, where the frontier is long and unbounded
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
- * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. Who has
- * said nothing yet answers with the same digest when it is equal. In every other case what is due is said as if there
- * had been no digest: the whole frontier, in a have. A digest is a peer's first word about a space or a breach.
+ * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. In every
+ * other case what is due is said as if there had been no digest: the whole frontier, in a have. A digest is a peer's
+ * first word about a space, or a breach.
  *
  * Anything else, a second hello, or a message over its limit is a breach: the connection closes with the reason. A tag
  * that the receiver does not know, or would not speak of with this peer, is not answered: both look the same. A hello

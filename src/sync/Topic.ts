@@ -51,9 +51,8 @@ export interface Topic {
 
   /** The digest we told, until the peer's first word says whether it is equal. */
   readonly claim: Claim | undefined
-  /** The peer has said its first word of how far it is; `peerDigest` holds it while we may not answer. */
+  /** The peer has said its first word of how far it is. */
   readonly peerSpoke: boolean
-  readonly peerDigest: Uint8Array | undefined
 
   /** The peer has said how far it is, completely. */
   readonly heard: boolean
@@ -119,7 +118,6 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   introducing: false,
   claim: undefined,
   peerSpoke: false,
-  peerDigest: undefined,
   heard: false,
   acknowledged: Frontier.empty,
   peerUpTo: undefined,
@@ -196,7 +194,6 @@ export const tellHave = (topic: Topic, always = false): Next => {
   if (topic.told === undefined && !always) {
     // what we have is said with the answer to our digest
     if (topic.claim !== undefined) return { topic, asks: [] }
-    if (topic.peerDigest !== undefined) return answerDigest(topic, topic.peerDigest)
     if (!topic.peerSpoke && isLong(topic.share)) return claim(topic)
   }
   const told = new Map(topic.told)
@@ -226,8 +223,8 @@ export const digested = (topic: Topic, digest: Uint8Array): Next | Breach => {
     if (isSameDigest(topic.claim.digest, digest)) return settle(spoken, topic.claim.frontier)
     return tellHave({ ...spoken, claim: undefined }, topic.told === undefined)
   }
-  // who was told everything answers that
-  return topic.told !== undefined ? { topic: spoken, asks: [] } : tellHave({ ...spoken, peerDigest: digest })
+  // we have said how far we are, or say it now: the peer's own frontier is its answer to that
+  return tellHave(spoken)
 }
 
 /** The peer says how far it is. */
@@ -246,7 +243,6 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
     introducing: false,
     claim: undefined,
     peerSpoke: true,
-    peerDigest: undefined,
     heard,
     acknowledged,
     next,
@@ -455,15 +451,6 @@ const raise = (
 const claim = (topic: Topic): Next => {
   const made = claimOf(topic.share)
   return { topic: { ...topic, claim: made }, asks: [sayDigest(topic, made.digest)] }
-}
-
-/** The peer's digest came before we could say anything: it is equal to what we have now, or everything is told. */
-const answerDigest = (topic: Topic, digest: Uint8Array): Next => {
-  const heard: Topic = { ...topic, peerDigest: undefined }
-  const ours = topic.share.upTo === undefined ? claimOf(topic.share) : undefined
-  if (ours === undefined || !isSameDigest(ours.digest, digest)) return tellHave(heard, true)
-  const settled = settle(heard, ours.frontier)
-  return { topic: settled.topic, asks: [sayDigest(topic, digest), ...settled.asks] }
 }
 
 /** Both have said that they have exactly this. What came since is told, and sent. */
