@@ -30,6 +30,7 @@ export * as PairingCode from "./sync/PairingCode.ts"
 export { Agent, layer as layerAgent, PairingRefused, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
 export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"
+export { DeviceRevoked } from "./runtime/Revocation.ts"
 
 /** Names of things. */
 export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"

@@ -19,11 +19,13 @@ import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
+import { revokeType } from "../trust/Fact.ts"
 import * as Desk from "./Desk.ts"
 import { freshId } from "./FreshId.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import { pack } from "./Packing.ts"
+import * as Revocation from "./Revocation.ts"
 import { abandonedLocal } from "./Token.ts"
 import { EntryTooLarge, type Author, type Done, type Prepared, type Turn, type Write, type Written } from "./Write.ts"
 
@@ -43,6 +45,11 @@ export const answer = (one: Waiting, exit: Exit.Exit<Written<unknown>, unknown>)
 
 /** Writes one run of as many of these, from the first on, as fit; returns how many were dealt with. */
 export const writeRun = Effect.fnUntraced(function* (desk: Desk.Desk, writes: ReadonlyArray<Waiting>) {
+  const revoked = writes[0]!.write.as === undefined ? Revocation.of(desk.folded.ledger, desk.keys.device) : undefined
+  if (revoked !== undefined) {
+    answer(writes[0]!, Exit.fail(revoked))
+    return 1
+  }
   const draft = yield* begin(desk, writes[0]!.write)
   let handled = 0
   while (handled < writes.length && add(desk, draft, writes[handled]!)) handled++
@@ -148,7 +155,9 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   draft.bytes += body.length
   draft.after = at
   accepted.push({ item, prepared: prepared.success })
-  draft.isEnded = prepared.success.endsTurn === true
+  // what lets a device know that it was put out has a signature of its own
+  draft.isEnded =
+    prepared.success.endsTurn === true || (kind === "authority" && facts.some(({ type }) => type === revokeType))
   return true
 }
 
@@ -189,7 +198,8 @@ const finish = Effect.fnUntraced(function* (desk: Desk.Desk, draft: Draft) {
     answer(item, Exit.succeed({ answer: prepared.answer, position }))
   }
   const end = first + bodies.length
-  if (end % runEntriesMax === 0) yield* pack(desk.store, desk.space, feed.id, end - runEntriesMax)
+  if (draft.kind === "data" && end % runEntriesMax === 0)
+    yield* pack(desk.store, desk.space, feed.id, end - runEntriesMax)
 })
 
 /** What is kept with the run for repeats of the same requests. */

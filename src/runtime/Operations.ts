@@ -30,6 +30,7 @@ import { authorityWrite } from "./Agent.ts"
 import { freshIdsMax } from "./FreshId.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
+import { DeviceRevoked } from "./Revocation.ts"
 import { EntryTooLarge, ReplicaBusy, type Prepared, type Turn, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
@@ -259,8 +260,6 @@ const prepare = (
   const { authority } = turn.ledger
   if (authority === undefined) return deny({ _tag: "NotAdmitted", device })
   const view = Authority.present(authority)
-  const restriction = Authority.restrictionOn(authority, device, turn.feed, turn.seq)
-  if (restriction !== undefined) return deny(Decision.revokedBy(restriction))
   if (!Authority.isAdmitted(authority, view, device)) return deny({ _tag: "NotAdmitted", device })
   const definition = Decision.definitionFor(authority, view, app.definition.id)
   if (Result.isFailure(definition)) return deny(definition.failure)
@@ -371,7 +370,8 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
   if (Exit.isSuccess(exit)) return "performed"
   const isDenied = exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied
+    (reason) =>
+      reason._tag === "Fail" && (reason.error instanceof OperationDenied || reason.error instanceof DeviceRevoked)
   )
   return isDenied ? "denied" : "failed"
 }
@@ -385,6 +385,7 @@ const performErrors = Schema.Union([
   RequestConflict,
   EntryTooLarge,
   ReplicaBusy,
+  DeviceRevoked,
   JournalStoreError,
   KeysError
 ])

@@ -14,6 +14,7 @@ import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
+import type { DeviceRevoked } from "./Revocation.ts"
 
 /** What a write is given when its turn has come. */
 export interface Turn {
@@ -76,7 +77,7 @@ export interface Written<A> {
 }
 
 /** Why a write of any kind can fail. */
-export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError
+export type WriteError = EntryTooLarge | ReplicaBusy | DeviceRevoked | JournalStoreError | KeysError
 
 /** How a write ended. */
 export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void

@@ -181,6 +181,44 @@ export const members = (
 /** Whether a standing restriction ends the device: from some point on nothing it says counts. */
 export const isRevoked = (authority: Authority, device: DeviceId): boolean => against(authority, device).length > 0
 
+/**
+ * What lets a device that was put out find that out by itself: the standing restriction that was written first, and its
+ * past. Undefined for who was no member, and for a member that nothing ends.
+ *
+ * Whoever has this and knows nothing else comes to the same verdict: what makes the restriction stand lies in its past,
+ * and nothing that came later is needed. It holds no entry of a data feed.
+ */
+export const dismissal = (authority: Authority, device: DeviceId): Dismissal | undefined => {
+  const [restriction] = [...against(authority, device)].sort(Book.byTime)
+  if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
+  const { book, count } = authority.memo
+  const heads = new Map(restriction.node.view.heads)
+  Book.join(heads, restriction.node)
+  const feeds = new Map<FeedId, DismissalEnd>()
+  for (const [feed, branches] of heads) {
+    const chain = book.chains.get(feed)!
+    const head = branches.find((one) => chain[one.seq] === one) ?? branches[0]!
+    let written = head.seq
+    while (isBefore(chain[written + 1], restriction.node, count)) written++
+    feeds.set(feed, { seq: head.seq, hash: head.hash, written })
+  }
+  return { restriction, feeds }
+}
+
+/** A restriction with its past, as positions of authority feeds. */
+export interface Dismissal {
+  readonly restriction: Restriction
+  readonly feeds: ReadonlyMap<FeedId, DismissalEnd>
+}
+
+/** The last entry of a feed that lies in that past, and the last one that is no later than the restriction itself. */
+export interface DismissalEnd extends Omit<Position, "feed"> {
+  readonly written: number
+}
+
+const isBefore = (node: Node | undefined, restriction: Node, count: number): boolean =>
+  node !== undefined && node.number < count && node.time <= restriction.time
+
 /** Whether some entry here, valid or not, admits the device: then its authority feeds matter:
  * a restriction behind another device's cut may still stand. */
 export const isNamed = (authority: Authority, device: DeviceId): boolean => {
