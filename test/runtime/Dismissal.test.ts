@@ -449,6 +449,8 @@ describe("what a device that was put out is sent", () => {
     // neither may admit anybody, so Dave never was a member
     const carols = script(space, carol, "authority", { time: noon + 50 })
     say(carols, { facts: admit(dave, right("*")), seen: [head(authority)] })
+    // whom Alice gives something is no member by that
+    say(authority, { facts: admit(dave, right("*")).slice(1) })
     for (const [device, admission] of [
       [bob.device, head(authority, 1)],
       [carol.device, head(authority, 2)],

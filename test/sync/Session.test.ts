@@ -359,6 +359,65 @@ describe("a peer that may not read", () => {
   })
 })
 
+describe("a peer that was put out", () => {
+  /** Alice tells Bob of two feeds of authority, up to the third entry of one and the first of the other. */
+  const putOut = (machine: Machine, adas = 0): Machine => {
+    const share = machine.share.bind(machine)
+    const head = (feed: string) => [...share().feeds].find(([id]) => id === feedNamed(feed))![1].head
+    const marks = [head("root").mark, head("ada").mark]
+    for (const feed of ["root", "ada"]) machine.write(feed, 2, { kind: "authority" })
+    machine.share = () => ({
+      space,
+      mayRead: true,
+      isDismissal: true,
+      feeds: new Map([
+        [feedNamed("root"), { kind: "authority", head: { seq: 2, mark: marks[0]! }, last: 2 }],
+        [feedNamed("ada"), { kind: "authority", head: { seq: adas, mark: marks[1]! }, last: 1 }]
+      ])
+    })
+    return machine
+  }
+  const alices = (): Machine => {
+    const alice = new Machine("Alice", { takesFrom: { bob: 99 } })
+    alice.write("root", 3, { kind: "authority" })
+    alice.write("ada", 1, { kind: "authority" })
+    alice.write("alice", 2)
+    return alice
+  }
+
+  it("is sent the runs that end where it may be told, and no other", () => {
+    const [a, b] = [putOut(alices()), new Machine("Bob")]
+    crowd(30, b)
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(b.outcomes, ["Stored root 0", "Stored ada 0"])
+    assert.deepStrictEqual(tagsOf(a).slice(0, 4), ["Hello", "Have", "Run", "Run"])
+    assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
+  })
+
+  it("is sent nothing of a run that reaches further", () => {
+    // the second run of ada holds what it needs, and one entry more
+    const [a, b] = [putOut(alices(), 1), new Machine("Bob")]
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(b.outcomes, ["Stored root 0", "Stored ada 0"])
+    assert.isFalse(Session.isCaughtUp(b.session, space, () => true))
+  })
+
+  it("is asked for nothing, and shown no proof, whatever it says and brings", () => {
+    const [a, b] = [putOut(alices()), new Machine("Bob")]
+    b.write("root", 3, { kind: "authority", branch: "other", forkAt: 0 })
+    for (let i = 0; i < 3; i++) b.write("bob", 3)
+    a.fit = (({ feed }: { readonly feed: string }) => (feed === "bob" ? "Detached 0" : "Forked")) as typeof a.fit
+    connect(a, b)
+    settle(a, b)
+    a.retry()
+    a.step(Session.proof(a.session, space, new Uint8Array(1)))
+    assert.isNotEmpty(a.outcomes)
+    for (const _tag of tagsOf(a)) assert.include(["Hello", "Have", "Run", "Credit"], _tag)
+  })
+})
+
 describe("a digest of one who may not read", () => {
   it("that lost and gained the right meanwhile is told everything anew, and both are equal", () => {
     fc.assert(
