@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -35,17 +36,11 @@ import * as Authority from "../trust/Authority.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import * as Guard from "./Guard.ts"
+import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
 import type { Write, WriteError } from "./Write.ts"
-
-/** The issuer did not admit us, or is not the device that made the code. */
-export class PairingRefused extends Schema.TaggedError<PairingRefused>()("PairingRefused", { what: Schema.String }) {
-  override get message(): string {
-    return `pairing failed: ${this.what}`
-  }
-}
 
 /** Nothing here by that name, or not in a state to do this. */
 export class SpaceUnknown extends Schema.TaggedError<SpaceUnknown>()("SpaceUnknown", { what: Schema.String }) {
@@ -89,13 +84,17 @@ export class Agent extends Context.Service<
       rights: ReadonlyArray<Fact.Right>,
       address: string
     ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown>
-    /** Redeems a code: this device is admitted when it succeeds, and the space begins to sync over the same connection. */
-    readonly join: (
+    /**
+     * Redeems a code and fetches the space, under one deadline (runtime/Joining.ts): when it succeeds, this device is a
+     * member and has all that the issuer had. The connection lives on with the scope.
+     */
+    readonly join: <E = never>(
       code: PairingCode.PairingCode,
-      name: string
+      name: string,
+      options?: Joining.JoinOptions<E>
     ) => Effect.Effect<
-      { readonly replica: Replica.Replica; readonly issuer: DeviceId; readonly link: Link.Link },
-      PairingRefused | NetworkError | JournalStoreError | SecretStoreError,
+      Joining.Joined & { readonly link: Link.Link },
+      Joining.PairingRefused | Joining.JoinIncomplete | NetworkError | JournalStoreError | SecretStoreError | E,
       Scope.Scope
     >
     /** Waits until an entry is durable elsewhere, as the tier demands. */
@@ -311,21 +310,33 @@ export const layer: Layer.Layer<
           })
         return PairingCode.make(keys.device, secret, address)
       }),
-      join: Effect.fn("Agent.join")(function* (code: PairingCode.PairingCode, name: string) {
-        const connection = yield* network.connect(code.address, (device) => PairingCode.isIssuer(code, device))
-        const proof = PairingCode.proof(code.secret, connection.channelKey)
-        yield* say(connection, { _tag: "Redeem", proof, box: keys.box, name })
-        const message = Message.decode(yield* connection.receive)
-        const step =
-          Result.isSuccess(message) && message.success._tag === "Pairing"
-            ? Pairing.fromFields(message.success.fields)
-            : Result.fail("an answer to the code was due")
-        if (Result.isFailure(step)) return yield* new PairingRefused({ what: step.failure })
-        if (step.success._tag === "Refused") return yield* new PairingRefused({ what: step.success.reason })
-        if (step.success._tag !== "Welcome") return yield* new PairingRefused({ what: "an answer to the code was due" })
-        const replica = yield* openReplica(step.success.space)
-        const link = yield* startLink(connection, {})
-        return { replica, issuer: connection.peer, link }
+      join: Effect.fn("Agent.join")(function* <E = never>(
+        code: PairingCode.PairingCode,
+        name: string,
+        { admitted, timeoutMillis = Joining.joinMillis }: Joining.JoinOptions<E> = {}
+      ) {
+        const progress = Joining.begin()
+        // what a failed attempt has opened goes with it
+        const attempt = yield* Scope.fork(yield* Effect.scope)
+        return yield* Effect.gen(function* () {
+          const connection = yield* network.connect(code.address, (device) => PairingCode.isIssuer(code, device))
+          progress.stage = "Pairing"
+          const proof = PairingCode.proof(code.secret, connection.channelKey)
+          yield* say(connection, { _tag: "Redeem", proof, box: keys.box, name })
+          progress.stage = "Admission"
+          const space = yield* Effect.fromResult(Joining.answerOf(yield* connection.receive))
+          const joined = { replica: yield* Effect.uninterruptible(openReplica(space)), issuer: connection.peer }
+          progress.member = Option.some({ space, issuer: joined.issuer })
+          progress.stage = "FirstSync"
+          if (admitted !== undefined) yield* admitted(joined)
+          const link = yield* startLink(connection, {})
+          yield* Joining.firstSync(progress, link, space, () => links.has(link))
+          return { ...joined, link }
+        }).pipe(
+          Scope.provide(attempt),
+          Joining.within(progress, code.address, timeoutMillis),
+          Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
+        )
       }),
       acknowledged: Effect.fnUntraced(function* (space: SpaceId, position: Position, tier: Tier) {
         const replica = replicas.get(space)

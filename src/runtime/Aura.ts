@@ -54,7 +54,7 @@ export interface OpenOptions<Of extends App.AnyApp, E> {
   /** Founds a space when this device has none; `root` is the public key of the recovery words. */
   readonly found?: { readonly root: DeviceId }
   /** Joins by a pairing code when this device has none. */
-  readonly join?: { readonly code: string; readonly name: string }
+  readonly join?: { readonly code: string; readonly name: string; readonly timeoutMillis?: number }
 }
 
 /** How far `perform` waits: durable here, at one other device, at every other member. */
@@ -186,11 +186,7 @@ const replicaOf = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(
   if (join !== undefined) {
     const code = PairingCode.decode(Redacted.make(join.code))
     if (Result.isFailure(code)) return yield* new SpaceNotOpen({ what: code.failure.what })
-    const joined = yield* agent.join(code.success, join.name)
-    yield* Effect.suspend(() =>
-      joined.link.isCaughtUp(joined.replica.space) ? Effect.void : Effect.fail("not yet" as const)
-    ).pipe(Effect.retry({ schedule: pollSchedule }))
-    return joined.replica
+    return (yield* agent.join(code.success, join.name, { timeoutMillis: join.timeoutMillis })).replica
   }
   if (found !== undefined) return yield* agent.createSpace(found.root, app.definition)
   return yield* new SpaceNotOpen({ what: `this device has no space of "${app.name}": pass found or join` })
