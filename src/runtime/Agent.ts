@@ -40,6 +40,7 @@ import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
+import * as Revocation from "./Revocation.ts"
 import type { Write, WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
@@ -83,7 +84,7 @@ export class Agent extends Context.Service<
       space: SpaceId,
       rights: ReadonlyArray<Fact.Right>,
       address: string
-    ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown>
+    ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown | Revocation.DeviceRevoked>
     /**
      * Redeems a code and fetches the space, under one deadline (runtime/Joining.ts): when it succeeds, this device is a
      * member and has all that the issuer had. The connection lives on with the scope.
@@ -243,6 +244,25 @@ export const layer: Layer.Layer<
       )
     )
 
+    /** Spaces whose books say that this device was put out, as far as the log was told. */
+    const revokedIn = new Set<SpaceId>()
+    const tellRevocations = Effect.suspend(() =>
+      Effect.forEach(
+        replicas.values(),
+        (replica) => {
+          const revoked = Revocation.of(replica.ledger(), keys.device)
+          if ((revoked !== undefined) === revokedIn.has(replica.space)) return Effect.void
+          if (revoked === undefined) {
+            revokedIn.delete(replica.space)
+            return Effect.logInfo("this device is a member again", { space: replica.space })
+          }
+          revokedIn.add(replica.space)
+          return Effect.logWarning(`security event: ${revoked.message}`, { space: replica.space, by: revoked.by })
+        },
+        { discard: true }
+      )
+    )
+
     // held entries come of age, and a store answers again, without anybody saying a word
     yield* Effect.forkScoped(
       Effect.suspend(() =>
@@ -254,7 +274,7 @@ export const layer: Layer.Layer<
             ),
           { discard: true }
         )
-      ).pipe(Effect.repeat(Schedule.spaced("10 seconds")))
+      ).pipe(Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
     return Agent.of({
@@ -299,8 +319,11 @@ export const layer: Layer.Layer<
         )
       },
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
-        if (!replicas.has(space))
+        const replica = replicas.get(space)
+        if (replica === undefined)
           return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        const revoked = Revocation.of(replica.ledger(), keys.device)
+        if (revoked !== undefined) return yield* revoked
         const secret = Redacted.make(yield* random.randomBytes(PairingCode.secretBytes))
         const { millis } = time.now()
         const expiresMillis = millis + PairingDesk.codeMinutes * 60_000
@@ -345,7 +368,9 @@ export const layer: Layer.Layer<
         const isMet = (): boolean => {
           const having = new Set<DeviceId>()
           for (const [peer, frontier] of acknowledgements.get(space) ?? []) {
-            if ((frontier.get(position.feed)?.seq ?? -1) >= position.seq) having.add(peer)
+            // what others say they have is no safety
+            const counts = Guard.mayRead(replica.ledger(), peer, host.now())
+            if (counts && (frontier.get(position.feed)?.seq ?? -1) >= position.seq) having.add(peer)
           }
           if (tier._tag === "Peers") return having.size >= tier.count
           const authority = replica.ledger().authority

@@ -441,6 +441,39 @@ describe("what a device that was put out is sent", () => {
     )
   })
 
+  it.live("does not make its word count: what it says it has is no acknowledgement, and its codes are none", () =>
+    Effect.gen(function* () {
+      const told = story()
+      const [hers, his] = [installation(alice), installation(bob)]
+      yield* bring(hers, told.space, ...toAlice(told))
+      yield* bring(his, told.space, runOf(told.authority, 0, told.putOut.seq))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const hub = MemoryNetwork.hub()
+          const { agent } = yield* deviceOf(hers, told.space, hub, "alice")
+          const last = head(told.hers)
+          const waiting = yield* Effect.forkScoped(agent.acknowledged(told.space, last, { _tag: "Peers", count: 1 }))
+          const claim = new Map([[last.feed, { seq: last.seq, mark: last.hash.slice(0, 32) }]])
+          for (const [keys, isEnough] of [
+            [bob, false],
+            [mallory, false],
+            [dave, true]
+          ] as const) {
+            const one = yield* speaker(hub, keys, "alice")
+            const tag = Message.tagOf(one.connection.channelKey, told.space)
+            yield* one.say({ _tag: "Hello", version: Message.version, spaces: [tag] })
+            yield* one.say(have(tag, claim))
+            yield* quiet
+            assert.strictEqual(waiting.pollUnsafe() !== undefined, isEnough, keys.device)
+          }
+          const bobs = yield* agentOn(his, hub, "bob")
+          const refused = yield* Effect.flip(bobs.pair(told.space, [right("*")], "bob"))
+          assert.strictEqual(refused._tag, "DeviceRevoked")
+        })
+      )
+    })
+  )
+
   it("is nothing where it was no member, or could not read the space", () => {
     const { authority, space } = founded([
       [bob, right("kv:write")],
