@@ -10,7 +10,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -29,7 +28,7 @@ import type { Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Metrics from "../observability/Metrics.ts"
-import * as Message from "../sync/Message.ts"
+import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -349,8 +348,7 @@ export const layer: Layer.Layer<
           progress.stage = "Admission"
           const space = yield* Effect.fromResult(Joining.answerOf(yield* connection.receive))
           const joined = { replica: yield* Effect.uninterruptible(openReplica(space)), issuer: connection.peer }
-          progress.member = Option.some({ space, issuer: joined.issuer })
-          progress.stage = "FirstSync"
+          Object.assign(progress, { stage: "FirstSync", space, issuer: joined.issuer })
           if (admitted !== undefined) yield* admitted(joined)
           const link = yield* startLink(connection, {})
           yield* Joining.firstSync(progress, link, space, () => links.has(link))

@@ -11,7 +11,6 @@
  * and what to do; before that a refusal and a broken connection are errors of their own.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -38,7 +37,8 @@ export class JoinIncomplete extends Schema.TaggedError<JoinIncomplete>()("JoinIn
   what: Schema.String,
   address: Schema.String,
   /** Known from FirstSync on, when this device is a member. */
-  member: Schema.Option(Schema.Struct({ space: SpaceId, issuer: DeviceId }))
+  space: Schema.optional(SpaceId),
+  issuer: Schema.optional(DeviceId)
 }) {
   /** What whoever joins does next. */
   get way(): string {
@@ -87,10 +87,11 @@ const pollMillis = 20
 /** How far one attempt has come; changed by the attempt alone. */
 export interface Progress {
   stage: JoinStage
-  member: Option.Option<{ readonly space: SpaceId; readonly issuer: DeviceId }>
+  space: SpaceId | undefined
+  issuer: DeviceId | undefined
 }
 
-export const begin = (): Progress => ({ stage: "Connecting", member: Option.none() })
+export const begin = (): Progress => ({ stage: "Connecting", space: undefined, issuer: undefined })
 
 /** Ends an attempt that takes longer than it may. */
 export const within =
@@ -127,5 +128,5 @@ export const firstSync = (
     return Effect.fail(incomplete(progress, link.connection.address, "the other device ended the connection"))
   }).pipe(Effect.repeat({ schedule: Schedule.spaced(pollMillis), until: (isHere) => isHere }), Effect.asVoid)
 
-const incomplete = ({ member, stage }: Progress, address: string, what: string): JoinIncomplete =>
-  new JoinIncomplete({ stage, what, address, member })
+const incomplete = (progress: Progress, address: string, what: string): JoinIncomplete =>
+  new JoinIncomplete({ ...progress, what, address })

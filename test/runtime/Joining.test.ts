@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -123,8 +122,8 @@ describe("joining", () => {
         assert.deepStrictEqual([error.stage, error.address], [stage, "alice"])
         assert.match(error.message, text)
         assert.deepStrictEqual(
-          Option.getOrUndefined(error.member),
-          stage === "FirstSync" ? { space, issuer: alice.device } : undefined
+          [error.space, error.issuer],
+          stage === "FirstSync" ? [space, alice.device] : [undefined, undefined]
         )
       }
     })
