@@ -12,6 +12,7 @@ import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
+import * as Branches from "../runtime/Branches.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
@@ -22,6 +23,8 @@ export interface Row {
   readonly clock: number
   readonly device: DeviceId
   readonly feed: FeedId
+  /** Its feed, or the branch of it that the entry lies on here. */
+  readonly line: FeedId
   readonly kind: Feed.FeedKind
   readonly seq: number
   readonly hash: EntryHash
@@ -37,21 +40,22 @@ export interface Verdict {
 /** Bytes asked of the store at a time. */
 const readBytes = 256 * 1024
 
-/** Every entry of a feed from `from` on; what does not decode is left to `aura journal verify`. */
+/** Every entry of a line from the position `from` on; what does not decode is left to `aura journal verify`. */
 export const rowsOf = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId,
-  feed: Feed.Feed,
+  line: Ledger.Line,
   from: number
 ) {
   const rows: Array<Row> = []
-  for (let next = from; ;) {
-    const stored = yield* store.read(space, feed.id, next, readBytes)
-    for (const { bytes, first } of stored) {
+  const start = Branches.startOf(line)
+  for (let next = Math.max(start, from); ;) {
+    const stored = yield* store.read(space, line.id, next - start, readBytes)
+    for (const { bytes } of stored) {
       const run = Run.decode(bytes)
       if (Result.isFailure(run)) return rows
-      for (let index = Math.max(0, next - first); index < run.success.times.length; index++) {
-        rows.push(rowOf(feed, run.success, index))
+      for (let index = Math.max(0, next - run.success.first); index < run.success.times.length; index++) {
+        rows.push(rowOf(line, run.success, index))
       }
       next = Run.lastSeq(run.success) + 1
     }
@@ -59,7 +63,7 @@ export const rowsOf = Effect.fnUntraced(function* (
   }
 })
 
-const rowOf = (feed: Feed.Feed, run: Run.Run, index: number): Row => {
+const rowOf = ({ feed, id }: Ledger.Line, run: Run.Run, index: number): Row => {
   const body = Entry.decode(run.bodies[index]!)
   const clock = run.times[index]!
   return {
@@ -67,6 +71,7 @@ const rowOf = (feed: Feed.Feed, run: Run.Run, index: number): Row => {
     clock,
     device: feed.device,
     feed: feed.id,
+    line: id,
     kind: feed.kind,
     seq: run.first + index,
     hash: entryHash(run.hashes[index]!),
@@ -74,22 +79,30 @@ const rowOf = (feed: Feed.Feed, run: Run.Run, index: number): Row => {
   }
 }
 
-export const verdictOf = (ledger: Ledger.Ledger, { feed, seq }: Pick<Row, "feed" | "seq">): Verdict => {
-  const line = ledger.lines.get(feed)
+export const verdictOf = (ledger: Ledger.Ledger, row: Pick<Row, "feed" | "line" | "seq">): Verdict => {
+  const { feed, seq } = row
+  const line = ledger.lines.get(row.line)
   if (line === undefined || seq > Ledger.limitOf(ledger, line.feed).seq) {
     return { verdict: "outside", why: line === undefined ? "its feed is not in the books" : endOf(ledger, line.feed) }
   }
   const quarantined = ledger.quarantine.get(`${feed} ${seq}`)
   if (quarantined !== undefined)
     return { verdict: "quarantined", why: Decision.explain(Decision.denied(quarantined.because)) }
-  if (seq < line.judged) return { verdict: "applied", why: "" }
+  if (seq < line.judged) {
+    const isFrozen = line.feed.kind === "authority" && seq > (ledger.forks.get(feed)?.seq ?? Number.POSITIVE_INFINITY)
+    return isFrozen ? { verdict: "outside", why: `${twoHistories}: revocations stand, nothing else` } : applied
+  }
   const behind = line.blocked === undefined || line.blocked.seq === seq ? "" : `behind entry ${line.blocked.seq}: `
   if (line.blocked?._tag === "Held") return { verdict: "held", why: `${behind}until ${time(line.blocked.untilMillis)}` }
   return { verdict: "waiting", why: `${behind}${line.blocked?.what ?? "its turn has not come"}` }
 }
 
+const applied: Verdict = { verdict: "applied", why: "" }
+
+const twoHistories = "its device signed two histories from here on"
+
 const endOf = (ledger: Ledger.Ledger, feed: Feed.Feed): string => {
-  if (ledger.forks.has(feed.id)) return "its device signed two histories from here on"
+  if (ledger.forks.has(feed.id)) return twoHistories
   if (ledger.closers.has(feed.id)) return "its device closed the feed before"
   return "its device was revoked before, or never admitted"
 }

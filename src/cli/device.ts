@@ -10,6 +10,7 @@ import type { DeviceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type { Position } from "../journal/Feed.ts"
 import { authorityWrite } from "../runtime/Agent.ts"
+import * as Branches from "../runtime/Branches.ts"
 import type { Ledger } from "../runtime/Ledger.ts"
 import * as Authority from "../trust/Authority.ts"
 import { reasonCharactersMax } from "../trust/limits.ts"
@@ -102,11 +103,12 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
   })
 })
 
-/** All that is here of a device's feeds. */
+/** All that is here of a device's feeds; of one with several histories, what they share. */
 export const everythingOf = (ledger: Ledger, device: DeviceId): ReadonlyArray<Position> =>
   [...ledger.lines.values()]
-    .filter(({ feed, taken }) => feed.device === device && taken > 0)
-    .map(({ feed, hash, taken }) => ({ feed: feed.id, seq: taken - 1, hash }))
+    .filter(({ branch, feed }) => branch === undefined && feed.device === device)
+    .map((line) => ({ feed: line.feed.id, ...Branches.sharedEnd(line) }))
+    .filter(({ seq }) => seq >= 0)
 
 const Revoked = Schema.Struct({ device: Schema.String, kept: Schema.Finite, isThis: Schema.Boolean })
 

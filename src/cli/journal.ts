@@ -24,7 +24,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, { limit }: Er
   const ledger = replica.ledger()
   const rows: Array<Chronicle.Row> = []
   for (const line of ledger.lines.values()) {
-    rows.push(...(yield* Chronicle.rowsOf(office.store, replica.space, line.feed, Math.max(0, line.taken - limit))))
+    rows.push(...(yield* Chronicle.rowsOf(office.store, replica.space, line, Math.max(0, line.taken - limit))))
   }
   const newest = rows.toSorted((a, b) => a.clock - b.clock || (a.feed < b.feed ? -1 : 1)).slice(-limit)
   const names = Chronicle.namesOf(ledger)

@@ -148,13 +148,15 @@ const cutOf = Effect.fnUntraced(function* (office: Office, replica: Replica, tar
   if (wanted === "now") return everything
   const rows: Array<Chronicle.Row> = []
   for (const line of ledger.lines.values()) {
-    if (line.feed.device === target) rows.push(...(yield* Chronicle.rowsOf(office.store, replica.space, line.feed, 0)))
+    if (line.feed.device === target) rows.push(...(yield* Chronicle.rowsOf(office.store, replica.space, line, 0)))
   }
   const end = wanted === null ? firstAttack(rows, target) : yield* afterEntry(rows, wanted)
   if (end === undefined) return everything
   const last = new Map<string, Feed.Position>()
+  const shared = new Map(everything.map(({ feed, seq }) => [feed, seq]))
   for (const { clock, feed, hash, seq } of rows) {
-    if (clock < end && (last.get(feed)?.seq ?? -1) < seq) last.set(feed, { feed, seq, hash })
+    const isInside = clock < end && seq <= (shared.get(feed) ?? -1)
+    if (isInside && (last.get(feed)?.seq ?? -1) < seq) last.set(feed, { feed, seq, hash })
   }
   return [...last.values()]
 })

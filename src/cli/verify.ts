@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { StoredFeed } from "../effects/JournalStore.ts"
 import type { Claim } from "../effects/Verifier.ts"
 import { entryHash, short, type SpaceId } from "../identity/Id.ts"
+import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Run from "../journal/Run.ts"
@@ -44,11 +45,13 @@ interface Tally {
   feeds: number
   runs: number
   entries: number
+  /** Of authority feeds that have more than one history. */
+  branches: number
   readonly damage: Array<Damage>
 }
 
 export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice) {
-  const tally: Tally = { feeds: 0, runs: 0, entries: 0, damage: [] }
+  const tally: Tally = { feeds: 0, runs: 0, entries: 0, branches: 0, damage: [] }
   const spaces = yield* office.store.spaces
   let forked = 0
   for (const space of spaces) {
@@ -72,7 +75,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     return yield* damaged(office, damage, entries, opened.every(Exit.isSuccess))
   }
   for (const space of spaces) yield* checkCheckpoint(office, voice, space)
-  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked })
+  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked + tally.branches })
 })
 
 const checkFeed = Effect.fnUntraced(function* (
@@ -83,22 +86,23 @@ const checkFeed = Effect.fnUntraced(function* (
   tally: Tally
 ) {
   tally.feeds++
-  const feed = Feed.decode(stored.header)
+  const named = Branch.decodeNamed(stored.header)
   const note = (seq: number, what: string): void => {
-    const device = Result.isSuccess(feed) ? feed.success.device : ""
+    const device = Result.isSuccess(named) ? named.success.feed.device : ""
     tally.damage.push({ space, feed: stored.feed, device, isOwn: device === office.keys.device, seq, what })
   }
-  if (Result.isFailure(feed)) return note(0, feed.failure.what)
-  if (feed.success.id !== stored.feed || feed.success.space !== space)
+  if (Result.isFailure(named)) return note(0, named.failure.what)
+  const { branch, feed } = named.success
+  if (Branch.idOf(named.success) !== stored.feed || feed.space !== space)
     return note(0, "its header is that of another feed")
-  const { key } = feed.success
-  if (key !== undefined && !(yield* holds(office, [Feed.keyClaim(feed.success, key)])))
+  if (feed.key !== undefined && !(yield* holds(office, [Feed.keyClaim(feed, feed.key)])))
     return note(0, "its key is not signed by its device")
-  let next = 0
-  let hash = entryHash(Feed.origin(feed.success))
+  const start = branch?.at ?? 0
+  let next = start
+  let hash = branch?.previous ?? entryHash(Feed.origin(feed))
   let bytesMax = readBytes
-  while (next < stored.entries) {
-    const read = yield* Effect.result(office.store.read(space, stored.feed, next, bytesMax))
+  while (next < start + stored.entries) {
+    const read = yield* Effect.result(office.store.read(space, stored.feed, next - start, bytesMax))
     if (Result.isFailure(read)) {
       if (bytesMax === 1) return note(next, read.failure.message.replace(/; run "aura journal verify"$/u, ""))
       // from here on run by run, so that the first bad one is found
@@ -109,9 +113,9 @@ const checkFeed = Effect.fnUntraced(function* (
     for (const { bytes } of read.success) {
       const run = Run.decode(bytes)
       if (Result.isFailure(run)) return note(next, run.failure.what)
-      if (run.success.feed !== stored.feed || run.success.first !== next || run.success.previous !== hash)
+      if (run.success.feed !== feed.id || run.success.first !== next || run.success.previous !== hash)
         return note(next, "does not continue what is before it")
-      if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed.success))])))
+      if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed))])))
         return note(next, "the signature over it is not its device's")
       const before = Math.floor(tally.entries / progressEntries)
       tally.runs++
@@ -122,7 +126,12 @@ const checkFeed = Effect.fnUntraced(function* (
       hash = Run.lastHash(run.success)
     }
   }
-  if (hash !== stored.hash) note(Math.max(0, next - 1), "its end is not the one that was written down")
+  if (hash !== stored.hash) note(Math.max(start, next - 1), "its end is not the one that was written down")
+  if (branch === undefined) return
+  tally.branches++
+  yield* voice.note(
+    `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; the revocations on each stand, nothing else does`
+  )
 })
 
 /** What is taken up from a checkpoint must be what follows from the entries: if not, the checkpoint goes. */

@@ -36,8 +36,14 @@ export const completeSeenEvery = 1024
 /** Sequence numbers stay below this: (seq, index of a change) packs into a safe integer. */
 export const seqMax = 2 ** 36
 
-/** Live feeds of one device in one space; further ones are not fetched. */
+/** Data feeds of one device in one space; further ones are not fetched. */
 export const deviceFeedsMax = 64
+
+/**
+ * Authority feeds of one device, with their branches. Further ones are not fetched, so a device that makes more of them and
+ * may revoke can have different ones believed in different places: far more than any honest device has.
+ */
+export const deviceHistoriesMax = 4096
 
 /** Bytes of a feed header. */
 export const headerBytesMax = 1024

@@ -122,8 +122,7 @@ export const recover = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
 
 /** Whether something that had been judged no longer is, or is judged otherwise. */
 const isUndone = (before: Ledger.Ledger, after: Ledger.Ledger): boolean => {
-  for (const { feed, judged } of before.lines.values())
-    if ((after.lines.get(feed.id)?.judged ?? 0) < judged) return true
+  for (const { id, judged } of before.lines.values()) if ((after.lines.get(id)?.judged ?? 0) < judged) return true
   for (const key of before.quarantine.keys()) if (!after.quarantine.has(key)) return true
   for (const [key, { feed, seq }] of after.quarantine)
     if (!before.quarantine.has(key) && seq < (before.lines.get(feed)?.judged ?? 0)) return true

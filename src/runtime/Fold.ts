@@ -9,9 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../effects/JournalStore.ts"
-import type { FeedId, SpaceId } from "../identity/Id.ts"
+import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
+import * as Branch from "../journal/Branch.ts"
 import * as Cbor from "../journal/Cbor.ts"
-import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
 import * as Checkpoint from "./Checkpoint.ts"
@@ -43,37 +43,39 @@ export const fold = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Folded, JournalStoreError> {
   const damage: Array<Damage> = []
   const headless: Array<FeedId> = []
-  const feeds: Array<readonly [Feed.Feed, StoredFeed]> = []
+  const feeds: Array<readonly [Branch.Named, StoredFeed]> = []
   for (const stored of yield* store.feeds(space)) {
-    const feed = Feed.decode(stored.header)
-    if (Result.isFailure(feed) || feed.success.id !== stored.feed || feed.success.space !== space) {
+    const named = Branch.decodeNamed(stored.header)
+    if (Result.isFailure(named) || Branch.idOf(named.success) !== stored.feed || named.success.feed.space !== space) {
       damage.push({
         feed: stored.feed,
         seq: 0,
-        what: Result.isFailure(feed) ? feed.failure.what : "another feed's header"
+        what: Result.isFailure(named) ? named.failure.what : "another feed's header"
       })
       headless.push(stored.feed)
-    } else feeds.push([feed.success, stored])
+    } else feeds.push([named.success, stored])
   }
   const proofs = yield* forks(store, space)
   if (proofs.lost > 0) damage.push({ feed: undefined, seq: 0, what: `${proofs.lost} proofs of forks can't be read` })
   const row = how === "whole" ? Option.none() : yield* store.local(space, Checkpoint.checkpointRow)
   const checkpoint = Option.getOrUndefined(row)
-  const ends = new Map(feeds.map(([feed, { entries, hash }]) => [feed.id, { entries, hash }]))
+  const ends = new Map(feeds.map(([, { entries, feed, hash }]) => [feed, { entries, hash }]))
   let ledger = Ledger.make(space)
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
     for (const proof of proofs.known) Ledger.noteFork(ledger, proof)
     // all headers first: a feed may close another that is read before it
-    for (const [feed] of feeds) Ledger.lineOf(ledger, feed)
-    for (const [feed, stored] of feeds)
-      if (feed.kind === "authority") yield* foldFeed(store, ledger, feed, stored, found)
+    for (const [{ branch, feed }] of feeds) if (branch === undefined) Ledger.lineOf(ledger, feed)
+    // in the order of the store: what a branch follows was stored before it
+    for (const [named, stored] of feeds)
+      if (named.feed.kind === "authority") yield* foldFeed(store, ledger, named, stored, found)
     Judging.advance(ledger, nowMillis)
     if (attempt === 0 && checkpoint !== undefined) Checkpoint.restore(ledger, checkpoint, ends)
     let overturned = false
-    for (const [feed, stored] of feeds) {
-      if (feed.kind === "data" && (yield* foldFeed(store, ledger, feed, stored, found, nowMillis))) overturned = true
+    for (const [named, stored] of feeds) {
+      if (named.feed.kind === "data" && (yield* foldFeed(store, ledger, named, stored, found, nowMillis)))
+        overturned = true
     }
     if (!overturned || attempt > 0) return { ledger, damage: [...damage, ...found] }
     // of entries with one idempotency key a later one was read first: who counts is known now, so once more is enough
@@ -104,16 +106,17 @@ export const forks = Effect.fnUntraced(function* (
 const foldFeed = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   ledger: Ledger.Ledger,
-  feed: Feed.Feed,
+  { branch, feed }: Branch.Named,
   stored: StoredFeed,
   damage: Array<Damage>,
   nowMillis?: number
 ): Effect.fn.Return<boolean, JournalStoreError> {
-  const line = Ledger.lineOf(ledger, feed)
+  const line = Ledger.lineOf(ledger, feed, branch)
+  const start = branch?.at ?? 0
   let overturned = false
   let bytesMax = loadBytes
-  while (line.taken < stored.entries) {
-    const read = yield* readable(store.read(ledger.space, feed.id, line.taken, bytesMax))
+  while (line.taken < start + stored.entries) {
+    const read = yield* readable(store.read(ledger.space, line.id, line.taken - start, bytesMax))
     if (Result.isFailure(read) && bytesMax > 1) {
       // somewhere in what was asked for lies a damaged row: run by run, up to it
       bytesMax = 1
@@ -134,8 +137,8 @@ const foldFeed = Effect.fnUntraced(function* (
     // entries are judged as they come, so that a long feed does not lie in memory whole
     if (nowMillis !== undefined) overturned = Judging.advance(ledger, nowMillis).overturned || overturned
     if (wrong === undefined) continue
-    damage.push({ feed: feed.id, seq: line.taken, what: wrong })
-    ledger.damaged.add(feed.id)
+    damage.push({ feed: line.id, seq: line.taken, what: wrong })
+    ledger.damaged.add(line.id)
     return overturned
   }
   return overturned
@@ -161,7 +164,9 @@ const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string |
   if (!isFresh && !isAround) return `a run that begins at ${run.first} where ${line.taken} was due`
   if (Run.hashBefore(run, line.taken) !== line.hash) return "a run that does not continue the chain"
   if (!Ledger.rises(line, run)) return "a run whose time is not above that of the entry before it"
-  if (Run.lastSeq(run) !== stored.last || Run.lastHash(run) !== stored.hash)
+  if (line.branch !== undefined && run.first === line.branch.at && entryHash(run.hashes[0]!) !== line.branch.first)
+    return "a run of another branch"
+  if (Run.lastSeq(run) - (line.branch?.at ?? 0) !== stored.last || Run.lastHash(run) !== stored.hash)
     return "a run that is not the one that was stored"
   return undefined
 }

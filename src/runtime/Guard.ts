@@ -12,11 +12,10 @@ import * as Effect from "effect/Effect"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import { frameBytesMax } from "../effects/Network.ts"
 import * as Result from "effect/Result"
-import type { DeviceId, FeedId, SpaceId } from "../identity/Id.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Run from "../journal/Run.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
-import type { Local } from "../sync/Share.ts"
 import * as Authority from "../trust/Authority.ts"
 import type { Ledger } from "./Ledger.ts"
 import * as Revocation from "./Revocation.ts"
@@ -63,21 +62,18 @@ const isTelling = ({ _tag }: Message.Message): boolean =>
 const mayTell = ({ ledger, time }: Space, peer: DeviceId, message: Message.Message): boolean => {
   if (mayRead(ledger, peer, time)) return true
   const told = Revocation.toldTo(ledger, peer)
-  return told !== undefined && isWithin(told, message)
+  return told !== undefined && isWithin(ledger, told, message)
 }
 
 /** Whether a message names nothing but what a peer that was put out may be told. */
-const isWithin = (told: ReadonlyMap<FeedId, Required<Local>>, message: Message.Message): boolean => {
-  switch (message._tag) {
-    case "Have": {
-      const heads = [...message.frontier]
-      return message.upTo === undefined && heads.every(([feed, { seq }]) => seq <= (told.get(feed)?.head.seq ?? -1))
-    }
-    case "Run": {
-      const run = Run.decode(message.run)
-      return Result.isSuccess(run) && Run.lastSeq(run.success) <= (told.get(run.success.feed)?.last ?? -1)
-    }
-    default:
-      return false
+const isWithin = ({ authority }: Ledger, told: Revocation.Told, message: Message.Message): boolean => {
+  if (message._tag === "Have") {
+    const heads = [...message.frontier]
+    return message.upTo === undefined && heads.every(([id, { seq }]) => seq <= (told.feeds.get(id)?.head.seq ?? -1))
   }
+  const run = message._tag === "Run" ? Run.decode(message.run) : undefined
+  if (run === undefined || Result.isFailure(run)) return false
+  // the entries before it are no later
+  const last = authority?.nodes.get(Run.lastHash(run.success))
+  return last !== undefined && told.heads.has(last.feed.id) && last.time <= told.restriction.node.time
 }

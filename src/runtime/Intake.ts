@@ -5,15 +5,18 @@
  * caller's to have settled. Nothing is stored that this replica does not want: feeds of devices that nobody admitted
  * and entries behind a feed's end (a standing cut, a fork, a closing).
  */
-import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { entryHash, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import type { StoredRun } from "../effects/JournalStore.ts"
-import { deviceFeedsMax } from "../journal/limits.ts"
+import * as Branch from "../journal/Branch.ts"
+import { deviceFeedsMax, deviceHistoriesMax } from "../journal/limits.ts"
+import * as Frontier from "../journal/Frontier.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Fact from "../trust/Fact.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Result from "effect/Result"
+import * as Branches from "./Branches.ts"
 import * as Ledger from "./Ledger.ts"
 import { feedPendingBytesMax } from "./limits.ts"
 
@@ -32,13 +35,21 @@ export type Outcome =
   /** Never true: the peer that brought it is at fault. */
   | { readonly _tag: "Refused"; readonly why: string }
 
-/** How a decoded run fits. */
+/** How a decoded run fits: `run` = what of it is new, on its feed's first line or on that of a branch. */
 export type Fit =
-  | { readonly _tag: "Continues"; readonly run: Run.Run }
+  | {
+      readonly _tag: "Continues"
+      readonly run: Run.Run
+      readonly branch: Branch.Branch | undefined
+      /** Where its feed ends afterwards, by the name and in the count that peers know. */
+      readonly end: Head
+    }
   | { readonly _tag: "Contradicts"; readonly at: number }
   | Outcome
 
-/** The feed a run belongs to: known here, or told by its header. */
+type Head = { readonly feed: FeedId } & Frontier.Head
+
+/** The feed a run belongs to: known here, or told by its header or that of a branch. */
 export const feedOf = (
   ledger: Ledger.Ledger,
   header: Uint8Array | undefined,
@@ -47,11 +58,12 @@ export const feedOf = (
   const known = ledger.lines.get(run.feed)
   if (known !== undefined) return Result.succeed(known.feed)
   if (header === undefined) return Result.fail({ _tag: "Detached", feed: run.feed, from: 0 })
-  const feed = Feed.decode(header)
-  if (Result.isFailure(feed)) return Result.fail({ _tag: "Refused", why: feed.failure.what })
-  if (feed.success.id !== run.feed) return Result.fail({ _tag: "Refused", why: "a header of another feed" })
-  if (feed.success.space !== ledger.space) return Result.fail({ _tag: "Refused", why: "a feed of another space" })
-  return Result.succeed(feed.success)
+  const named = Branch.decodeNamed(header)
+  if (Result.isFailure(named)) return Result.fail({ _tag: "Refused", why: named.failure.what })
+  const { feed } = named.success
+  if (feed.id !== run.feed) return Result.fail({ _tag: "Refused", why: "a header of another feed" })
+  if (feed.space !== ledger.space) return Result.fail({ _tag: "Refused", why: "a feed of another space" })
+  return Result.succeed(feed)
 }
 
 /**
@@ -62,8 +74,8 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   const line = ledger.lines.get(feed.id)
   const why = line === undefined && ahead === undefined ? unwantedFeed(ledger, feed, run) : undefined
   if (why !== undefined) return { _tag: "Unwanted", feed: feed.id, why }
-  if (ledger.damaged.has(feed.id))
-    return { _tag: "Unwanted", feed: feed.id, why: "its stored entries are damaged here" }
+  if (ledger.damaged.has(feed.id)) return damagedHere(feed.id)
+  if (feed.kind === "authority") return fitAuthority(ledger, feed, run)
   if (run.first > Ledger.limitOf(ledger, feed).seq)
     return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
@@ -73,21 +85,85 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   if (last < taken - 1) return { _tag: "Contradicts", at: -1 }
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
   if (theirs !== ours) return { _tag: "Contradicts", at: taken - 1 }
-  if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: ours.slice(0, 32) }
-  if (line !== undefined && line.pendingBytes > feedPendingBytesMax)
-    return {
-      _tag: "Unwanted",
-      feed: feed.id,
-      why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name`
-    }
+  if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: Frontier.mark(ours) }
+  if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return crowded(feed.id)
   if (
     run.first === taken &&
     taken > 0 &&
     run.times[0]! <= (ahead === undefined ? line!.time : ahead.times[ahead.times.length - 1]!)
   )
-    return { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
-  return { _tag: "Continues", run: run.first === taken ? run : tail(run, taken, ours) }
+    return notRising
+  const end = { feed: feed.id, seq: last, mark: Frontier.mark(Run.lastHash(run)) }
+  return { _tag: "Continues", run: Run.tail(run, taken), branch: undefined, end }
 }
+
+/**
+ * How a run of an authority feed fits, of which every history is kept: it continues the line that ends at what it follows,
+ * or branches off where that line goes on otherwise.
+ */
+const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit => {
+  const lines = Branches.linesOf(ledger, feed.id)
+  const taken = lines[0]?.taken ?? 0
+  // nearly all that comes simply goes on where the feed ends
+  const isPlain = lines.length < 2 && run.first === taken && run.previous === (lines[0]?.hash ?? feed.id)
+  let known = 0
+  while (!isPlain && known < run.hashes.length && isHere(ledger, feed, run.hashes[known]!)) known++
+  const last = entryHash(run.hashes[run.hashes.length - 1]!)
+  if (known === run.hashes.length) {
+    const place = Branches.locate(ledger, feed.id, last)!
+    return { _tag: "Known", ...Branches.headAt(place.line, place.seq, last) }
+  }
+  const at = run.first + known
+  const previous = known === 0 ? run.previous : entryHash(run.hashes[known - 1]!)
+  const isNew = lines.length === 0 && at === 0 && previous === (feed.id as string)
+  const place = isNew ? undefined : Branches.locate(ledger, feed.id, previous)
+  if (place === undefined && !isNew) {
+    const from = run.first > taken ? taken : Math.max(0, run.first - run.bodies.length)
+    return { _tag: "Detached", feed: feed.id, from }
+  }
+  if (place !== undefined && ledger.damaged.has(place.line.id)) return damagedHere(feed.id)
+  if (lines.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0) > feedPendingBytesMax) return crowded(feed.id)
+  if (at > 0 && run.times[known]! <= place!.time) return notRising
+  const rest = Run.tail(run, at)
+  const seq = Run.lastSeq(run)
+  if (place !== undefined && place.line.taken > at) {
+    const branch = Branch.make(feed, at, previous, entryHash(run.hashes[known]!))
+    const why = tooMany(ledger, feed)
+    if (why !== undefined) return { _tag: "Unwanted", feed: branch.id, why }
+    return {
+      _tag: "Continues",
+      run: rest,
+      branch,
+      end: { feed: branch.id, seq: seq - at, mark: Frontier.mark(last) }
+    }
+  }
+  const end = place === undefined ? { feed: feed.id, seq, mark: Frontier.mark(last) } : undefined
+  return {
+    _tag: "Continues",
+    run: rest,
+    branch: place?.line.branch,
+    end: end ?? Branches.headAt(place!.line, seq, last)
+  }
+}
+
+const isHere = (ledger: Ledger.Ledger, feed: Feed.Feed, bytes: Uint8Array): boolean => {
+  const hash = entryHash(bytes)
+  return ledger.authority?.nodes.get(hash) !== undefined || Branches.locate(ledger, feed.id, hash) !== undefined
+}
+
+const notRising: Outcome = { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
+
+const damagedHere = (feed: FeedId): Outcome => ({
+  _tag: "Unwanted",
+  feed,
+  why: "its stored entries are damaged here"
+})
+
+const crowded = (feed: FeedId): Outcome => ({
+  _tag: "Unwanted",
+  feed,
+  why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name`
+})
 
 /** Whether more of a feed that was turned away would be taken now; the header tells of one that is not here at all. */
 export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array | undefined): boolean => {
@@ -95,34 +171,38 @@ export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array |
   const line = ledger.lines.get(id)
   if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return false
   if (line !== undefined) return line.taken <= Ledger.limitOf(ledger, line.feed).seq
-  const feed = header === undefined ? undefined : Feed.decode(header)
-  return feed !== undefined && Result.isSuccess(feed) && Ledger.limitOf(ledger, feed.success).seq >= 0
+  const named = header === undefined ? undefined : Branch.decodeNamed(header)
+  if (named === undefined || Result.isFailure(named)) return false
+  const { feed } = named.success
+  return Ledger.limitOf(ledger, feed).seq >= 0 && tooMany(ledger, feed) === undefined
 }
 
-/** A run as it goes to the store. */
-export const stored = (run: Run.Run): StoredRun => ({
-  feed: run.feed,
-  first: run.first,
-  last: Run.lastSeq(run),
-  previous: run.previous,
-  hash: Run.lastHash(run),
-  bytes: run.bytes
-})
-
-/** The part of a run from `first` on: the same signature covers it. */
-const tail = (run: Run.Run, first: number, previous: Run.Run["previous"]): Run.Run => {
-  const skip = first - run.first
-  const rest = { feed: run.feed, first, previous, times: run.times.slice(skip), bodies: run.bodies.slice(skip) }
-  return { ...rest, hashes: run.hashes.slice(skip), signature: run.signature, bytes: Run.encode(rest, run.signature) }
+/** A run as it goes to the store: under its feed, or under a branch and counted from its beginning. */
+export const stored = (run: Run.Run, branch?: Branch.Branch): StoredRun => {
+  const start = branch?.at ?? 0
+  return {
+    feed: branch?.id ?? run.feed,
+    first: run.first - start,
+    last: Run.lastSeq(run) - start,
+    previous: branch !== undefined && run.first === start ? (branch.id as string as EntryHash) : run.previous,
+    hash: Run.lastHash(run),
+    bytes: run.bytes
+  }
 }
 
 const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): string | undefined => {
   if (ledger.authority === undefined)
     return founds(ledger.space, feed, run) ? undefined : "the space's founding entry is not here"
   if (Ledger.limitOf(ledger, feed).seq < 0) return "its device is no member, as far as this replica knows"
-  let live = 0
-  for (const line of ledger.lines.values()) if (line.feed.device === feed.device) live++
-  return live >= deviceFeedsMax ? `its device has ${deviceFeedsMax} feeds already` : undefined
+  return tooMany(ledger, feed)
+}
+
+/** Why one more feed of this kind and device, or one more branch, is not taken. */
+const tooMany = (ledger: Ledger.Ledger, { device, kind }: Feed.Feed): string | undefined => {
+  const [allowed, what] = kind === "data" ? [deviceFeedsMax, "feeds"] : [deviceHistoriesMax, "authority feeds"]
+  let count = 0
+  for (const { feed } of ledger.lines.values()) if (feed.device === device && feed.kind === kind) count++
+  return count >= allowed ? `its device has ${allowed} ${what} already` : undefined
 }
 
 /** Whether a run begins with the record that this space is named by. */

@@ -94,6 +94,11 @@ const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authorit
   if (ledger.authority === undefined && !found(ledger, line, pending, decoded)) {
     return wait(line, pending, undefined, "the space's founding entry is not here")
   }
+  if (line.branch !== undefined && pending.seq === line.branch.at && pending.seq > 0) {
+    const before: Position = { feed: line.feed.id, seq: pending.seq - 1, hash: line.branch.previous }
+    if (!Authority.knows(ledger.authority!, before))
+      return wait(line, pending, before, "the entry it follows is not here")
+  }
   for (const position of seen) {
     if (!Authority.knows(ledger.authority!, position))
       return wait(line, pending, position, "an entry it has seen is not here")

@@ -14,8 +14,8 @@
  * judging then reports `overturned` and the owner folds the journal anew (runtime/Fold.ts): joins of CRDTs have no
  * inverse.
  *
- * A line holds one history of its feed. Of a forked authority feed that is too little: trust/Authority.ts would judge the
- * restrictions of both, the other branch is not here, so replicas that were given different branches disagree.
+ * A data feed counts up to its fork and has one line. Of a forked authority feed all histories count, each branch on a
+ * line of its own (runtime/Branches.ts): what a restriction on any of them ends, it ends everywhere.
  *
  * What moves entries along is runtime/Judging.ts; here is what is kept, what is taken, and where each feed ends.
  * The Ledger is mutated in place by its owner alone and never handed out.
@@ -30,16 +30,18 @@ import {
   type SpaceId
 } from "../identity/Id.ts"
 import * as State from "../journal/crdt/State.ts"
+import type * as Branch from "../journal/Branch.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import type * as Genesis from "../journal/Genesis.ts"
-import { completeSeenEvery } from "../journal/limits.ts"
+import { completeSeenEvery, seenPositionsMax } from "../journal/limits.ts"
 import type * as Run from "../journal/Run.ts"
 import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
+import * as Branches from "./Branches.ts"
 
 /** An entry taken and not yet judged. */
 export interface Pending {
@@ -54,9 +56,14 @@ export type Blocked =
   | { readonly _tag: "Waiting"; readonly seq: number; readonly forEntry: Position | undefined; readonly what: string }
   | { readonly _tag: "Held"; readonly seq: number; readonly untilMillis: number }
 
-/** One feed in the books. `taken` = entries here, so the next seq; `judged` = how many of them have passed. */
+/** One history of a feed in the books. `taken` = the seq that comes next; `judged` = the seq that is judged next. */
 export interface Line {
+  /** The feed's id, or that of the branch. */
+  readonly id: FeedId
   readonly feed: Feed
+  readonly branch: Branch.Branch | undefined
+  /** Where others branch off, lowest first. */
+  readonly splits: Array<Branches.Split>
   taken: number
   hash: EntryHash
   /** Time of the last entry taken. */
@@ -102,8 +109,15 @@ export interface Ledger {
   readonly requests: Map<string, { readonly time: number; readonly feed: FeedId; readonly seq: number }>
   /** For each feed that headers close: the feeds that say so. Whether they count follows from the authority. */
   readonly closers: Map<FeedId, Array<Feed>>
-  /** Feeds proved forked: the last position before the fork, and the proof. */
-  readonly forks: Map<FeedId, { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array }>
+  /** Forked feeds: the last position before the lowest fork. Of data feeds with the proof; of others the branches are here. */
+  readonly forks: Map<
+    FeedId,
+    { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
+  >
+  /** Further lines of authority feeds that forked. */
+  readonly branches: Map<FeedId, Array<Line>>
+  /** The lines inside which others branch off, by the names of their own parts behind that. */
+  readonly parted: Map<FeedId, Line>
   /** Feeds whose stored entries can't be read to the end: nothing is put behind them. */
   readonly damaged: Set<FeedId>
   /** Something judged before no longer counts, or the reverse; judging reports it. */
@@ -123,33 +137,44 @@ export const make = (space: SpaceId): Ledger => ({
   requests: new Map(),
   closers: new Map(),
   forks: new Map(),
+  branches: new Map(),
+  parted: new Map(),
   damaged: new Set(),
   overturned: false,
   applied: 0,
   latest: 0
 })
 
-/** The line of a feed, opened if need be. The header was decoded and belongs to this space. */
-export const lineOf = (ledger: Ledger, feed: Feed): Line => {
-  const known = ledger.lines.get(feed.id)
+/** The line of a feed or of a branch of it, opened if need be. The header was decoded and belongs to this space. */
+export const lineOf = (ledger: Ledger, feed: Feed, branch?: Branch.Branch): Line => {
+  const id = branch?.id ?? feed.id
+  const known = ledger.lines.get(id)
   if (known !== undefined) return known
+  const start = branch?.at ?? 0
+  const previous = branch?.previous ?? (feed.id as string as EntryHash)
   const line: Line = {
+    id,
     feed,
-    taken: 0,
-    hash: feed.id as string as EntryHash,
+    branch,
+    splits: [],
+    taken: start,
+    hash: previous,
     time: feed.time,
-    judged: 0,
+    judged: start,
     view: noView,
     pending: [],
     pendingBytes: 0,
     blocked: undefined,
-    judgedHash: feed.id as string as EntryHash,
+    judgedHash: previous,
     judgedTime: feed.time,
     named: new Map(),
     rules: undefined
   }
-  ledger.lines.set(feed.id, line)
-  if (feed.closes !== undefined) noteClosing(ledger, feed, feed.closes)
+  ledger.lines.set(id, line)
+  if (branch !== undefined) {
+    Branches.attach(ledger, line, branch)
+    freeze(ledger, feed, { seq: branch.at - 1, hash: branch.previous, proof: undefined })
+  } else if (feed.closes !== undefined) noteClosing(ledger, feed, feed.closes)
   return line
 }
 
@@ -170,14 +195,20 @@ export const take = (ledger: Ledger, line: Line, run: Run.Run): void => {
   line.hash = entryHash(run.hashes[run.hashes.length - 1]!)
 }
 
-/** Notes a proved fork: from there on the feed is frozen. True when this is news. */
-export const noteFork = (ledger: Ledger, fork: Fork.Fork): boolean => {
-  const { at, feed } = fork
+/** Notes a proved fork of a data feed: from there on it is frozen. True when this is news. */
+export const noteFork = (ledger: Ledger, fork: Fork.Fork): boolean =>
+  freeze(ledger, fork.feed, { seq: fork.at - 1, hash: Fork.hashBefore(fork), proof: fork.bytes })
+
+const freeze = (
+  ledger: Ledger,
+  feed: Feed,
+  end: { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
+): boolean => {
   const known = ledger.forks.get(feed.id)
-  if (known !== undefined && known.seq < at) return false
-  ledger.forks.set(feed.id, { seq: at - 1, hash: Fork.hashBefore(fork), proof: fork.bytes })
-  if (ledger.authority !== undefined) ledger.authority = Authority.fork(ledger.authority, feed.id, at)
-  if (feed.kind === "authority" || (ledger.lines.get(feed.id)?.judged ?? 0) > at) ledger.overturned = true
+  if (known !== undefined && known.seq <= end.seq) return false
+  ledger.forks.set(feed.id, end)
+  if (ledger.authority !== undefined) ledger.authority = Authority.fork(ledger.authority, feed.id, end.seq + 1)
+  if (feed.kind === "authority" || (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1) ledger.overturned = true
   return true
 }
 
@@ -229,7 +260,11 @@ export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
   for (const line of ledger.lines.values()) {
     const limit = limitOf(ledger, line.feed)
     if (line.taken === 0 || limit.seq < 0) continue
-    if (limit.seq >= line.taken - 1) heads.set(line.feed.id, { seq: line.taken - 1, mark: Frontier.mark(line.hash) })
+    if (ledger.branches.has(line.feed.id)) {
+      for (const { from, hash, id, to } of Branches.partsOf(line))
+        heads.set(id, { seq: to - from, mark: Frontier.mark(hash) })
+    } else if (limit.seq >= line.taken - 1)
+      heads.set(line.feed.id, { seq: line.taken - 1, mark: Frontier.mark(line.hash) })
     else heads.set(line.feed.id, { seq: limit.seq, mark: Frontier.mark(hashAt(line, limit.seq) ?? limit.hash!) })
   }
   return heads
@@ -255,11 +290,21 @@ export const unseen = (
   const complete = kind === "data" && seq % completeSeenEvery === 0
   const positions: Array<Position> = []
   for (const other of ledger.lines.values()) {
-    if (other.feed.kind !== "authority" || other.judged === 0 || other.feed.id === line?.feed.id) continue
+    // of a feed with several histories one is named: what stands on the others stands, seen or not
+    if (other.feed.kind !== "authority" || other.branch !== undefined || other.judged === 0 || other.id === line?.id)
+      continue
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
     if (other.judged - 1 > known) positions.push({ feed: other.feed.id, seq: other.judged - 1, hash: other.judgedHash })
   }
-  return positions.sort((a, b) => (a.feed < b.feed ? -1 : 1))
+  return (positions.length <= seenPositionsMax ? positions : grounded(ledger, positions)).sort((a, b) =>
+    a.feed < b.feed ? -1 : 1
+  )
+}
+
+/** More than an entry may name: somebody floods the space with feeds that give nobody anything. The others are named. */
+const grounded = (ledger: Ledger, positions: Array<Position>): Array<Position> => {
+  const grounds = Authority.grounds(ledger.authority!)
+  return positions.filter(({ feed }) => grounds.has(feed)).slice(0, seenPositionsMax)
 }
 
 /** Whether an entry that counts carries this request already. */

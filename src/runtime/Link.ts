@@ -19,6 +19,7 @@ import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Session from "../sync/Session.ts"
+import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
@@ -109,7 +110,7 @@ export const run = Effect.fnUntraced(function* (
     if (Guard.mayRead(ledger, connection.peer, host.now()))
       return { space, mayRead: true, feeds: replica.feeds(), forks: replica.forks(), upTo }
     const told = Revocation.toldTo(ledger, connection.peer)
-    if (told !== undefined) return { space, mayRead: true, isDismissal: true, feeds: told }
+    if (told !== undefined) return { space, mayRead: true, isDismissal: true, feeds: told.feeds }
     return { space, mayRead: false, feeds: replica.feeds(), upTo }
   }
   const greet = (): Session.Step => {
@@ -131,7 +132,9 @@ export const run = Effect.fnUntraced(function* (
       for (const line of ledger.lines.values())
         if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
       return Session.isCaughtUp(session, space, (feed, seq) => {
-        const line = ledger.lines.get(feed)
+        const end = Branches.endNamed(ledger, feed)
+        if (end !== undefined) return seq <= end
+        const line = ledger.parted.get(feed) ?? ledger.lines.get(feed)
         return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq
       })
     },

@@ -3,14 +3,15 @@
  *
  * What continues is staged and stored in few commits, since one durable write is what costs. Staging ends where the
  * books have to move first: before a feed that is new here, and before each run of authority, which decides about what
- * follows. A run that contradicts what the store has is held against it: two histories of one feed are a proof, which is
- * kept before anyone is told.
+ * follows. A run of data that contradicts what the store has is held against it: two histories of one feed are a proof,
+ * which is kept before anyone is told. Of authority feeds every history is kept (runtime/Branches.ts).
  *
  * A feed of this device that comes from a peer is one this device has lost: it is stored and never continued.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { FeedId } from "../identity/Id.ts"
+import type * as Branch from "../journal/Branch.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
@@ -28,22 +29,24 @@ export const receiveAll = Effect.fnUntraced(function* (desk: Desk.Desk, deliveri
   const outcomes: Array<Intake.Outcome> = new Array(deliveries.length)
   for (const [delivery, outcome] of settled) outcomes[delivery] = outcome
   const proofs: Array<Uint8Array> = []
-  const staged = new Map<FeedId, Array<Run.Run>>()
-  const stagedFeeds = new Map<FeedId, Feed.Feed>()
+  const staged = new Map<FeedId, Staged>()
 
   const flush = Effect.fnUntraced(function* () {
     if (staged.size === 0) return
-    const runs = [...staged.values()].flat()
-    const isOwn = [...stagedFeeds.values()].some((feed) => feed.device === desk.keys.device)
+    const stretches = [...staged.values()]
+    const isOwn = stretches.some(({ feed }) => feed.device === desk.keys.device)
     yield* Desk.commit(desk, {
-      feeds: [...stagedFeeds.values()].map((feed) => ({ feed: feed.id, header: feed.bytes })),
-      runs: runs.map(Intake.stored),
+      feeds: stretches.map(({ branch, feed }) =>
+        branch === undefined ? { feed: feed.id, header: feed.bytes } : { feed: branch.id, header: branch.bytes }
+      ),
+      runs: stretches.flatMap(({ branch, runs }) => runs.map((run) => Intake.stored(run, branch))),
       locals: isOwn ? [abandonedLocal(desk.abandoned)] : []
     })
-    for (const run of runs)
-      Ledger.take(desk.folded.ledger, Ledger.lineOf(desk.folded.ledger, stagedFeeds.get(run.feed)!), run)
+    for (const { branch, feed, runs } of stretches) {
+      const line = Ledger.lineOf(desk.folded.ledger, feed, branch)
+      for (const run of runs) Ledger.take(desk.folded.ledger, line, run)
+    }
     staged.clear()
-    stagedFeeds.clear()
     yield* Desk.settle(desk, true)
   })
 
@@ -56,18 +59,13 @@ export const receiveAll = Effect.fnUntraced(function* (desk: Desk.Desk, deliveri
     const isNew = pendingOfFeed === undefined && !desk.folded.ledger.lines.has(one.run.feed)
     if (isNew || one.feed.kind === "authority") yield* flush()
     const ahead = staged.get(one.run.feed)
-    const end = ahead === undefined ? undefined : ahead[ahead.length - 1]
-    const fit = Intake.fit(desk.folded.ledger, one.feed, one.run, end)
+    const fit = Intake.fit(desk.folded.ledger, one.feed, one.run, ahead?.runs.at(-1))
     if (fit._tag === "Continues") {
-      stagedFeeds.set(one.feed.id, one.feed)
-      staged.set(one.feed.id, [...(ahead ?? []), fit.run])
+      const { branch, end, run } = fit
+      if (ahead === undefined) staged.set(branch?.id ?? one.feed.id, { feed: one.feed, branch, runs: [run] })
+      else ahead.runs.push(run)
       if (one.feed.device === desk.keys.device) desk.abandoned.add(one.feed.id)
-      tellAll({
-        _tag: "Stored",
-        feed: one.feed.id,
-        seq: Run.lastSeq(fit.run),
-        mark: Run.lastHash(fit.run).slice(0, 32)
-      })
+      tellAll({ _tag: "Stored", ...end })
     } else if (fit._tag === "Contradicts") {
       yield* flush()
       const outcome = yield* compare(desk, one.feed, one.run)
@@ -80,10 +78,25 @@ export const receiveAll = Effect.fnUntraced(function* (desk: Desk.Desk, deliveri
   return outcomes
 })
 
+/** Runs about to be stored that follow each other. */
+interface Staged {
+  readonly feed: Feed.Feed
+  readonly branch: Branch.Branch | undefined
+  readonly runs: Array<Run.Run>
+}
+
 /** Takes a proof that a feed has two histories. False: it proves nothing, or nothing new. */
 export const proveOne = Effect.fnUntraced(function* (desk: Desk.Desk, proof: Uint8Array) {
   const fork = Fork.decode(proof)
   if (Result.isFailure(fork) || fork.success.feed.space !== desk.space) return false
+  if (fork.success.feed.kind === "authority") {
+    const header = fork.success.feed.bytes
+    const outcomes = yield* receiveAll(
+      desk,
+      fork.success.branches.map((run, source) => ({ header, run: run.bytes, source }))
+    )
+    return outcomes.some(({ _tag }) => _tag === "Stored")
+  }
   const known = desk.folded.ledger.forks.get(fork.success.feed.id)
   if (known !== undefined && known.seq < fork.success.at) return false
   if (

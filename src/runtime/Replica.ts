@@ -28,10 +28,12 @@ import type { SecretStore, SecretStoreError } from "../effects/SecretStore.ts"
 import type { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
-import type * as Frontier from "../journal/Frontier.ts"
+import type * as Feed from "../journal/Feed.ts"
+import * as Frontier from "../journal/Frontier.ts"
 import type { ForkKnown, Local, Loaded } from "../sync/Share.ts"
 import type { Delivery } from "./Arrivals.ts"
 import * as Authoring from "./Authoring.ts"
+import * as Branches from "./Branches.ts"
 import * as Desk from "./Desk.ts"
 import type { Damage } from "./Fold.ts"
 import type * as Intake from "./Intake.ts"
@@ -216,20 +218,33 @@ export const open = Effect.fn("Replica.open")(function* (
     refresh: ask<void, JournalStoreError>((done) => ({ _tag: "Refresh", done })),
     isLagging: () => desk.isStale,
     load: Effect.fnUntraced(function* (feed: FeedId, from: number, bytesMax: number) {
-      const header = desk.folded.ledger.lines.get(feed)?.feed.bytes
-      const limit = desk.folded.ledger.lines.has(feed)
-        ? Ledger.limitOf(desk.folded.ledger, desk.folded.ledger.lines.get(feed)!.feed).seq
-        : -1
-      const runs = yield* desk.store.read(space, feed, from, bytesMax)
+      const part = Branches.partNamed(desk.folded.ledger, feed)
+      if (part === undefined) return []
+      const end = Math.min(part.to, Ledger.limitOf(desk.folded.ledger, part.line.feed).seq)
+      // counted from where the part begins, in the store from where its line does
+      const skip = part.from - Branches.startOf(part.line)
+      const runs = yield* desk.store.read(space, part.line.id, skip + from, bytesMax)
       return runs
-        .filter((run) => run.first <= limit)
-        .map((run) => ({ first: run.first, last: run.last, mark: run.hash.slice(0, 32), header, bytes: run.bytes }))
+        .filter(({ first }) => first - skip <= end - part.from)
+        .map(({ bytes, first, hash, last }) => ({
+          first: first - skip,
+          last: last - skip,
+          mark: Frontier.mark(hash),
+          header: part.header,
+          bytes
+        }))
     }),
     feeds: () => {
       const heads: Frontier.Frontier = Ledger.frontier(desk.folded.ledger)
-      return new Map([...heads].map(([id, head]) => [id, { kind: desk.folded.ledger.lines.get(id)!.feed.kind, head }]))
+      const kindOf = (id: FeedId): Feed.FeedKind => desk.folded.ledger.lines.get(id)?.feed.kind ?? "authority"
+      return new Map([...heads].map(([id, head]) => [id, { kind: kindOf(id), head }]))
     },
-    forks: () => new Map([...desk.folded.ledger.forks].map(([feed, { proof, seq }]) => [feed, { at: seq + 1, proof }])),
+    forks: () => {
+      const proved = new Map<FeedId, { readonly at: number; readonly proof: Uint8Array }>()
+      for (const [feed, { proof, seq }] of desk.folded.ledger.forks)
+        if (proof !== undefined) proved.set(feed, { at: seq + 1, proof })
+      return proved
+    },
     compare: (frontier) => {
       for (const [feed, head] of frontier) {
         if (!isOvertaken(desk, feed, head)) continue
@@ -248,5 +263,7 @@ export const open = Effect.fn("Replica.open")(function* (
 const isOvertaken = ({ abandoned, begun, folded, keys }: Desk.Desk, feed: FeedId, head: Frontier.Head): boolean => {
   const line = folded.ledger.lines.get(feed)
   if (line === undefined || line.feed.device !== keys.device || abandoned.has(feed) || begun.has(feed)) return false
+  // a feed with two histories is not continued anyway
+  if (folded.ledger.forks.has(line.feed.id)) return false
   return head.seq > line.taken - 1 || (head.seq === line.taken - 1 && head.mark !== line.hash.slice(0, 32))
 }

@@ -21,6 +21,7 @@ import type { Local } from "../sync/Share.ts"
 import * as Authority from "../trust/Authority.ts"
 import { capability } from "../trust/Capability.ts"
 import { revokeType } from "../trust/Fact.ts"
+import * as Branches from "./Branches.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** This device was put out of the space: what it writes would count nowhere, so nothing was written. */
@@ -58,21 +59,50 @@ export const of = ({ authority }: Ledger, device: DeviceId): DeviceRevoked | und
   })
 }
 
-/**
- * The authority feeds of which a peer that was put out may be told, and how far: undefined for members, for strangers, and
- * for who could not read the space when it was put out.
- */
-export const toldTo = ({ authority }: Ledger, peer: DeviceId): ReadonlyMap<FeedId, Required<Local>> | undefined => {
-  if (authority === undefined) return undefined
-  const dismissal = Authority.dismissal(authority, peer)
-  if (dismissal === undefined) return undefined
-  const { feeds, restriction } = dismissal
-  const view = Authority.present(authority)
-  if (Authority.holds(authority, view, peer, spaceRead, restriction.node.time) === undefined) return undefined
-  const told = new Map<FeedId, Required<Local>>()
-  for (const [feed, { hash, seq, written }] of feeds)
-    told.set(feed, { kind: "authority", head: { seq, mark: Frontier.mark(hash) }, last: written })
-  return told
+/** What a peer that was put out may be told. */
+export interface Told extends Authority.Dismissal {
+  /** By the names that feeds of authority and their branches have among peers, and how far. */
+  readonly feeds: ReadonlyMap<FeedId, Required<Local>>
+}
+
+/** Undefined for members, for strangers, and for who could not read the space when it was put out. */
+export const toldTo = (ledger: Ledger, peer: DeviceId): Told | undefined => {
+  const { authority } = ledger
+  const dismissal = authority === undefined ? undefined : Authority.dismissal(authority, peer)
+  if (authority === undefined || dismissal === undefined) return undefined
+  const { time } = dismissal.restriction.node
+  if (Authority.holds(authority, Authority.present(authority), peer, spaceRead, time) === undefined) return undefined
+  const feeds = new Map<FeedId, Required<Local>>()
+  for (const [feed, ends] of dismissal.heads) {
+    for (const part of Branches.linesOf(ledger, feed).flatMap(Branches.partsOf)) {
+      const local = within(authority, part, ends, time)
+      if (local !== undefined) feeds.set(part.id, local)
+    }
+  }
+  return { ...dismissal, feeds }
+}
+
+/** How far a part of a feed leads to one of these entries, and how far it was written by then. */
+const within = (
+  authority: Authority.Authority,
+  { from, hash, line, to }: Branches.Part,
+  ends: ReadonlyArray<Authority.Node>,
+  time: number
+): Required<Local> | undefined => {
+  const judged = Math.min(to, line.judged - 1)
+  const at = (seq: number): Authority.Node | undefined =>
+    Authority.backTo(authority, judged === to ? hash : line.judgedHash, seq)
+  let last: Authority.Node | undefined
+  for (const end of ends) {
+    const node = end.seq < from || judged < from ? undefined : at(Math.min(end.seq, judged))
+    const isOnTheWay = node !== undefined && Authority.backTo(authority, end.hash, node.seq) === node
+    if (isOnTheWay && (last === undefined || last.seq < node.seq)) last = node
+  }
+  if (last === undefined) return undefined
+  let written = last.seq
+  while (written < judged && at(written + 1)!.time <= time) written++
+  const head = { seq: last.seq - from, mark: Frontier.mark(last.hash) }
+  return { kind: "authority", head, last: written - from }
 }
 
 /** Whether a run ends with a revocation: then its signature is kept, so that it can be told without what comes later. */

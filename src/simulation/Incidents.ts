@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
+import * as Branches from "../runtime/Branches.ts"
 import { JoinIncomplete } from "../runtime/Joining.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
 import type { Replica } from "../runtime/Replica.ts"
@@ -40,22 +41,25 @@ export const revocation = (by: DeviceId, who: DeviceId): Write<void, NothingToDo
     if (ledger.authority === undefined || admission === undefined)
       return Result.fail(new NothingToDo({ what: "it is not known here" }))
     if (isRevokedBy(ledger.authority, by, who)) return Result.fail(new NothingToDo({ what: "it is revoked already" }))
-    const fact: Fact.Revoke = {
-      _tag: "Revoke",
-      device: who,
-      admission: admission.hash,
-      cut: judgedOf(ledger, who),
-      reason: "simulated"
-    }
+    const fact: Fact.Revoke = { _tag: "Revoke", ...endOf(ledger, who), reason: "simulated" }
     return Result.succeed({ definition: undefined, facts: [Fact.encode(fact)], answer: undefined })
   }
 })
 
+/** What a revocation of a member names: its admission, and all of its entries that are here as what stays. */
+export const endOf = (ledger: Ledger.Ledger, device: DeviceId): Pick<Fact.Revoke, "device" | "admission" | "cut"> => ({
+  device,
+  admission: Authority.admissionOf(ledger.authority!, device)!.hash,
+  cut: judgedOf(ledger, device)
+})
+
 /** The last judged position of each feed of a device. */
 const judgedOf = (ledger: Ledger.Ledger, device: DeviceId): ReadonlyArray<Feed.Position> =>
-  [...ledger.lines.values()].flatMap(({ feed, judged, judgedHash }) =>
-    feed.device === device && judged > 0 ? [{ feed: feed.id, seq: judged - 1, hash: judgedHash }] : []
-  )
+  [...ledger.lines.values()].flatMap((line) => {
+    if (line.feed.device !== device || line.branch !== undefined || line.judged === 0) return []
+    if (line.splits.length > 0) return [{ feed: line.id, ...Branches.sharedEnd(line) }].filter(({ seq }) => seq >= 0)
+    return [{ feed: line.id, seq: line.judged - 1, hash: line.judgedHash }]
+  })
 
 /** Joins by a code of another device, as a person does who reads it out over the telephone. */
 export const join = (

@@ -1,20 +1,18 @@
 /**
  * Mallory: a member with an honest key that says whatever helps, to each of the others something else.
  *
- * It holds the rights of a writer and no more. Its lies, all well signed:
+ * It holds the rights of a writer, and in some stories may revoke. Its lies, all well signed:
  *
  *   two histories    one data feed with two branches, shown to different members
+ *   two verdicts     one authority feed with two branches, each of which revokes somebody else: true where it may revoke
  *   a grant          to itself, of everything, and a setting written on the strength of it
  *   a friend         admits a stranger, who writes
  *   a revocation     of the founder, without the right to revoke
  *   the future       an entry minutes ahead
  *   noise            frames that are no messages, runs that end in mid-air
  *
- * It does not show two histories of its authority feed: what a revocation on one of the branches means to who has the
- * other is not settled between replicas.
- *
- * What must hold: nobody counts more of it than the entry that both histories share, nobody gains or loses a right, and
- * those who were told different things agree in the end.
+ * What must hold: nobody counts more of its data than the entry that both histories share, nobody gains a right, nobody
+ * loses one but whom it may revoke, and those who were told different things agree in the end.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -40,6 +38,8 @@ export interface Knowledge {
   readonly time: number
   readonly founder: DeviceId
   readonly founding: EntryHash
+  /** Others, and what a revocation of each has to name to leave alone what they have said. */
+  readonly victims: ReadonlyArray<Pick<Fact.Revoke, "device" | "admission" | "cut">>
 }
 
 export interface Self {
@@ -119,8 +119,16 @@ const invent = Effect.fnUntraced(function* (
     yield* say(author, header, branch("one"), knowledge.time),
     yield* say(author, header, branch("other"), knowledge.time)
   ]
-  const authority = headerOf(author, "authority")
+  const verdicts = headerOf(author, "authority")
   const right = { capability: all, depth: 3, from: undefined, until: undefined }
+  const nothing = bodyOf([Fact.encode({ _tag: "Grant", device: stranger.device, rights: [right] })], knowledge.seen)
+  const verdict = (index: number) => {
+    const victim = knowledge.victims[index % knowledge.victims.length]
+    const revocation = victim === undefined ? [] : [Fact.encode({ ...victim, _tag: "Revoke", reason: "a verdict" })]
+    return say(author, verdicts, [nothing, ...revocation.map((one) => bodyOf([one], []))], knowledge.time)
+  }
+  const verdictsTold = [yield* verdict(0), yield* verdict(1)]
+  const authority = headerOf(author, "authority")
   const facts: ReadonlyArray<Fact.AuthorityFact> = [
     { _tag: "Grant", device: keys.device, rights: [right] },
     { _tag: "Admit", device: stranger.device, box: stranger.box, name: "Eve" },
@@ -138,8 +146,8 @@ const invent = Effect.fnUntraced(function* (
   const future = yield* say(author, headerOf(author, "data"), [tagging("future", knowledge.seen)], later + ahead)
   const both = [claims.lie, takeover.lie, intrusion.lie, future.lie]
   return [
-    [branches[0]!.lie, ...both],
-    [branches[1]!.lie, ...both]
+    [branches[0]!.lie, verdictsTold[0]!.lie, ...both],
+    [branches[1]!.lie, verdictsTold[1]!.lie, ...both]
   ]
 })
 

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
 import { entryHash, type EntryHash, type SpaceId } from "../identity/Id.ts"
 import * as Entry from "../journal/Entry.ts"
+import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Run from "../journal/Run.ts"
@@ -37,9 +38,9 @@ export const read = Effect.fnUntraced(function* (
   const authority: Array<AuthorityEntry> = []
   const data: Array<DataEntry> = []
   for (const stored of yield* store.feeds(space)) {
-    const feed = Result.getOrThrow(Feed.decode(stored.header))
-    let previousHash = entryHash(Feed.origin(feed))
-    for (const { bytes } of yield* store.read(space, feed.id, 0, Number.MAX_SAFE_INTEGER)) {
+    const { branch, feed } = Result.getOrThrow(Branch.decodeNamed(stored.header))
+    let previousHash = branch?.previous ?? entryHash(Feed.origin(feed))
+    for (const { bytes } of yield* store.read(space, stored.feed, 0, Number.MAX_SAFE_INTEGER)) {
       const run = Result.getOrThrow(Run.decode(bytes))
       for (const [index, hash] of run.hashes.entries()) {
         const at = { feed, seq: run.first + index, time: run.times[index]!, hash: entryHash(hash) }

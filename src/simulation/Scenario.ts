@@ -231,7 +231,10 @@ const knowledgeOf = (stage: Stage, agent: Devices.Device["agent"]): Effect.Effec
       seen: Ledger.unseen(ledger, undefined, "data", 0),
       time: ledger.latest + 1,
       founder,
-      founding: Authority.admissionOf(ledger.authority!, founder)!.hash
+      founding: Authority.admissionOf(ledger.authority!, founder)!.hash,
+      victims: Authority.members(ledger.authority!).flatMap(({ device }) =>
+        device === agent.device ? [] : [Incidents.endOf(ledger, device)]
+      )
     }
   })
 

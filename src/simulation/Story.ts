@@ -44,6 +44,7 @@ const right = (text: string, depth: number): Right => ({
 
 const owner = [right("*", 3)]
 const writer = [right("note:write", 0), right("space:read", 0)]
+const revoker = [...writer, right("device:revoke", 0)]
 const administrator = ["note:write", "space:read", "setting:write", "device:revoke", "device:admit"].map((text) =>
   right(text, 1)
 )
@@ -63,7 +64,7 @@ export const draw = (seed: number, safetyMillis: number): Story => {
     person("Alice", undefined, owner),
     person("Bob", "Alice", chance.happens(0.7) ? owner : administrator),
     person("Carol", chance.happens(0.5) ? "Alice" : "Bob", chance.pick([owner, administrator, writer])),
-    ...(has("Mallory") ? [person("Mallory", "Alice", writer)] : []),
+    ...(has("Mallory") ? [person("Mallory", "Alice", chance.happens(0.5) ? writer : revoker)] : []),
     ...(has("LateJoin") ? [person("Dave", undefined, chance.pick([owner, writer]))] : [])
   ]
   const at = (): number => chance.between(0, Math.floor(safetyMillis * 0.9))

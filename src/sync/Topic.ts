@@ -167,7 +167,7 @@ export const offeredByPeer = (topic: Topic): Next =>
 
 /** The share changed: new entries, a right gained or lost, another bound. */
 export const update = (topic: Topic, share: Share): Next => {
-  const isNewlyReadable = share.mayRead && !topic.share.mayRead
+  const isNewlyReadable = share.mayRead && (!topic.share.mayRead || isWhole(share, topic.share))
   const isBoundMoved = share.upTo !== topic.share.upTo
   // What was told before the right was lost may have been dropped at the door: it is told again.
   let next: Topic = { ...topic, share, told: isNewlyReadable ? undefined : topic.told }
@@ -187,6 +187,9 @@ export const update = (topic: Topic, share: Share): Next => {
   follow(pump(next))
   return { topic: next, asks }
 }
+
+/** Whether a peer that was put out is a member again. */
+const isWhole = (share: Share, before: Share): boolean => before.isDismissal === true && share.isDismissal !== true
 
 /** Says what we have more than the peer was told; the first time as a digest if that may do, else even if it is nothing. */
 export const tellHave = (topic: Topic, always = false): Next => {

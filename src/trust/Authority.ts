@@ -27,7 +27,7 @@
  * brute-force oracle agrees). It verifies no signatures, reads no clock, and can't tell whether a cut takes back data:
  * what an author had seen of data feeds stands nowhere.
  */
-import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
+import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
 import type { Genesis } from "../journal/Genesis.ts"
 import * as Book from "./Book.ts"
@@ -119,6 +119,12 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: undefined })
 }
 
+/** The entry at a position on the history that ends in `head`, which is known here. */
+export const backTo = (authority: Authority, head: EntryHash, seq: number): Node | undefined => {
+  const node = authority.nodes.get(head)
+  return node === undefined || node.seq < seq ? undefined : Book.backTo(node, seq)
+}
+
 /** The view of who has seen nothing yet. */
 export const emptyView = (authority: Authority): View => Book.intern(authority.memo.book, new Map())
 
@@ -191,33 +197,16 @@ export const isRevoked = (authority: Authority, device: DeviceId): boolean => ag
 export const dismissal = (authority: Authority, device: DeviceId): Dismissal | undefined => {
   const [restriction] = [...against(authority, device)].sort(Book.byTime)
   if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
-  const { book, count } = authority.memo
   const heads = new Map(restriction.node.view.heads)
   Book.join(heads, restriction.node)
-  const feeds = new Map<FeedId, DismissalEnd>()
-  for (const [feed, branches] of heads) {
-    const chain = book.chains.get(feed)!
-    const head = branches.find((one) => chain[one.seq] === one) ?? branches[0]!
-    let written = head.seq
-    while (isBefore(chain[written + 1], restriction.node, count)) written++
-    feeds.set(feed, { seq: head.seq, hash: head.hash, written })
-  }
-  return { restriction, feeds }
+  return { restriction, heads }
 }
 
-/** A restriction with its past, as positions of authority feeds. */
+/** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */
 export interface Dismissal {
   readonly restriction: Restriction
-  readonly feeds: ReadonlyMap<FeedId, DismissalEnd>
+  readonly heads: Book.Heads
 }
-
-/** The last entry of a feed that lies in that past, and the last one that is no later than the restriction itself. */
-export interface DismissalEnd extends Omit<Position, "feed"> {
-  readonly written: number
-}
-
-const isBefore = (node: Node | undefined, restriction: Node, count: number): boolean =>
-  node !== undefined && node.number < count && node.time <= restriction.time
 
 /** Whether some entry here, valid or not, admits the device: then its authority feeds matter:
  * a restriction behind another device's cut may still stand. */
@@ -284,6 +273,21 @@ export const definitions = (authority: Authority): ReadonlyArray<Definition> => 
     )
     .sort((a, b) => Book.byTime(a, b) || (a.fact.id < b.fact.id ? -1 : 1))
     .map(({ fact }) => fact)
+}
+
+/** The feeds that anything rests on now: valid admissions, grants and definitions, and what restricts. */
+export const grounds = (authority: Authority): ReadonlySet<FeedId> => {
+  const { book } = authority.memo
+  const view = present(authority)
+  const judge = finalJudge(authority)
+  const nodes: Array<Node | undefined> = [...book.founding, ...judge.restrictions.map(({ node }) => node)]
+  for (const device of book.admissions.keys()) nodes.push(Judge.admissionOf(judge, view, device)?.node)
+  for (const device of book.grants.keys())
+    for (const { through } of rights(authority, view, device))
+      nodes.push(...through.map((hash) => authority.nodes.get(hash)))
+  for (const stated of book.definitions.values())
+    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, defineCapability)).map(({ node }) => node))
+  return new Set(nodes.flatMap((node) => (node === undefined ? [] : [node.feed.id])))
 }
 
 const fromMemo = (genesis: Genesis, forks: Authority["forks"], memo: Memo): Authority => ({

@@ -151,13 +151,16 @@ export const inView = (view: View, node: Node): boolean => {
 }
 
 /** Whether an entry is `head` or before it on the same chain. */
-export const isBehind = (head: Node, node: Node): boolean => {
+export const isBehind = (head: Node, node: Node): boolean => backTo(head, node.seq) === node
+
+/** The entry at a position on the chain that ends in `head`; `head` where that lies before the position. */
+export const backTo = (head: Node, seq: number): Node => {
   let at = head
-  while (at.seq > node.seq) {
+  while (at.seq > seq) {
     // every entry but the first has both
-    at = at.jump!.seq >= node.seq ? at.jump! : at.previous!
+    at = at.jump!.seq >= seq ? at.jump! : at.previous!
   }
-  return at === node
+  return at
 }
 
 /** A canonical order: that of time, and of hashes between equals. */

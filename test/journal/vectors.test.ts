@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import * as Schema from "effect/Schema"
 import { DeviceId, entryHash, EntryHash, FeedId, SpaceId, toBytes } from "../../src/identity/Id.ts"
+import * as Branch from "../../src/journal/Branch.ts"
 import * as Entry from "../../src/journal/Entry.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
@@ -53,7 +54,15 @@ const Vectors = Schema.Struct({
     })
   ),
   frontier: Schema.Struct({ heads: Schema.Array(Schema.Tuple([FeedId, Schema.Number, Schema.String])), digest: Hex }),
-  fork: Schema.Struct({ bytes: Hex, at: Schema.Number, hashBefore: EntryHash, feed: FeedId })
+  fork: Schema.Struct({ bytes: Hex, at: Schema.Number, hashBefore: EntryHash, feed: FeedId }),
+  branch: Schema.Struct({
+    bytes: Hex,
+    id: FeedId,
+    of: FeedId,
+    at: Schema.Number,
+    previous: EntryHash,
+    first: EntryHash
+  })
 })
 
 const vectors = Schema.decodeUnknownSync(Schema.fromJsonString(Vectors))(
@@ -131,5 +140,13 @@ describe("the frozen formats", () => {
     const [left, right] = fork.branches
     assert.strictEqual(hexOf(Fork.between(fork.feed, right, left)?.bytes ?? new Uint8Array(0)), vectors.fork.bytes)
     assert.strictEqual(entryHash(toBytes(left.previous)), fork.branches[1].previous)
+  })
+
+  it("the header of a branch", () => {
+    const { at, bytes, first, id, of, previous } = vectors.branch
+    const { branch, feed } = accepted(Branch.decodeNamed(fromHex(bytes)))
+    assert.strictEqual(feed.id, of)
+    assert.deepStrictEqual(branch, { id, bytes: fromHex(bytes), of: feed, at, previous, first })
+    assert.strictEqual(hexOf(Branch.make(feed, at, previous, first).bytes), bytes)
   })
 })

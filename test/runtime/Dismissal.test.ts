@@ -502,7 +502,7 @@ describe("what a device that was put out is sent", () => {
             yield* replica.receive([runOf(authority, 0, 2)])
             yield* replica.receive([runOf(carols), runOf(authority, 3)])
             const told = [bob, carol, dave, mallory, alice].map(
-              ({ device }) => Revocation.toldTo(replica.ledger(), device)?.size
+              ({ device }) => Revocation.toldTo(replica.ledger(), device)?.feeds.size
             )
             assert.deepStrictEqual(told, [undefined, 2, undefined, undefined, undefined])
           })

@@ -1,7 +1,7 @@
 /**
  * Random histories of a space, as several devices might have written them, honest and not: admissions, grants,
- * definitions, data valid and invalid, revocations with cuts, root's too, closings, forks, repeated idempotency keys,
- * times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
+ * definitions, data valid and invalid, revocations with cuts, root's too, closings, forks of data and of authority (also
+ * forks of forks), repeated idempotency keys, times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
  */
 import * as Result from "effect/Result"
 import type { Keys } from "../../src/effects/Keys.ts"
@@ -90,6 +90,8 @@ export const history = (seed: number, steps: number): History => {
     named: new Map()
   }
   const forks: Array<Fixtures.Script> = []
+  /** Further histories of authority feeds, with who wrote them. */
+  const branches: Array<Person> = []
   const admissions = new Map<string, Array<Position>>([
     [Fixtures.alice.device, [Fixtures.head(authority, 0)]],
     [Fixtures.bob.device, [Fixtures.head(authority, 1)]]
@@ -101,8 +103,8 @@ export const history = (seed: number, steps: number): History => {
   remember(authority)
 
   const look = (who: Person): void => {
-    for (const other of [...people, root]) {
-      if (other === who || other.authority.entries.length === 0 || roll(3) === 0) continue
+    for (const other of [...people, ...branches, root]) {
+      if (other.keys === who.keys || other.authority.entries.length === 0 || roll(3) === 0) continue
       const known = who.seen.get(other.authority.feed.id)?.seq ?? -1
       const seq = roll(2) === 0 ? other.authority.entries.length - 1 : roll(other.authority.entries.length)
       if (seq > known) who.seen.set(other.authority.feed.id, Fixtures.head(other.authority, seq))
@@ -239,8 +241,18 @@ export const history = (seed: number, steps: number): History => {
       who.named.set(other, new Map(who.named.get(old)))
       for (let i = 0; i < 1 + roll(3); i++) say(who, other, [Fixtures.add(10_000), Fixtures.set(pick(keyPool), "fork")])
       forks.push(other)
+    } else if (kind === 6 && roll(2) === 0 && branches.length < 4) {
+      const old = pick([who, ...branches])
+      if (old.authority.entries.length === 0) continue
+      const other = Fixtures.branch(old.authority, roll(old.authority.entries.length + 1))
+      const liar: Person = { ...old, authority: other, seen: new Map(old.seen), named: new Map() }
+      liar.named.set(other, new Map(who.named.get(old.authority)))
+      for (let i = 0; i < 1 + roll(3); i++) govern(liar)
+      branches.push(liar)
     } else speak(who)
   }
-  const scripts = [root.authority, ...people.flatMap((person) => [person.authority, ...person.data]), ...forks]
+  const authorities = branches.map(({ authority }) => authority)
+  const honest = people.flatMap((person) => [person.authority, ...person.data])
+  const scripts = [root.authority, ...honest, ...authorities, ...forks]
   return { space, scripts: scripts.filter((script) => script.entries.length > 0) }
 }

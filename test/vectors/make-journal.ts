@@ -7,6 +7,7 @@
  */
 import * as Result from "effect/Result"
 import { definitionId, deviceId, entryHash, feedId, toBytes } from "../../src/identity/Id.ts"
+import * as Branch from "../../src/journal/Branch.ts"
 import * as Entry from "../../src/journal/Entry.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
@@ -90,6 +91,8 @@ const frontier: Frontier.Frontier = new Map(
   [...feeds].reverse().map((one, index) => [one.id, { seq: index * 2 ** 20, mark: Frontier.mark(hexOf(bytesOf(one.id))) }])
 )
 
+const branch = Branch.make(feeds[2]!, 2 ** 33, entryHash(bytesOf("shared")), entryHash(bytesOf("parted")))
+
 const vectors = {
   about: "Formats of src/journal, version 1. Made once by make-journal.ts; bytes are hexadecimal. The device is Alice.",
   device: hexOf(toBytes(alice.id)),
@@ -119,7 +122,15 @@ const vectors = {
     heads: [...frontier].map(([id, head]) => [id, head.seq, head.mark]),
     digest: hexOf(Frontier.digest(frontier))
   },
-  fork: { bytes: hexOf(fork.bytes), at: fork.at, hashBefore: Fork.hashBefore(fork), feed: fork.feed.id }
+  fork: { bytes: hexOf(fork.bytes), at: fork.at, hashBefore: Fork.hashBefore(fork), feed: fork.feed.id },
+  branch: {
+    bytes: hexOf(branch.bytes),
+    id: branch.id,
+    of: branch.of.id,
+    at: branch.at,
+    previous: branch.previous,
+    first: branch.first
+  }
 }
 
 Result.getOrThrow(Fork.decode(fork.bytes))
