@@ -12,23 +12,25 @@ import * as Revocation from "../runtime/Revocation.ts"
 const pollMillis = 15
 
 /**
- * Waits until both sides have what the other claims to have; none when the time is over. A device that was put out is
- * done when it has what it is told: what it gives is taken no more.
+ * Waits until both sides have what the other claims to have; none when the time is over. A device that learns that it was
+ * put out is done, and one that knows it already when it has what it is told: what it gives is taken no more.
  */
 export const level = (
   link: Link,
   replica: Replica,
   device: DeviceId,
   timeoutSeconds: number
-): Effect.Effect<Option.Option<void>> =>
-  Effect.suspend(() => {
-    const isDone = (): boolean => link.isServed(replica.space) || Revocation.of(replica.ledger(), device) !== undefined
-    return link.isCaughtUp(replica.space) && isDone() ? Effect.void : Effect.fail("not yet" as const)
-  }).pipe(
+): Effect.Effect<Option.Option<void>> => {
+  const isOut = (): boolean => Revocation.of(replica.ledger(), device) !== undefined
+  const wasOut = isOut()
+  const isDone = (): boolean =>
+    (isOut() && !wasOut) || (link.isCaughtUp(replica.space) && (isOut() || link.isServed(replica.space)))
+  return Effect.suspend(() => (isDone() ? Effect.void : Effect.fail("not yet" as const))).pipe(
     Effect.retry({ schedule: Schedule.spaced(pollMillis) }),
     Effect.ignore,
     Effect.timeoutOption(timeoutSeconds * 1000)
   )
+}
 
 /** Entries here, judged or not. */
 export const entriesOf = (replica: Replica): number => {

@@ -26,6 +26,7 @@ import {
   agentOn,
   alice,
   bob,
+  branch,
   bring,
   carol,
   during,
@@ -261,6 +262,75 @@ describe("a device that was put out", () => {
           yield* replica.write(written(bob.device, set("b", "1")))
         })
       )
+    })
+  )
+
+  it.live("is a member again while it is connected, when root undoes it then", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded([bob, carol].map((keys) => [keys, right("*", 1)] as const))
+      const honest = head(authority)
+      const hers = script(space, alice, "data")
+      say(hers, { facts: [set("a", "1")], seen: [honest] })
+      const carols = script(space, carol, "authority", { time: noon + 50 })
+      say(carols, { facts: [revoke(bob.device, head(authority, 1), [])], seen: [honest] })
+      const undoing = script(space, root, "authority", { time: noon + 100 })
+      say(undoing, { facts: [revoke(carol.device, head(authority, 2), [])], seen: [honest, head(carols)] })
+      const [one, his] = [installation(alice), installation(bob)]
+      yield* bring(one, space, runOf(authority), runOf(carols), runOf(hers))
+      yield* bring(his, space, runOf(authority))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const hub = MemoryNetwork.hub()
+          const alices = yield* deviceOf(one, space, hub, "alice")
+          const { agent, replica } = yield* deviceOf(his, space, hub, "bob")
+          const link = yield* agent.connect("alice", alice.device)
+          yield* until("Bob knows it", isOut(replica))
+          yield* quiet
+          assert.isUndefined(entriesOf(replica)["a"])
+          yield* alices.replica.receive([runOf(undoing)])
+          yield* until("Bob has the data", () => entriesOf(replica)["a"] === "1")
+          yield* replica.write(written(bob.device, set("b", "1")))
+          yield* until("Alice has his", () => entriesOf(alices.replica)["b"] === "1")
+          yield* until("they are level", () => link.isCaughtUp(space) && link.isServed(space))
+        })
+      )
+    })
+  )
+})
+
+describe("a device that was put out on one history of a feed that has two", () => {
+  it.live("is told that history, and nothing of the other", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded([bob, carol].map((keys) => [keys, right("*", 1)] as const))
+      const trunk = script(space, carol, "authority", { time: noon + 50 })
+      say(trunk, { facts: admit(dave, right("*")), seen: [head(authority)] })
+      const [one, other] = [branch(trunk, 1), branch(trunk, 1)]
+      say(one, { facts: [revoke(bob.device, head(authority, 1), [], "on one of two")], time: noon + 1_000 })
+      say(other, { facts: admit(mallory, right("*")), time: noon + 900 })
+      for (const order of [
+        [one, other],
+        [other, one]
+      ]) {
+        const [hers, his] = [installation(alice), installation(bob)]
+        yield* bring(hers, space, runOf(authority), runOf(trunk), ...order.map((of) => runOf(of, 1)))
+        yield* bring(his, space, runOf(authority))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const hub = MemoryNetwork.hub()
+            yield* agentOn(hers, hub, "alice")
+            const speaks = yield* speaker(hub, bob, "alice")
+            const tag = Message.tagOf(speaks.connection.channelKey, space)
+            yield* speaks.say({ _tag: "Hello", version: Message.version, spaces: [tag] })
+            yield* speaks.say(have(tag))
+            yield* quiet
+            assert.isTrue(isIn(speaks.frames, "on one of two"))
+            assert.isFalse(isIn(speaks.frames, mallory.device.slice(0, 6)))
+            const { agent, replica } = yield* deviceOf(his, space, hub, "bob")
+            yield* agent.connect("alice", alice.device)
+            yield* until("Bob knows it", isOut(replica))
+          })
+        )
+      }
     })
   )
 })
