@@ -11,6 +11,7 @@ import * as Clock from "../journal/Clock.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
 import type { Notice } from "../runtime/Desk.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import * as Frontier from "../journal/Frontier.ts"
 import * as Run from "../journal/Run.ts"
 import type * as Message from "../sync/Message.ts"
 import type * as Authority from "../trust/Authority.ts"
@@ -67,11 +68,11 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
       const ledger = agent.replica(space)?.ledger()
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
-      const { putOut, readers } = standingOf(ledger.authority, nowTime)
+      const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
       if (readers.has(to) || grownAtMillis.get(name) === world.now()) return
       const until = putOut.get(to)
       if (until === undefined) note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
-      else if (!isOfAuthority(ledger.authority, message, until))
+      else if (!isOfAuthority(timeOf, message, until))
         note("privacy", `${name} sends ${message._tag} to ${short(to)}, who was put out`)
       else dismissals += 1
     }
@@ -94,20 +95,21 @@ const isTelling = ({ _tag }: Message.Message): boolean =>
   _tag === "Run" || _tag === "Have" || _tag === "Digest" || _tag === "Fork" || _tag === "Want"
 
 /** Whether a message says nothing but entries of authority that were written by then. */
-const isOfAuthority = ({ memo, nodes }: Authority.Authority, message: Message.Message, until: number): boolean => {
+const isOfAuthority = (timeOf: Standing["timeOf"], message: Message.Message, until: number): boolean => {
+  const isBy = (mark: string): boolean => (timeOf.get(mark) ?? Infinity) <= until
   if (message._tag === "Run") {
     const run = Result.getOrThrow(Run.decode(message.run))
-    return run.hashes.every((hash) => (nodes.get(entryHash(hash))?.time ?? Infinity) <= until)
+    return run.hashes.every((hash) => isBy(Frontier.mark(entryHash(hash))))
   }
   if (message._tag !== "Have") return false
-  return [...message.frontier].every(
-    ([feed, { seq }]) => (memo.book.chains.get(feed)?.[seq]?.time ?? Infinity) <= until
-  )
+  return [...message.frontier.values()].every(({ mark }) => isBy(mark))
 }
 
 interface Standing {
   readonly readers: ReadonlySet<DeviceId>
   readonly putOut: ReadonlyMap<DeviceId, number>
+  /** When each entry of authority was written, by its mark. */
+  readonly timeOf: ReadonlyMap<string, number>
 }
 
 const standings = new WeakMap<Authority.Authority, Standing>()
@@ -118,7 +120,8 @@ const standingOf = (authority: Authority.Authority, time: number): Standing => {
   const { forks, genesis, memo } = authority
   const nodes = [...memo.book.nodes.values()].filter(({ number }) => number < memo.count)
   const oracle = Oracle.make(nodes, genesis, (feed) => forks.get(feed) ?? Infinity)
-  const found = { readers: oracle.readers(time), putOut: oracle.putOut() }
+  const timeOf = new Map(nodes.map((node) => [Frontier.mark(node.hash), node.time]))
+  const found = { readers: oracle.readers(time), putOut: oracle.putOut(), timeOf }
   standings.set(authority, found)
   return found
 }
