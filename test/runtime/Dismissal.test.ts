@@ -437,7 +437,11 @@ describe("what a device that was put out is sent", () => {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const hub = MemoryNetwork.hub()
-            yield* agentOn(hers, hub, "alice")
+            const { replica } = yield* deviceOf(hers, space, hub, "alice")
+            const { head: needed, last: written } = Revocation.toldTo(replica.ledger(), bob.device)!.feeds.get(
+              authority.feed.id
+            )!
+            assert.deepStrictEqual([needed.seq, written], [seen.seq, seen.seq + 1])
             const his = yield* speaker(hub, bob, "alice")
             const tag = Message.tagOf(his.connection.channelKey, space)
             yield* his.say({ _tag: "Hello", version: Message.version, spaces: [tag] })
@@ -454,10 +458,13 @@ describe("what a device that was put out is sent", () => {
 
   it("is held to that at the door, whatever a link would send", () => {
     const told = story()
+    // written before Bob was put out, by one that Alice had not heard of then
+    const aside = script(told.space, carol, "authority")
+    say(aside, { facts: admit(keysOf(6), right("*")) })
     const replay = during(
       installation(carol),
       Effect.flatMap(Open.open(told.space), (replica) =>
-        Effect.map(replica.receive(toAlice(told)), () => replica.ledger())
+        Effect.map(replica.receive([...toAlice(told), runOf(aside)]), () => replica.ledger())
       )
     )
     return Effect.runPromise(
@@ -488,6 +495,7 @@ describe("what a device that was put out is sent", () => {
           [run(authority, 0, putOut.seq), true],
           [run(authority, 0, putOut.seq + 1), false],
           [run(authority, putOut.seq + 1, putOut.seq + 1), false],
+          [run(aside, 0, 0), false],
           [run(hers, 0, 0), false],
           [run(bobs, 0, 0), false],
           [{ _tag: "Run", space: tag, header: undefined, run: new Uint8Array(9) }, false],

@@ -395,6 +395,20 @@ describe("a peer that was put out", () => {
     assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
   })
 
+  it("is told everything anew when it is a member again", () => {
+    const alice = alices()
+    const share = alice.share.bind(alice)
+    const [a, b] = [putOut(alice), new Machine("Bob")]
+    connect(a, b)
+    settle(a, b)
+    a.share = share
+    a.changed()
+    settle(a, b)
+    const last = a.sent.findLast((message) => message._tag === "Have")
+    assert.strictEqual(last?.frontier.size, 3)
+    assertEqual(a, b)
+  })
+
   it("is sent nothing of a run that reaches further", () => {
     // the second run of ada holds what it needs, and one entry more
     const [a, b] = [putOut(alices(), 1), new Machine("Bob")]
