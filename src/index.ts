@@ -27,9 +27,11 @@ export * as Schema from "effect/Schema"
 /** Running it: promises (`Aura`), or the same as effects. */
 export * as Aura from "./runtime/Aura.ts"
 export * as PairingCode from "./sync/PairingCode.ts"
-export { Agent, layer as layerAgent, PairingRefused, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
+export { Agent, layer as layerAgent, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
+export { JoinIncomplete, PairingRefused, type JoinOptions, type JoinStage } from "./runtime/Joining.ts"
 export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"
+export { DeviceRevoked } from "./runtime/Revocation.ts"
 
 /** Names of things. */
 export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"

@@ -5,7 +5,9 @@
  * holds lists (several problems of a configuration, damaged entries). `code` is the tag of the error behind it and is
  * the part that scripts may rely on. A problem never holds a secret. Usage problems end with code 2, others with 1.
  */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Revoked from "./Revoked.ts"
 
 export class Problem extends Schema.TaggedError<Problem>()("Problem", {
   code: Schema.String,
@@ -59,11 +61,22 @@ export const fromError = (error: unknown): Problem => {
     const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     return make("Defect", { what, do: "this is a mistake in Aura: report it with the lines above" })
   }
+  if (reason._tag === Revoked.code) return revoked(reason)
   return make(reason._tag, {
     what: reason.message ?? reason._tag,
     where: textOf(reason["where"] ?? reason["address"]),
     allowed: textOf(reason["allowed"]),
     do: waysOn[reason._tag]
+  })
+}
+
+/** This device was put out: by whom and when stands in the details, too. */
+const revoked = (error: Reason): Problem => {
+  const fields = Option.map(Schema.decodeUnknownOption(Revoked.Revoked)(error), Revoked.dataOf)
+  return make(Revoked.code, {
+    what: Option.match(fields, { onNone: () => error.message ?? error._tag, onSome: Revoked.sentence }),
+    details: Option.toArray(fields),
+    do: Revoked.waysOn
   })
 }
 

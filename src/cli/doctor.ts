@@ -30,10 +30,12 @@ import * as NodeVerifier from "../handlers/node/NodeVerifier.ts"
 import * as SqliteJournal from "../handlers/node/SqliteJournal.ts"
 import * as SystemTime from "../handlers/node/SystemTime.ts"
 import { short } from "../identity/Id.ts"
+import * as Revocation from "../runtime/Revocation.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Problem from "./Problem.ts"
+import * as Revoked from "./Revoked.ts"
 import * as RootSeed from "./RootSeed.ts"
 import * as Survey from "./Survey.ts"
 import { count, printable, time } from "./Text.ts"
@@ -172,6 +174,9 @@ const contents = Effect.fnUntraced(function* (office: Office) {
     const note = (amount: number, verdict: Finding["verdict"], what: string, way: string): void => {
       if (amount > 0) findings.push({ check, verdict, what: `${count(amount, "entry", "entries")} ${what}`, do: way })
     }
+    const putOut = Revocation.of(replica.ledger(), office.keys.device)
+    if (putOut !== undefined)
+      findings.push({ check, verdict: "bad", what: Revoked.sentence(putOut), do: Revoked.waysOn })
     note(survey.damaged, "bad", "can't be read back", '"aura journal verify" shows where and the way on')
     note(survey.waiting, "warning", "waiting for others to arrive", '"aura sync" fetches what they wait for')
     const until = survey.heldUntilMillis === undefined ? "" : ` until ${time(survey.heldUntilMillis)}`

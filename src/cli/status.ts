@@ -1,9 +1,11 @@
 /** `aura status`: this device, its space, who else is in it, and what is not applied, with the reason to look further. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Revocation from "../runtime/Revocation.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
+import * as Revoked from "./Revoked.ts"
 import * as RootSeed from "./RootSeed.ts"
 import * as Survey from "./Survey.ts"
 import { count, printable, table, time } from "./Text.ts"
@@ -14,10 +16,12 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
   const seed = yield* RootSeed.read(office)
   const spaces = agent.replicas().map((replica): Schema.Json => {
     const survey = Survey.of(replica)
+    const putOut = Revocation.of(replica.ledger(), agent.device)
     return {
       space: replica.space,
       app: replica.ledger().genesis?.app ?? null,
       ...survey,
+      thisDeviceRevoked: putOut === undefined ? null : Revoked.dataOf(putOut),
       heldUntilMillis: survey.heldUntilMillis ?? null,
       latestMillis: survey.latestMillis ?? null
     }
@@ -55,7 +59,8 @@ const Status = Schema.Struct({
       held: Schema.Finite,
       damaged: Schema.Finite,
       heldUntilMillis: Schema.NullOr(Schema.Finite),
-      latestMillis: Schema.NullOr(Schema.Finite)
+      latestMillis: Schema.NullOr(Schema.Finite),
+      thisDeviceRevoked: Schema.NullOr(Revoked.Revoked)
     })
   )
 })
@@ -73,6 +78,8 @@ export const render = (data: Data): string => {
       ["members", space.revoked === 0 ? `${space.members}` : `${space.members}, ${space.revoked} revoked`],
       ["entries", space.latestMillis === null ? "0" : `${space.entries}, the latest of ${time(space.latestMillis)}`]
     )
+    if (space.thisDeviceRevoked !== null)
+      lines.push(["revoked", `this device, ${Revoked.words(space.thisDeviceRevoked)}`], ["", Revoked.waysOn])
     const aside = [
       [space.quarantined, "quarantined"],
       [space.waiting, "waiting"],

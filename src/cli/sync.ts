@@ -1,7 +1,7 @@
 /**
  * `aura sync`: meets every known device once, gives and takes until neither lacks anything, and says how it went.
  *
- * It ends well when at least one device was met. `--watch` stays connected instead and tells whenever entries come in. When a
+ * It ends well when at least one device was met, and this one was not put out of the space. `--watch` stays connected instead and tells whenever entries come in. When a
  * server owns the directory, it does the meeting; it is connected to its peers anyway.
  */
 import * as Effect from "effect/Effect"
@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { DeviceId } from "../identity/Id.ts"
 import type { Agent } from "../runtime/Agent.ts"
+import * as Revocation from "../runtime/Revocation.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -17,6 +18,7 @@ import { entriesOf, level } from "./Meeting.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Problem from "./Problem.ts"
+import * as Revoked from "./Revoked.ts"
 import { count } from "./Text.ts"
 
 interface Target {
@@ -39,6 +41,8 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Erran
   const meetings = yield* Effect.forEach(targets, (target) => meet(agent, replica, target, errand.timeoutSeconds), {
     concurrency: 4
   })
+  const revoked = Revocation.of(replica.ledger(), agent.device)
+  if (revoked !== undefined) return yield* revoked
   const met = meetings.filter(({ ok }) => ok)
   const peers = meetings.map((meeting) => ({ ...meeting }))
   if (met.length > 0) return yield* voice.data({ space: replica.space, entries: entriesOf(replica), peers })
@@ -77,7 +81,7 @@ const meet = (
         what: link.failure.message
       }
     }
-    const done = yield* level(link.success, replica, timeoutSeconds)
+    const done = yield* level(link.success, replica, agent.device, timeoutSeconds)
     const ok = Option.isSome(done)
     return {
       device: link.success.connection.peer,
@@ -102,7 +106,10 @@ const watch = Effect.fnUntraced(function* (
   let told = -1
   for (;;) {
     const entries = entriesOf(replica)
-    if (entries !== told) yield* voice.data({ space: replica.space, entries, connections: agent.links().length })
+    const putOut = Revocation.of(replica.ledger(), agent.device)
+    const revoked = putOut === undefined ? null : Revoked.dataOf(putOut)
+    if (entries !== told)
+      yield* voice.data({ space: replica.space, entries, connections: agent.links().length, revoked })
     told = entries
     yield* Effect.sleep(watchMillis)
   }
@@ -114,6 +121,7 @@ const watchMillis = 250
 const Synced = Schema.Struct({
   entries: Schema.Finite,
   connections: Schema.optionalKey(Schema.Finite),
+  revoked: Schema.optionalKey(Schema.NullOr(Revoked.Revoked)),
   peers: Schema.optionalKey(
     Schema.Array(
       Schema.Struct({
@@ -128,8 +136,9 @@ const Synced = Schema.Struct({
 })
 
 export const render = (data: Data): string => {
-  const { connections = 0, entries, peers } = Schema.decodeUnknownSync(Synced)(data)
+  const { connections = 0, entries, peers, revoked = null } = Schema.decodeUnknownSync(Synced)(data)
   const here = `${count(entries, "entry", "entries")} here`
+  if (revoked !== null) return `${Revoked.sentence(revoked)}\n${Revoked.waysOn}`
   if (peers === undefined) return `${here}, ${count(connections, "connection")}`
   const lines = peers.map(({ address, device, ok, received, what }) =>
     ok

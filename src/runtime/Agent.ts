@@ -28,24 +28,19 @@ import type { Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Metrics from "../observability/Metrics.ts"
-import * as Message from "../sync/Message.ts"
+import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import * as Guard from "./Guard.ts"
+import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
+import * as Revocation from "./Revocation.ts"
 import type { Write, WriteError } from "./Write.ts"
-
-/** The issuer did not admit us, or is not the device that made the code. */
-export class PairingRefused extends Schema.TaggedError<PairingRefused>()("PairingRefused", { what: Schema.String }) {
-  override get message(): string {
-    return `pairing failed: ${this.what}`
-  }
-}
 
 /** Nothing here by that name, or not in a state to do this. */
 export class SpaceUnknown extends Schema.TaggedError<SpaceUnknown>()("SpaceUnknown", { what: Schema.String }) {
@@ -88,14 +83,18 @@ export class Agent extends Context.Service<
       space: SpaceId,
       rights: ReadonlyArray<Fact.Right>,
       address: string
-    ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown>
-    /** Redeems a code: this device is admitted when it succeeds, and the space begins to sync over the same connection. */
-    readonly join: (
+    ) => Effect.Effect<PairingCode.PairingCode, SpaceUnknown | Revocation.DeviceRevoked>
+    /**
+     * Redeems a code and fetches the space, under one deadline (runtime/Joining.ts): when it succeeds, this device is a
+     * member and has all that the issuer had. The connection lives on with the scope.
+     */
+    readonly join: <E = never>(
       code: PairingCode.PairingCode,
-      name: string
+      name: string,
+      options?: Joining.JoinOptions<E>
     ) => Effect.Effect<
-      { readonly replica: Replica.Replica; readonly issuer: DeviceId; readonly link: Link.Link },
-      PairingRefused | NetworkError | JournalStoreError | SecretStoreError,
+      Joining.Joined & { readonly link: Link.Link },
+      Joining.PairingRefused | Joining.JoinIncomplete | NetworkError | JournalStoreError | SecretStoreError | E,
       Scope.Scope
     >
     /** Waits until an entry is durable elsewhere, as the tier demands. */
@@ -244,6 +243,25 @@ export const layer: Layer.Layer<
       )
     )
 
+    /** Spaces whose books say that this device was put out, as far as the log was told. */
+    const revokedIn = new Set<SpaceId>()
+    const tellRevocations = Effect.suspend(() =>
+      Effect.forEach(
+        replicas.values(),
+        (replica) => {
+          const revoked = Revocation.of(replica.ledger(), keys.device)
+          if ((revoked !== undefined) === revokedIn.has(replica.space)) return Effect.void
+          if (revoked === undefined) {
+            revokedIn.delete(replica.space)
+            return Effect.logInfo("this device is a member again", { space: replica.space })
+          }
+          revokedIn.add(replica.space)
+          return Effect.logWarning(`security event: ${revoked.message}`, { space: replica.space, by: revoked.by })
+        },
+        { discard: true }
+      )
+    )
+
     // held entries come of age, and a store answers again, without anybody saying a word
     yield* Effect.forkScoped(
       Effect.suspend(() =>
@@ -255,7 +273,7 @@ export const layer: Layer.Layer<
             ),
           { discard: true }
         )
-      ).pipe(Effect.repeat(Schedule.spaced("10 seconds")))
+      ).pipe(Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
     return Agent.of({
@@ -300,8 +318,11 @@ export const layer: Layer.Layer<
         )
       },
       pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
-        if (!replicas.has(space))
+        const replica = replicas.get(space)
+        if (replica === undefined)
           return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
+        const revoked = Revocation.of(replica.ledger(), keys.device)
+        if (revoked !== undefined) return yield* revoked
         const secret = Redacted.make(yield* random.randomBytes(PairingCode.secretBytes))
         const { millis } = time.now()
         const expiresMillis = millis + PairingDesk.codeMinutes * 60_000
@@ -311,21 +332,32 @@ export const layer: Layer.Layer<
           })
         return PairingCode.make(keys.device, secret, address)
       }),
-      join: Effect.fn("Agent.join")(function* (code: PairingCode.PairingCode, name: string) {
-        const connection = yield* network.connect(code.address, (device) => PairingCode.isIssuer(code, device))
-        const proof = PairingCode.proof(code.secret, connection.channelKey)
-        yield* say(connection, { _tag: "Redeem", proof, box: keys.box, name })
-        const message = Message.decode(yield* connection.receive)
-        const step =
-          Result.isSuccess(message) && message.success._tag === "Pairing"
-            ? Pairing.fromFields(message.success.fields)
-            : Result.fail("an answer to the code was due")
-        if (Result.isFailure(step)) return yield* new PairingRefused({ what: step.failure })
-        if (step.success._tag === "Refused") return yield* new PairingRefused({ what: step.success.reason })
-        if (step.success._tag !== "Welcome") return yield* new PairingRefused({ what: "an answer to the code was due" })
-        const replica = yield* openReplica(step.success.space)
-        const link = yield* startLink(connection, {})
-        return { replica, issuer: connection.peer, link }
+      join: Effect.fn("Agent.join")(function* <E = never>(
+        code: PairingCode.PairingCode,
+        name: string,
+        { admitted, timeoutMillis = Joining.joinMillis }: Joining.JoinOptions<E> = {}
+      ) {
+        const progress = Joining.begin()
+        // what a failed attempt has opened goes with it
+        const attempt = yield* Scope.fork(yield* Effect.scope)
+        return yield* Effect.gen(function* () {
+          const connection = yield* network.connect(code.address, (device) => PairingCode.isIssuer(code, device))
+          progress.stage = "Pairing"
+          const proof = PairingCode.proof(code.secret, connection.channelKey)
+          yield* say(connection, { _tag: "Redeem", proof, box: keys.box, name })
+          progress.stage = "Admission"
+          const space = yield* Effect.fromResult(Joining.answerOf(yield* connection.receive))
+          const joined = { replica: yield* Effect.uninterruptible(openReplica(space)), issuer: connection.peer }
+          Object.assign(progress, { stage: "FirstSync", space, issuer: joined.issuer })
+          if (admitted !== undefined) yield* admitted(joined)
+          const link = yield* startLink(connection, {})
+          yield* Joining.firstSync(progress, link, space, () => links.has(link))
+          return { ...joined, link }
+        }).pipe(
+          Scope.provide(attempt),
+          Joining.within(progress, code.address, timeoutMillis),
+          Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
+        )
       }),
       acknowledged: Effect.fnUntraced(function* (space: SpaceId, position: Position, tier: Tier) {
         const replica = replicas.get(space)
@@ -334,7 +366,9 @@ export const layer: Layer.Layer<
         const isMet = (): boolean => {
           const having = new Set<DeviceId>()
           for (const [peer, frontier] of acknowledgements.get(space) ?? []) {
-            if ((frontier.get(position.feed)?.seq ?? -1) >= position.seq) having.add(peer)
+            // what others say they have is no safety
+            const counts = Guard.mayRead(replica.ledger(), peer, host.now())
+            if (counts && (frontier.get(position.feed)?.seq ?? -1) >= position.seq) having.add(peer)
           }
           if (tier._tag === "Peers") return having.size >= tier.count
           const authority = replica.ledger().authority

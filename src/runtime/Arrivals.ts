@@ -3,7 +3,7 @@
  * will do: the last signature of a stretch covers all of it, so a stretch is one run under one signature.
  *
  * A stretch is of one peer, since what becomes of it is told to who brought it, and to nobody else; and it never crosses a
- * multiple of 1 024, where a kept signature has to stay. If a stretch's signature is bad its
+ * multiple of 1 024, nor the end of a run that revokes a device, where a kept signature has to stay. If a stretch's signature is bad its
  * runs are checked one by one: what comes before the first bad one is still good.
  */
 import * as Effect from "effect/Effect"
@@ -15,6 +15,7 @@ import { runBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
 import * as Intake from "./Intake.ts"
 import type { Ledger } from "./Ledger.ts"
+import * as Revocation from "./Revocation.ts"
 
 /** A run as a peer brought it; the header when the receiver may not know the feed. */
 export interface Delivery {
@@ -106,7 +107,8 @@ const append = (
     run.previous === Run.lastHash(before) &&
     run.first % runEntriesMax !== 0 &&
     Math.floor(stretch.parts[0]!.run.first / runEntriesMax) === Math.floor(Run.lastSeq(run) / runEntriesMax) &&
-    stretch.bytes + run.bytes.length <= mergedBytesMax
+    stretch.bytes + run.bytes.length <= mergedBytesMax &&
+    (feed.kind === "data" || !Revocation.isEnd(before))
   ) {
     stretch.parts.push({ run, delivery })
     stretch.bytes += run.bytes.length

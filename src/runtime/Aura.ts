@@ -34,6 +34,7 @@ import type * as App from "./App.ts"
 import * as Operations from "./Operations.ts"
 import type { Notice } from "./Desk.ts"
 import type { Replica } from "./Replica.ts"
+import * as Revocation from "./Revocation.ts"
 
 /** Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). */
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
@@ -53,7 +54,7 @@ export interface OpenOptions<Of extends App.AnyApp, E> {
   /** Founds a space when this device has none; `root` is the public key of the recovery words. */
   readonly found?: { readonly root: DeviceId }
   /** Joins by a pairing code when this device has none. */
-  readonly join?: { readonly code: string; readonly name: string }
+  readonly join?: { readonly code: string; readonly name: string; readonly timeoutMillis?: number }
 }
 
 /** How far `perform` waits: durable here, at one other device, at every other member. */
@@ -77,6 +78,8 @@ export interface Aura<Of extends App.AnyApp> {
   ) => () => void
   /** Told when something that had been applied no longer counts, or the reverse: never a silent change. */
   readonly onOverturned: (callback: () => void) => () => void
+  /** Who put this device out of the space, and when; undefined while it is a member. From then on `perform` is refused. */
+  readonly revoked: () => Revocation.DeviceRevoked | undefined
   /** Keeps connecting to a device at an address until closed. */
   readonly connect: (address: string, device?: DeviceId) => Promise<void>
   /** Resolves when all that one connected peer claims to have is here and judged. */
@@ -137,6 +140,7 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
         replica.listen((notice: Notice) => {
           if (notice.overturned) callback()
         }),
+      revoked: () => Revocation.of(replica.ledger(), agent.device),
       connect: (address, device) => inScope(agent.stayConnected(address, device)),
       caughtUp: () =>
         runtime.runPromise(
@@ -182,11 +186,7 @@ const replicaOf = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(
   if (join !== undefined) {
     const code = PairingCode.decode(Redacted.make(join.code))
     if (Result.isFailure(code)) return yield* new SpaceNotOpen({ what: code.failure.what })
-    const joined = yield* agent.join(code.success, join.name)
-    yield* Effect.suspend(() =>
-      joined.link.isCaughtUp(joined.replica.space) ? Effect.void : Effect.fail("not yet" as const)
-    ).pipe(Effect.retry({ schedule: pollSchedule }))
-    return joined.replica
+    return (yield* agent.join(code.success, join.name, { timeoutMillis: join.timeoutMillis })).replica
   }
   if (found !== undefined) return yield* agent.createSpace(found.root, app.definition)
   return yield* new SpaceNotOpen({ what: `this device has no space of "${app.name}": pass found or join` })

@@ -20,11 +20,13 @@ import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
+import { revokeType } from "../trust/Fact.ts"
 import * as Desk from "./Desk.ts"
 import { freshId } from "./FreshId.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
+import * as Revocation from "./Revocation.ts"
 import { abandonedLocal } from "./Token.ts"
 import {
   EntryTooLarge,
@@ -52,6 +54,11 @@ export const answer = (one: Waiting, exit: Exit.Exit<WrittenBare<unknown>, unkno
 
 /** Writes one run of as many of these, from the first on, as fit; returns how many were dealt with. */
 export const writeRun = Effect.fnUntraced(function* (desk: Desk.Desk, writes: ReadonlyArray<Waiting>) {
+  const revoked = writes[0]!.write.as === undefined ? Revocation.of(desk.folded.ledger, desk.keys.device) : undefined
+  if (revoked !== undefined) {
+    answer(writes[0]!, Exit.fail(revoked))
+    return 1
+  }
   const { as, kind } = writes[0]!.write
   const line = as === undefined ? ownLine(desk, kind) : undefined
   const draft = begin(desk, writes[0]!.write, line, line?.feed ?? (yield* newFeed(desk, as ?? desk.keys, kind)))
@@ -165,7 +172,9 @@ const add = (desk: Desk.Desk, draft: Draft, item: Waiting): boolean => {
   draft.after = at
   accepted.push({ item, prepared })
   draft.decided.push(decidedBy && draft.as === undefined ? { by: decidedBy, body: said } : undefined)
-  draft.isEnded = prepared.endsTurn === true
+  // what lets a device know that it was put out has a signature of its own
+  draft.isEnded =
+    prepared.endsTurn === true || (kind === "authority" && prepared.facts.some(({ type }) => type === revokeType))
   return true
 }
 
@@ -221,7 +230,8 @@ const finish = function* (desk: Desk.Desk, draft: Draft) {
     answer(item, Exit.succeed({ result: prepared.answer, feed: feed.id, seq: first + i, hash: hashes[i]! }))
   }
   const end = first + bodies.length
-  if (end % runEntriesMax === 0) yield* Packing.pack(desk.store, desk.space, feed.id, end - runEntriesMax, desk.block)
+  if (draft.kind === "data" && end % runEntriesMax === 0)
+    yield* Packing.pack(desk.store, desk.space, feed.id, end - runEntriesMax, desk.block)
 }
 
 /** What is kept with the run for repeats of the same requests. */

@@ -24,6 +24,7 @@ import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
+import * as Revocation from "./Revocation.ts"
 import { mailboxMax, outboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
@@ -102,13 +103,16 @@ export const run = Effect.fnUntraced(function* (
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
 
-  const shareOf = (replica: Replica): Session.Share => ({
-    space: replica.space,
-    mayRead: Guard.mayRead(replica.ledger(), connection.peer, host.now()),
-    feeds: replica.feeds(),
-    forks: replica.forks(),
-    upTo: options.upTo?.get(replica.space)
-  })
+  const shareOf = (replica: Replica): Session.Share => {
+    const { space } = replica
+    const ledger = replica.ledger()
+    const upTo = options.upTo?.get(space)
+    if (Guard.mayRead(ledger, connection.peer, host.now()))
+      return { space, mayRead: true, feeds: replica.feeds(), forks: replica.forks(), upTo }
+    const told = Revocation.toldTo(ledger, connection.peer)
+    if (told !== undefined) return { space, mayRead: true, isDismissal: true, feeds: told.feeds }
+    return { space, mayRead: false, feeds: replica.feeds(), upTo }
+  }
   const greet = (): Session.Step => {
     const all = [...host.replicas()]
     const chosen = all.filter((replica) => options.spaces === undefined || options.spaces.has(replica.space))
@@ -244,6 +248,8 @@ export const run = Effect.fnUntraced(function* (
               break
             case "Refused":
               yield* Metrics.refused("run")
+              // who may not know of the space sees what it would see if it were unknown here
+              if (!shareOf(replica).mayRead) break
               yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
               session = Session.close(outcome.why)
               return

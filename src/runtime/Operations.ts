@@ -30,6 +30,7 @@ import { authorityWrite } from "./Agent.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
+import { DeviceRevoked } from "./Revocation.ts"
 import {
   EntryTooLarge,
   ReplicaBusy,
@@ -335,7 +336,8 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
   if (Exit.isSuccess(exit)) return "performed"
   const isDenied = exit.cause.reasons.some(
-    (reason) => reason._tag === "Fail" && reason.error instanceof OperationDenied
+    (reason) =>
+      reason._tag === "Fail" && (reason.error instanceof OperationDenied || reason.error instanceof DeviceRevoked)
   )
   return isDenied ? "denied" : "failed"
 }
@@ -349,6 +351,7 @@ const performErrors = Schema.Union([
   RequestConflict,
   EntryTooLarge,
   ReplicaBusy,
+  DeviceRevoked,
   JournalStoreError,
   KeysError,
   SecretStoreError

@@ -3,7 +3,8 @@
  *
  * Each turn of a writer leaves a run of its own; packed, a block needs one signature and shares its entries' beginnings
  * over its whole length: a third of the bytes, and one verification for whoever catches up. It never crosses a
- * multiple of 1 024. Packing is housekeeping: when it fails, nothing is lost and the runs stay as they were.
+ * multiple of 1 024. Feeds of authority are left as they are: they are short, and keep their signatures
+ * (runtime/Revocation.ts). Packing is housekeeping: when it fails, nothing is lost and the runs stay as they were.
  *
  * Who writes a block from its first entry on still has its runs, and need not read, take apart and verify them again.
  */

@@ -15,6 +15,7 @@ import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../ide
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
+import type { DeviceRevoked } from "./Revocation.ts"
 
 /** What a write is given when its turn has come. */
 export interface Turn {
@@ -92,7 +93,7 @@ export const written = <A>({ feed, hash, result, seq }: WrittenBare<A>): Written
 })
 
 /** Why a write of any kind can fail. */
-export type WriteError = EntryTooLarge | ReplicaBusy | JournalStoreError | KeysError | SecretStoreError
+export type WriteError = EntryTooLarge | ReplicaBusy | DeviceRevoked | JournalStoreError | KeysError | SecretStoreError
 
 /** How a write ended. */
 export type Done<A, E> = (exit: Exit.Exit<WrittenBare<A>, E | WriteError>) => void

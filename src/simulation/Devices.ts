@@ -79,7 +79,11 @@ export const program =
       agent = {
         ...plain,
         createSpace: (root, definition) => Effect.tap(plain.createSpace(root, definition), attend),
-        join: (code, as) => Effect.tap(plain.join(code, as), attend)
+        join: (code, as, options) =>
+          plain.join(code, as, {
+            ...options,
+            admitted: (joined) => Effect.andThen(attend, options?.admitted?.(joined) ?? Effect.void)
+          })
       }
       for (const { address, device } of peersOf(name)) yield* agent.stayConnected(address, device)
       return { agent, store: Context.get(world, JournalStore), scope }

@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Branches from "../runtime/Branches.ts"
+import { JoinIncomplete } from "../runtime/Joining.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import type { Author, Write } from "../runtime/Write.ts"
@@ -69,7 +70,15 @@ export const join = (
 ) =>
   Effect.gen(function* () {
     const code = yield* issuer.use(({ agent }) => agent.pair(space, rights, issuer.address))
-    yield* joiner.use(({ agent, scope }) => Scope.provide(agent.join(code, joiner.name), scope))
+    yield* joiner.use(({ agent, scope }) =>
+      Scope.provide(agent.join(code, joiner.name), scope).pipe(
+        // a member by now, whatever cuts it off: it fetches the rest like everyone
+        Effect.catchIf(
+          (error) => error instanceof JoinIncomplete && error.stage === "FirstSync",
+          () => Effect.void
+        )
+      )
+    )
   })
 
 /**

@@ -22,6 +22,8 @@ export interface Oracle {
   readonly members: () => ReadonlySet<DeviceId>
   /** Those who may be told what is in the space. */
   readonly readers: (time: number) => ReadonlySet<DeviceId>
+  /** Those who might be, were they not put out, and when the last restriction on each was written. */
+  readonly putOut: () => ReadonlyMap<DeviceId, number>
 }
 
 interface Restriction {
@@ -177,6 +179,20 @@ export const make = (
     isAdmitted: (device, seen) => isAdmitted(device, closure(seen), standing),
     holds: (device, wanted, seen, time) => holds(device, wanted, closure(seen), standing, time, 0),
     members,
+    putOut: () =>
+      new Map(
+        standing.flatMap(({ entry, fact }) =>
+          isAdmitted(fact.device, everything, standing) &&
+          holds(fact.device, reading, everything, standing, entry.time, 0)
+            ? [
+                [
+                  fact.device,
+                  Math.max(...standing.flatMap((one) => (one.fact.device === fact.device ? [one.entry.time] : [])))
+                ]
+              ]
+            : []
+        )
+      ),
     readers: (time) => new Set([...members()].filter((device) => holds(device, reading, everything, standing, time, 0)))
   }
 }

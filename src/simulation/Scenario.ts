@@ -68,6 +68,8 @@ export interface Figures {
   readonly performed: ReadonlyArray<string>
   readonly entries: number
   readonly overturnings: number
+  /** Messages by which devices that were put out were told so. */
+  readonly dismissals: number
 }
 
 const safetyMillis = 20_000
@@ -83,7 +85,7 @@ export const play = (options: Options): Played => {
   const story = Story.draw(seed, safetyMillis)
   const plan = Faults.draw(seed, { agents: story.cast.map(({ name }) => name), safetyMillis, eventEveryMillis })
   const deeds: Array<Workload.Deed> = []
-  let figures = { entries: 0, overturnings: 0 }
+  let figures = { entries: 0, overturnings: 0, dismissals: 0 }
   const outcome = World.run(
     {
       seed,
@@ -96,7 +98,8 @@ export const play = (options: Options): Played => {
       const knowledge = yield* begin(stage, story)
       yield* suffer(stage, plan, story, deeds, knowledge)
       const violations = yield* conclude(stage, story, deeds)
-      figures = { entries: stage.entries(), overturnings: stage.watch.overturnings() }
+      const { dismissals, overturnings } = stage.watch
+      figures = { entries: stage.entries(), overturnings: overturnings(), dismissals: dismissals() }
       return violations
     })
   )

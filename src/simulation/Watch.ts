@@ -2,14 +2,17 @@
  * The witness of a simulated world: sees every message leave and hears every notice, and remembers what was not right.
  *
  * Told of a space: to a device that the sender's own records, judged by the oracle, do not let read, nothing of the
- * space may leave. Notices: whatever counted and no longer does was announced as overturned. What a replica learns and
+ * space may leave; to one that was put out, only entries of authority that were written by then. Notices: whatever counted and no longer does was announced as overturned. What a replica learns and
  * what it sends in the same instant may cross; only what it knew an instant before binds it.
  */
-import { short, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
+import * as Result from "effect/Result"
+import { entryHash, short, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
 import type { Notice } from "../runtime/Desk.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import * as Frontier from "../journal/Frontier.ts"
+import * as Run from "../journal/Run.ts"
 import type * as Message from "../sync/Message.ts"
 import type * as Authority from "../trust/Authority.ts"
 import type { Violation } from "./Checkers.ts"
@@ -20,6 +23,8 @@ import type { World } from "./World.ts"
 export interface Watch extends Witness {
   readonly violations: () => ReadonlyArray<Violation>
   readonly overturnings: () => number
+  /** Messages by which devices that were put out were told so. */
+  readonly dismissals: () => number
   /** Compares what a replica shows now with what its last notice left. */
   readonly look: (name: string, replica: Replica) => void
 }
@@ -29,6 +34,7 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
   const counted = new Map<string, Map<FeedId, number>>()
   const grownAtMillis = new Map<string, number>()
   let overturnings = 0
+  let dismissals = 0
 
   const note = (checker: string, what: string): void => {
     if (violations.length < violationsMax) violations.push({ checker, what: `at ${world.now()} ms ${what}` })
@@ -45,6 +51,7 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
   return {
     violations: () => violations,
     overturnings: () => overturnings,
+    dismissals: () => dismissals,
     opens: (name, replica) => {
       if (replica.space === spaceOf()) counted.set(name, countsOf(replica.ledger()))
     },
@@ -61,8 +68,13 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
       const ledger = agent.replica(space)?.ledger()
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
-      if (readersOf(ledger.authority, nowTime).has(to) || grownAtMillis.get(name) === world.now()) return
-      note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
+      const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
+      if (readers.has(to) || grownAtMillis.get(name) === world.now()) return
+      const until = putOut.get(to)
+      if (until === undefined) note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
+      else if (!isOfAuthority(timeOf, message, until))
+        note("privacy", `${name} sends ${message._tag} to ${short(to)}, who was put out`)
+      else dismissals += 1
     }
   }
 }
@@ -80,16 +92,36 @@ const countsOf = (ledger: Ledger.Ledger): Map<FeedId, number> => {
 }
 
 const isTelling = ({ _tag }: Message.Message): boolean =>
-  _tag === "Run" || _tag === "Have" || _tag === "Fork" || _tag === "Want"
+  _tag === "Run" || _tag === "Have" || _tag === "Digest" || _tag === "Fork" || _tag === "Want"
 
-const readers = new WeakMap<Authority.Authority, ReadonlySet<DeviceId>>()
+/** Whether a message says nothing but entries of authority that were written by then. */
+const isOfAuthority = (timeOf: Standing["timeOf"], message: Message.Message, until: number): boolean => {
+  const isBy = (mark: string): boolean => (timeOf.get(mark) ?? Infinity) <= until
+  if (message._tag === "Run") {
+    const run = Result.getOrThrow(Run.decode(message.run))
+    return run.hashes.every((hash) => isBy(Frontier.mark(entryHash(hash))))
+  }
+  if (message._tag !== "Have") return false
+  return [...message.frontier.values()].every(({ mark }) => isBy(mark))
+}
 
-const readersOf = (authority: Authority.Authority, time: number): ReadonlySet<DeviceId> => {
-  const known = readers.get(authority)
+interface Standing {
+  readonly readers: ReadonlySet<DeviceId>
+  readonly putOut: ReadonlyMap<DeviceId, number>
+  /** When each entry of authority was written, by its mark. */
+  readonly timeOf: ReadonlyMap<string, number>
+}
+
+const standings = new WeakMap<Authority.Authority, Standing>()
+
+const standingOf = (authority: Authority.Authority, time: number): Standing => {
+  const known = standings.get(authority)
   if (known !== undefined) return known
   const { forks, genesis, memo } = authority
   const nodes = [...memo.book.nodes.values()].filter(({ number }) => number < memo.count)
-  const found = Oracle.make(nodes, genesis, (feed) => forks.get(feed) ?? Infinity).readers(time)
-  readers.set(authority, found)
+  const oracle = Oracle.make(nodes, genesis, (feed) => forks.get(feed) ?? Infinity)
+  const timeOf = new Map(nodes.map((node) => [Frontier.mark(node.hash), node.time]))
+  const found = { readers: oracle.readers(time), putOut: oracle.putOut(), timeOf }
+  standings.set(authority, found)
   return found
 }

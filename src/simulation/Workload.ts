@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import type { SpaceId } from "../identity/Id.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import { DeviceRevoked } from "../runtime/Revocation.ts"
 import type { Agent } from "./Agents.ts"
 import type { Chance } from "./Chance.ts"
 import type { Device, DeviceError } from "./Devices.ts"
@@ -80,7 +81,9 @@ const hear = (deed: Deed, exit: Exit.Exit<Operations.Performed<unknown>, unknown
 }
 
 const isVerdict = (error: unknown): boolean =>
-  error instanceof Operations.OperationDenied || (typeof error === "object" && error !== null && "refused" in error)
+  error instanceof Operations.OperationDenied ||
+  error instanceof DeviceRevoked ||
+  (typeof error === "object" && error !== null && "refused" in error)
 
 const performers = new WeakMap<Replica, Operations.Performer<typeof Notebook.app>>()
 

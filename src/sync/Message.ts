@@ -14,6 +14,13 @@
  *     [5, tag, feed, from]              want     send this feed again, from the run that holds `from`
  *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts)
  *     [7, [field…]]                     pairing  a step of pairing (sync/Pairing.ts); only before hello
+ *     [8, tag, digest]                  digest   how far I have this space, as the 32 bytes of Frontier.digest: instead of
+ *                                                the first have, where the frontier is long and unbounded
+ *
+ * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
+ * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. In every
+ * other case what is due is said as if there had been no digest: the whole frontier, in a have. A digest is a peer's
+ * first word about a space, or a breach.
  *
  * Anything else, a second hello, or a message over its limit is a breach: the connection closes with the reason. A tag
  * that the receiver does not know, or would not speak of with this peer, is not answered: both look the same. A hello
@@ -48,6 +55,7 @@ export type Message =
   | { readonly _tag: "Want"; readonly space: Tag; readonly feed: FeedId; readonly from: number }
   | { readonly _tag: "Fork"; readonly space: Tag; readonly proof: Uint8Array }
   | { readonly _tag: "Pairing"; readonly fields: ReadonlyArray<Cbor.Cbor> }
+  | { readonly _tag: "Digest"; readonly space: Tag; readonly digest: Uint8Array }
 
 export interface MessageMalformed {
   readonly _tag: "MessageMalformed"
@@ -96,6 +104,8 @@ export const encode = (message: Message): Uint8Array => {
       return Cbor.encode([6, tagBytes(message.space), message.proof])
     case "Pairing":
       return Cbor.encode([7, message.fields])
+    case "Digest":
+      return Cbor.encode([8, tagBytes(message.space), message.digest])
   }
 }
 
@@ -109,7 +119,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
     return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
   const known = kinds.find((candidate) => candidate.kind === kind)
-  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 7`)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 8`)
   if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
   return known.read(fields)
 }
@@ -195,6 +205,15 @@ const kinds: ReadonlyArray<{
       Array.isArray(fields)
         ? succeed({ _tag: "Pairing", fields: fields as ReadonlyArray<Cbor.Cbor> })
         : malformed("a step of pairing that is no list")
+  },
+  {
+    kind: 8,
+    name: "a digest",
+    fields: 2,
+    read: ([tag, digest]) =>
+      isTag(tag) && isBytes(digest) && digest.length === 32
+        ? succeed({ _tag: "Digest", space: bytesToHex(tag), digest })
+        : malformed("a digest of other than a tag and 32 bytes")
   }
 ]
 

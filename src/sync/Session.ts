@@ -7,7 +7,8 @@
  * it is known to lack it; nobody asks for what is sent anyway.
  *
  * Laws (test/sync/Session.test.ts): whatever the peer sends, the machine returns; after a breach it is closed for good;
- * nothing of a space is sent, not even that it is known here, while the runtime says that this peer may not read it;
+ * nothing of a space is sent, not even that it is known here, while the runtime says that this peer may not read it, and
+ * whatever such a peer says, the session goes on or ends as if the space were unknown;
  * authority feeds go before data feeds; never more than a window of bytes is in flight, in either direction; memory is
  * bounded whatever the peer claims; two honest machines end with equal frontiers, however their messages interleave.
  *
@@ -17,11 +18,12 @@ import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import { helloSpacesMax, unknownSpacesMax, windowBytes } from "./limits.ts"
 import * as Message from "./Message.ts"
+import type * as Sharing from "./Share.ts"
 import * as Topic from "./Topic.ts"
 
-export type Local = Topic.Local
-export type Share = Topic.Share
-export type Loaded = Topic.Loaded
+export type Local = Sharing.Local
+export type Share = Sharing.Share
+export type Loaded = Sharing.Loaded
 export type Ask = Topic.Ask
 
 export type Session =
@@ -76,6 +78,8 @@ export const receive = (session: Session, message: Message.Message): Step => {
       return offers(session, message.spaces)
     case "Have":
       return on(session, message.space, (topic) => Topic.have(topic, message))
+    case "Digest":
+      return on(session, message.space, (topic) => Topic.digested(topic, message.digest))
     case "Run":
       if (session.strange.has(message.space)) return dropped(session, message)
       return on(session, message.space, (topic) => Topic.take(topic, message))
@@ -152,11 +156,11 @@ export const retry = (
   return isStuck ? breach("more is missing than may be asked for again: begin anew") : step
 }
 
-/** Hands on a proof that a feed has two histories, to a peer that may read the space. */
+/** Hands on a proof that a feed has two histories, to a peer that may read all of the space. */
 export const proof = (session: Session, space: SpaceId, bytes: Uint8Array): Step =>
   about(session, space, (topic) => ({
     topic,
-    asks: Topic.mayTell(topic) ? [{ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof: bytes } }] : []
+    asks: Topic.mayShare(topic) ? [{ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof: bytes } }] : []
   }))
 
 /** Which space a tag of this connection names. */
@@ -205,18 +209,24 @@ const about = (session: Session, space: SpaceId, step: (topic: Topic.Topic) => T
   return { session: withTopic(session, next.topic), asks: next.asks }
 }
 
-/** A step of the peer. A tag that is unknown here is passed over in silence. */
+/**
+ * A step of the peer. A tag that is unknown here is passed over in silence; so is one that the peer may not read, until it
+ * offers it, and then its breaches too, except the one that is a breach of unknown spaces as well: too many runs.
+ */
 const on = (
   session: Session & { readonly _tag: "Open" },
   tag: Message.Tag,
   step: (topic: Topic.Topic) => Topic.Next | Topic.Breach
 ): Step => {
   const topic = session.topics.get(tag)
-  if (topic === undefined) return { session, asks: [] }
+  if (topic === undefined || isHidden(topic)) return { session, asks: [] }
   const next = step(topic)
-  if ("breach" in next) return breach(next.breach)
-  return { session: withTopic(session, next.topic), asks: next.asks }
+  if (!("breach" in next)) return { session: withTopic(session, next.topic), asks: next.asks }
+  return topic.share.mayRead || next.isOfWindow === true ? breach(next.breach) : { session, asks: [] }
 }
+
+/** For a peer that may not read and has not offered it, the space is as good as unknown. */
+const isHidden = ({ peerOffered, share }: Topic.Topic): boolean => !share.mayRead && !peerOffered
 
 /** Spaces the peer speaks of: where we do too, it learns how far we are; the others are remembered. */
 const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArray<Message.Tag>): Step => {
@@ -232,7 +242,9 @@ const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArra
       asks.push(...next.asks)
     }
   }
-  if (strange.size > unknownSpacesMax) return breach(`more than ${unknownSpacesMax} spaces that are unknown here`)
+  let unknown = strange.size
+  for (const { peerOffered, share } of topics.values()) if (peerOffered && !share.mayRead) unknown++
+  if (unknown > unknownSpacesMax) return breach(`more than ${unknownSpacesMax} spaces that are unknown here`)
   return { session: { ...session, topics, strange }, asks }
 }
 

@@ -9,47 +9,17 @@
  * runs arrived: it sees what it would see if the space were unknown here. What it is owed is credited once it may read.
  * That is how a new member, whom the other side does not know yet, introduces itself: it sends its authority feeds
  * unasked, as far as one window goes. What does not fit is for another member to tell.
+ *
+ * A long frontier is first told as its digest (sync/Message.ts). Digests are compared with digests alone, so both ends
+ * come to the same conclusion, whatever each has learnt meanwhile. A peer that repeats ours without being equal is
+ * believed as one that lies in its frontier is: it is not sent what it says it has, and may still ask for it.
  */
 import type { FeedId, SpaceId } from "../identity/Id.ts"
-import type { FeedKind } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
 import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
-
-/** Where one feed stands, as far as this side serves it. */
-export interface Local {
-  readonly kind: FeedKind
-  readonly head: Frontier.Head
-}
-
-/** What the runtime tells of a space: its feeds as durably stored, and whether this peer may read them. */
-export interface Share {
-  readonly space: SpaceId
-  readonly mayRead: boolean
-  readonly feeds: ReadonlyMap<FeedId, Local>
-  /** Send me no data beyond this (partial sync). Authority is always told completely. */
-  readonly upTo?: Frontier.Frontier | undefined
-  /** Feeds proved forked and where: a peer that has them further than that is told the proof. */
-  readonly forks?: ReadonlyMap<FeedId, ForkKnown> | undefined
-}
-
-/** The first position that exists twice, and the proof (journal/Fork.ts). */
-export interface ForkKnown {
-  readonly at: number
-  readonly proof: Uint8Array
-}
-
-/** A stored run as the runtime loaded it. */
-export interface Loaded {
-  readonly first: number
-  readonly last: number
-  readonly mark: string
-  readonly header: Uint8Array | undefined
-  /** The header names a branch, which the run itself does not: it goes with every run. */
-  readonly isBranch?: boolean
-  readonly bytes: Uint8Array
-}
+import { claimOf, isLong, isSameDigest, type Claim, type Loaded, type Local, type Share } from "./Share.ts"
 
 /** What the runtime is to do next, in order. */
 export type Ask =
@@ -78,6 +48,11 @@ export interface Topic {
   readonly peerOffered: boolean
   /** The peer did not offer a space that we did: it is told the authority feeds. */
   readonly introducing: boolean
+
+  /** The digest we told, until the peer's first word says whether it is equal. */
+  readonly claim: Claim | undefined
+  /** The peer has said its first word of how far it is. */
+  readonly peerSpoke: boolean
 
   /** The peer has said how far it is, completely. */
   readonly heard: boolean
@@ -131,6 +106,8 @@ export interface Next {
 /** What the peer said broke the protocol. */
 export interface Breach {
   readonly breach: string
+  /** More runs than may be in flight: a breach of any space, known here or not. */
+  readonly isOfWindow?: boolean
 }
 
 export const make = (share: Share, tag: Message.Tag): Topic => ({
@@ -139,6 +116,8 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   offered: false,
   peerOffered: false,
   introducing: false,
+  claim: undefined,
+  peerSpoke: false,
   heard: false,
   acknowledged: Frontier.empty,
   peerUpTo: undefined,
@@ -173,6 +152,9 @@ export const adopt = (topic: Topic, bytes: number): Topic => ({
 /** Whether the peer may be told anything of this space now. */
 export const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
 
+/** Whether the two are members together: one that was put out is told why, and asked for nothing. */
+export const mayShare = (topic: Topic): boolean => mayTell(topic) && topic.share.isDismissal !== true
+
 /** Begins to tell a peer that has not offered the space why it may speak of it with us. */
 export const introduce = (topic: Topic): Next => {
   if (!topic.share.mayRead || !topic.offered || topic.peerOffered || topic.introducing) return { topic, asks: [] }
@@ -185,7 +167,7 @@ export const offeredByPeer = (topic: Topic): Next =>
 
 /** The share changed: new entries, a right gained or lost, another bound. */
 export const update = (topic: Topic, share: Share): Next => {
-  const isNewlyReadable = share.mayRead && !topic.share.mayRead
+  const isNewlyReadable = share.mayRead && (!topic.share.mayRead || isWhole(share, topic.share))
   const isBoundMoved = share.upTo !== topic.share.upTo
   // What was told before the right was lost may have been dropped at the door: it is told again.
   let next: Topic = { ...topic, share, told: isNewlyReadable ? undefined : topic.told }
@@ -198,16 +180,25 @@ export const update = (topic: Topic, share: Share): Next => {
     next = { ...next, offered: true }
     asks.push({ _tag: "Send", message: { _tag: "Offer", spaces: [next.tag] } })
   }
-  if (mayTell(next) && (next.told === undefined || isBoundMoved)) follow(tellHave(next, true))
+  const isRepeated = isNewlyReadable && (topic.told !== undefined || topic.claim !== undefined)
+  if (mayTell(next) && (next.told === undefined || isBoundMoved)) follow(tellHave(next, isRepeated || isBoundMoved))
   if (mayTell(next) && next.withheld > 0) follow(credit(next))
   follow(tellForks(next))
   follow(pump(next))
   return { topic: next, asks }
 }
 
-/** Says what we have more than the peer was told; the first time even if that is nothing. */
-export const tellHave = (topic: Topic, always = topic.told === undefined): Next => {
+/** Whether a peer that was put out is a member again. */
+const isWhole = (share: Share, before: Share): boolean => before.isDismissal === true && share.isDismissal !== true
+
+/** Says what we have more than the peer was told; the first time as a digest if that may do, else even if it is nothing. */
+export const tellHave = (topic: Topic, always = false): Next => {
   if (!mayTell(topic)) return { topic, asks: [] }
+  if (topic.told === undefined && !always) {
+    // what we have is said with the answer to our digest
+    if (topic.claim !== undefined) return { topic, asks: [] }
+    if (!topic.peerSpoke && isLong(topic.share)) return claim(topic)
+  }
   const told = new Map(topic.told)
   const news: Array<readonly [FeedId, Frontier.Head]> = []
   for (const [feed, { head }] of topic.share.feeds) {
@@ -216,7 +207,7 @@ export const tellHave = (topic: Topic, always = topic.told === undefined): Next 
     told.set(feed, head)
     news.push([feed, head])
   }
-  if (news.length === 0 && !always) return { topic, asks: [] }
+  if (news.length === 0 && !always && topic.told !== undefined) return { topic, asks: [] }
   const asks: Array<Ask> = []
   for (let from = 0; from === 0 || from < news.length; from += frontierFeedsMax) {
     const frontier = new Map(news.slice(from, from + frontierFeedsMax))
@@ -225,6 +216,18 @@ export const tellHave = (topic: Topic, always = topic.told === undefined): Next 
     asks.push({ _tag: "Send", message })
   }
   return { topic: { ...topic, told }, asks }
+}
+
+/** The peer says how far it is, by a digest. */
+export const digested = (topic: Topic, digest: Uint8Array): Next | Breach => {
+  if (topic.peerSpoke) return { breach: "a digest after its first word" }
+  const spoken: Topic = { ...topic, peerOffered: true, introducing: false, peerSpoke: true }
+  if (topic.claim !== undefined) {
+    if (isSameDigest(topic.claim.digest, digest)) return settle(spoken, topic.claim.frontier)
+    return tellHave({ ...spoken, claim: undefined }, topic.told === undefined)
+  }
+  // we have said how far we are, or say it now: the peer's own frontier is its answer to that
+  return tellHave(spoken)
 }
 
 /** The peer says how far it is. */
@@ -241,13 +244,15 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
     ...topic,
     peerOffered: true,
     introducing: false,
+    claim: undefined,
+    peerSpoke: true,
     heard,
     acknowledged,
     next,
     peerUpTo: message.upTo
   }
   const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
-  const answered = topic.told === undefined ? tellHave(spoken) : { topic: spoken, asks: [] }
+  const answered = topic.told === undefined ? tellHave(spoken, true) : { topic: spoken, asks: [] }
   const disputed = dispute(answered.topic, frontier)
   const proved = tellForks(disputed.topic)
   const pumped = pump(proved.topic)
@@ -257,7 +262,7 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
 /** The peer brings a run. */
 export const take = (topic: Topic, message: Message.Message & { readonly _tag: "Run" }): Next | Breach => {
   const owed = topic.owed + message.run.length
-  if (owed > windowBytes) return { breach: windowBreach(owed) }
+  if (owed > windowBytes) return { breach: windowBreach(owed), isOfWindow: true }
   const ask = { _tag: "Take", space: topic.share.space, header: message.header, run: message.run } as const
   return { topic: { ...topic, owed }, asks: [ask] }
 }
@@ -316,7 +321,7 @@ export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head, name: F
 export const askAgain = (topic: Topic, feed: FeedId, from: number): Next => {
   const last = topic.asked.get(feed)
   const isAnswered = (last !== undefined && from >= last.from) || topic.missed.has(feed)
-  if (!mayTell(topic) || isAnswered || !mayAsk(topic)) return { topic, asks: [] }
+  if (!mayShare(topic) || isAnswered || !mayAsk(topic)) return { topic, asks: [] }
   const question = last === undefined ? { from, step: 1 } : { from: Math.max(0, from - last.step), step: last.step * 2 }
   const message = { _tag: "Want", space: topic.tag, feed, from: question.from } as const
   return {
@@ -337,7 +342,7 @@ export const retry = (topic: Topic, isWanted: (feed: FeedId, header: Uint8Array 
   let next = topic
   const asks: Array<Ask> = []
   for (const [feed, header] of topic.missed) {
-    if (!mayTell(next) || !mayAsk(next)) break
+    if (!mayShare(next) || !mayAsk(next)) break
     if (!isWanted(feed, header)) continue
     const missed = new Map(next.missed)
     missed.delete(feed)
@@ -387,11 +392,9 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
 export const boundOf = (topic: Topic, feed: FeedId, local: Local): number =>
   Math.min(local.head.seq, lastOf(topic, feed, local))
 
-/** The peer's own bound: it holds for data. */
-const lastOf = (topic: Topic, feed: FeedId, local: Local): number =>
-  local.kind === "authority" || topic.peerUpTo === undefined
-    ? Number.POSITIVE_INFINITY
-    : (topic.peerUpTo.get(feed)?.seq ?? -1)
+/** No run ends behind this: what the share says, and for data the peer's own bound. */
+const lastOf = (topic: Topic, feed: FeedId, { kind, last = Number.POSITIVE_INFINITY }: Local): number =>
+  kind === "authority" || topic.peerUpTo === undefined ? last : Math.min(last, topic.peerUpTo.get(feed)?.seq ?? -1)
 
 /**
  * Asks the store for the next feed that the peer lacks, authority first. Only when half of the window is free, so that
@@ -448,6 +451,29 @@ const raise = (
   return raised
 }
 
+/** Tells what we have by its digest. */
+const claim = (topic: Topic): Next => {
+  const made = claimOf(topic.share)
+  return { topic: { ...topic, claim: made }, asks: [sayDigest(topic, made.digest)] }
+}
+
+/** Both have said that they have exactly this. What came since is told, and sent. */
+const settle = (topic: Topic, frontier: Frontier.Frontier): Next => {
+  const acknowledged = Frontier.join(topic.acknowledged, frontier)
+  const next = raise(new Map(), acknowledged, topic.rewound)
+  const level: Topic = { ...topic, claim: undefined, told: topic.told ?? frontier, heard: true, acknowledged, next }
+  const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
+  const told = tellHave(level)
+  const proved = tellForks(told.topic)
+  const pumped = pump(proved.topic)
+  return { topic: pumped.topic, asks: [...asks, ...told.asks, ...proved.asks, ...pumped.asks] }
+}
+
+const sayDigest = ({ tag }: Topic, digest: Uint8Array): Ask => ({
+  _tag: "Send",
+  message: { _tag: "Digest", space: tag, digest }
+})
+
 /** Where the peer's frontier contradicts ours, its branch is asked for: once per feed, then the runs themselves lead. */
 const dispute = (topic: Topic, frontier: Frontier.Frontier): Next => {
   let next = topic
@@ -464,7 +490,7 @@ const dispute = (topic: Topic, frontier: Frontier.Frontier): Next => {
 
 /** Tells a peer of forks behind which it still counts entries, each once. */
 const tellForks = (topic: Topic): Next => {
-  if (topic.share.forks === undefined || !mayTell(topic)) return { topic, asks: [] }
+  if (topic.share.forks === undefined || !mayShare(topic)) return { topic, asks: [] }
   const proved = new Map(topic.proved)
   const asks: Array<Ask> = []
   for (const [feed, { at, proof }] of topic.share.forks) {

@@ -18,6 +18,9 @@ export const unknownSpacesMax = 4096
 /** Feeds of one space that one peer may claim to have and that we do not have. */
 export const unknownFeedsMax = 64 * 1024
 
+/** Feeds from which on a frontier is first told as its digest: shorter ones are told at once, which saves half a round. */
+export const digestFeedsMin = 16
+
 /** How often a peer may ask at once for a feed from an earlier point: a search goes back in doubling steps. */
 export const rewindsMax = 64
 

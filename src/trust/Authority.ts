@@ -198,6 +198,27 @@ export const members = (
 /** Whether a standing restriction ends the device: from some point on nothing it says counts. */
 export const isRevoked = (authority: Authority, device: DeviceId): boolean => against(authority, device).length > 0
 
+/**
+ * What lets a device that was put out find that out by itself: the standing restriction that was written first, and its
+ * past. Undefined for who was no member, and for a member that nothing ends.
+ *
+ * Whoever has this and knows nothing else comes to the same verdict: what makes the restriction stand lies in its past,
+ * and nothing that came later is needed. It holds no entry of a data feed.
+ */
+export const dismissal = (authority: Authority, device: DeviceId): Dismissal | undefined => {
+  const [restriction] = [...against(authority, device)].sort(Book.byTime)
+  if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
+  const heads = new Map(restriction.node.view.heads)
+  Book.join(heads, restriction.node)
+  return { restriction, heads }
+}
+
+/** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */
+export interface Dismissal {
+  readonly restriction: Restriction
+  readonly heads: Book.Heads
+}
+
 /** Whether some entry here, valid or not, admits the device: then its authority feeds matter:
  * a restriction behind another device's cut may still stand. */
 export const isNamed = (authority: Authority, device: DeviceId): boolean => {

@@ -83,6 +83,9 @@ export interface Unknown {
 export type AuthorityFact = Create | Define | Admit | Grant | Revoke
 export type DecodedFact = AuthorityFact | Malformed | Unknown
 
+/** Type of the fact by which a device is put out. */
+export const revokeType = "aura.device.revoke"
+
 /** Types of facts that only authority feeds may hold begin with this. */
 export const authorityPrefix = "aura."
 
@@ -109,7 +112,7 @@ const toFact = (fact: AuthorityFact): Fact => {
       }
     case "Revoke":
       return {
-        type: "aura.device.revoke",
+        type: revokeType,
         payload: {
           device: toBytes(fact.device),
           admission: toBytes(fact.admission),
@@ -152,7 +155,7 @@ export const decode = (fact: Fact): DecodedFact => {
           until: right.until ?? undefined
         }))
       }))
-    case "aura.device.revoke":
+    case revokeType:
       return decodeWith(RevokePayload, fact.payload, ({ device, admission, cut, reason }) => {
         const positions: Array<Position> = []
         for (const item of cut as ReadonlyArray<Cbor.Cbor>) {

@@ -86,8 +86,11 @@ describe("the recovery words", () => {
     assert.strictEqual(states[1], states[0])
     assert.include(states[0], "bob worked on")
     assert.notInclude(states[0], "ransom", "what the thief wrote after its attack does not count")
-    const shut = await run(["sync", "--from", address, "--timeout", "2"], alice)
-    assert.strictEqual(codeOf(shut), "NobodyMet")
+    // the thief is told who put it out, and nothing else
+    const shut = await run(["sync", "--from", address, "--timeout", "30"], alice)
+    assert.strictEqual(codeOf(shut), "DeviceRevoked", shut.stdout)
+    assert.include(shut.stdout, "revoked with the recovery words at ")
+    assert.notInclude((await run(["state"], alice)).stdout, "bob worked on")
     await stop(second)
   })
 

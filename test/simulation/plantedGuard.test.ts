@@ -12,8 +12,7 @@ vi.mock("../../src/runtime/Guard.ts", async (original) => {
 })
 
 it("a guard that lets everything out is found by the witness", () => {
-  const broken = firstBroken()
+  const broken = firstBroken("privacy")
   assert.isDefined(broken, "no seed shows it")
-  assert.includeMembers([...checkersOf(broken!)], ["privacy"])
   console.info(`the planted guard is found by seed ${broken?.seed}: ${checkersOf(broken!).join(", ")}`)
 })

@@ -13,8 +13,7 @@ vi.mock("../../src/trust/Authority.ts", async (original) => {
 })
 
 it("a cut that is off by one is found by comparing with the oracle", () => {
-  const broken = firstBroken()
+  const broken = firstBroken("cut")
   assert.isDefined(broken, "no seed shows it")
-  assert.includeMembers([...checkersOf(broken!)], ["cut"])
   console.info(`the planted revocation is found by seed ${broken?.seed}: ${checkersOf(broken!).join(", ")}`)
 })

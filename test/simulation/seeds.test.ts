@@ -27,6 +27,7 @@ describe("A handful of worlds", () => {
     const performed = new Set(worlds.flatMap((world) => world.figures.performed))
     assert.sameMembers([...performed], Object.keys(Notebook.app.operations))
     assert.isAbove(Math.max(...worlds.map(({ figures }) => figures.overturnings)), 0)
+    assert.isAbove(Math.max(...worlds.map(({ figures }) => figures.dismissals)), 0)
     assert.isTrue(worlds.some(({ about }) => about.includes("Mallory")))
   })
 

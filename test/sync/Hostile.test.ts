@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { feedId, type FeedId } from "../../src/identity/Id.ts"
-import type * as Frontier from "../../src/journal/Frontier.ts"
+import * as Frontier from "../../src/journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax, seqMax } from "../../src/journal/limits.ts"
 import * as Limits from "../../src/sync/limits.ts"
 import * as Message from "../../src/sync/Message.ts"
@@ -328,6 +328,60 @@ describe("claims", () => {
   })
 })
 
+describe("digests", () => {
+  const many = share({
+    feeds: new Map(
+      Array.from({ length: Limits.digestFeedsMin }, (_, index) => [
+        feedNamed(`feed ${index}`),
+        { kind: "data" as const, head: head(index) }
+      ])
+    )
+  })
+  const digest = (bytes: Uint8Array, space = tag): Message.Message => ({ _tag: "Digest", space, digest: bytes })
+  const ours = Frontier.digest(new Map([...many.feeds].map(([feed, local]) => [feed, local.head])))
+  const start = () => Session.open(channelKey, [many])
+
+  it("that claim falsely to be equal gain nothing: what is here is not sent, and can still be asked for", () => {
+    const greeted = after([hello], start())
+    assert.deepStrictEqual(greeted.asks.at(-1), { _tag: "Send", message: digest(ours) })
+    const lied = after([digest(ours)], { session: greeted.session, asks: [] })
+    assert.deepStrictEqual(
+      lied.asks.map((ask) => ask._tag),
+      ["Acknowledged"]
+    )
+    const feed = feedNamed("feed 3")
+    const asked = after([want(0, feed)], { session: lied.session, asks: [] })
+    assert.deepStrictEqual(
+      asked.asks.map((ask) => (ask._tag === "Load" ? [ask.feed, ask.from] : ask._tag)),
+      [[feed, 0]]
+    )
+  })
+
+  it("that are not equal are answered with the whole frontier, once", () => {
+    const { session, asks } = after([hello, digest(new Uint8Array(32))], start())
+    const last = asks.at(-1)
+    assert.isTrue(
+      last?._tag === "Send" && last.message._tag === "Have" && last.message.frontier.size === many.feeds.size
+    )
+    assert.match(because([digest(ours)], { session, asks: [] }), /a digest after its first word/)
+  })
+
+  it("after any first word are a breach", () => {
+    assert.match(because([hello, have(), digest(ours)], start()), /a digest after its first word/)
+    assert.match(because([hello, digest(ours), digest(ours)], start()), /a digest after its first word/)
+  })
+
+  it("of a space that the peer may not read are heard in silence, however many", () => {
+    const hidden = Session.open(channelKey, [{ ...many, mayRead: false }])
+    const { asks, session } = after([hello, digest(ours), digest(ours)], hidden)
+    assert.deepStrictEqual(
+      asks.map((ask) => (ask._tag === "Send" ? ask.message._tag : ask._tag)),
+      ["Hello"]
+    )
+    assert.strictEqual(session._tag, "Open")
+  })
+})
+
 describe("fork proofs", () => {
   it("are looked at a limited number of times", () => {
     const proof: Message.Message = { _tag: "Fork", space: tag, proof: new Uint8Array(10) }
@@ -357,8 +411,62 @@ describe("whatever the peer says", () => {
     fc.tuple(fc.constantFrom(0, 1, 1_000_000), names).map(([length, name]) => run(length, name)),
     fc.record({ _tag: fc.constant("Credit" as const), space: names, bytes: fc.constantFrom(0, 1, 100, seqMax - 1) }),
     fc.record({ _tag: fc.constant("Want" as const), space: names, feed: feeds, from: seqs }),
-    fc.record({ _tag: fc.constant("Fork" as const), space: names, proof: fc.constant(new Uint8Array(3)) })
+    fc.record({ _tag: fc.constant("Fork" as const), space: names, proof: fc.constant(new Uint8Array(3)) }),
+    fc.record({ _tag: fc.constant("Digest" as const), space: names, digest: fc.constant(new Uint8Array(32)) })
   )
+  it("to a space it may not read, it hears and sees what it would of a space that is unknown here", () => {
+    const half = Limits.windowBytes / 2
+    const heavy = fc.tuple(fc.constantFrom(half, half + 1), names).map(([length, name]) => run(length, name))
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(words, heavy, fc.constant(credit(1))), { maxLength: 40 }),
+        fc.boolean(),
+        (said, named) => {
+          const all = [{ ...hello, spaces: named ? [tag] : [] } as Message.Message, ...said]
+          let [hidden, unknown] = [Session.open(channelKey, [share({ mayRead: false })]), Session.open(channelKey, [])]
+          for (const message of all) {
+            ;[hidden, unknown] = [Session.receive(hidden.session, message), Session.receive(unknown.session, message)]
+            const seen = [hidden, unknown].map(({ asks, session }) => [
+              asks.filter((ask) => ask._tag === "Send"),
+              session._tag === "Closed" ? session.because : "open"
+            ])
+            assert.deepStrictEqual(seen[0], seen[1])
+            // the runtime deals with what was taken, and finds much of it not wanted
+            let { session } = hidden
+            for (const ask of hidden.asks) {
+              if (ask._tag !== "Take") continue
+              for (const step of [
+                Session.rewind(session, space, carol, 3),
+                Session.dealt(session, space, ask.run.length),
+                Session.retry(session, space, () => true),
+                Session.acknowledge(session, space),
+                Session.shared(session, share({ mayRead: false }))
+              ]) {
+                assert.deepStrictEqual(step.asks, [])
+                session = step.session
+              }
+            }
+            hidden = { session, asks: [] }
+          }
+        }
+      ),
+      { numRuns: 1_000 }
+    )
+  })
+
+  it("about spaces it may not read counts towards those that are unknown here", () => {
+    const others = (count: number): Message.Message => ({
+      _tag: "Offer",
+      spaces: Array.from({ length: count }, (_, index) => index.toString(16).padStart(32, "0"))
+    })
+    const pages = repeated(4, (page) => {
+      const offer = others(1024) as Message.Message & { readonly _tag: "Offer" }
+      return { ...offer, spaces: offer.spaces.map((name) => `${page}${name.slice(1)}`) }
+    })
+    for (const start of [Session.open(channelKey, [share({ mayRead: false })]), Session.open(channelKey, [])])
+      assert.match(because([hello, ...pages], start), /more than 4096 spaces/)
+  })
+
   const reactions = fc.constantFrom("loaded", "empty", "dealt", "shared", "hidden", "rewind", "missed", "retry")
 
   it("the machine returns, sends no more than a window, and nothing to who may not read", () => {

@@ -1,6 +1,8 @@
 /** Messages: what is said is understood, and nothing that was not said. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
 import { createHmac } from "node:crypto"
+import { readFileSync } from "node:fs"
 import fc from "fast-check"
 import { feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
@@ -8,7 +10,7 @@ import type * as Frontier from "../../src/journal/Frontier.ts"
 import { seqMax } from "../../src/journal/limits.ts"
 import { helloSpacesMax, messageBytesMax } from "../../src/sync/limits.ts"
 import * as Message from "../../src/sync/Message.ts"
-import { accepted, bytesOf, hexOf, refusal, space } from "../journal/writing.ts"
+import { accepted, bytesOf, fromHex, hexOf, refusal, space } from "../journal/writing.ts"
 
 const tags = fc.constantFrom("00".repeat(16), "7f".repeat(16), "ff".repeat(16))
 const feeds = fc.constantFrom(...["a", "b", "c"].map((name) => feedId(bytesOf(name))))
@@ -43,6 +45,11 @@ const messages: fc.Arbitrary<Message.Message> = fc.oneof(
   fc.record({
     _tag: fc.constant("Pairing" as const),
     fields: fc.array(fc.oneof(fc.string({ unit: "grapheme-ascii" }), blobs))
+  }),
+  fc.record({
+    _tag: fc.constant("Digest" as const),
+    space: tags,
+    digest: fc.uint8Array({ minLength: 32, maxLength: 32 })
   })
 )
 
@@ -70,7 +77,7 @@ describe("a message", () => {
 
   it("of an unknown kind is refused by name", () => {
     for (const [kind, named] of [
-      [8, "kind 8"],
+      [9, "kind 9"],
       [-1, "kind -1"],
       ["hello", "kind string"],
       [null, "kind object"]
@@ -107,7 +114,10 @@ describe("a message", () => {
       [5, tag, new Uint8Array(32), -1],
       [6, tag, "proof"],
       [6, "tag", tag],
-      [7, "redeem"]
+      [7, "redeem"],
+      [8, tag, new Uint8Array(31)],
+      [8, tag, "digest"],
+      [8, new Uint8Array(15), new Uint8Array(32)]
     ]
     for (const fields of wrong) assert.isDefined(refusal(Message.decode(Cbor.encode(fields))), JSON.stringify(fields))
   })
@@ -123,6 +133,27 @@ describe("a message", () => {
       version: Message.version + 1,
       spaces: []
     })
+  })
+})
+
+const Vectors = Schema.Struct({
+  channelKey: Schema.String,
+  tag: Schema.String,
+  messages: Schema.Array(Schema.Struct({ name: Schema.String, bytes: Schema.String }))
+})
+
+describe("the messages as they were frozen", () => {
+  const vectors = Schema.decodeUnknownSync(Schema.fromJsonString(Vectors))(
+    readFileSync(new URL("../vectors/messages.json", import.meta.url), "utf8")
+  )
+
+  it("read, and read back as the same bytes", () => {
+    assert.strictEqual(Message.tagOf(fromHex(vectors.channelKey), space), vectors.tag)
+    for (const { bytes, name } of vectors.messages) {
+      const message = accepted(Message.decode(fromHex(bytes)))
+      assert.isTrue(name.startsWith(message._tag.toLowerCase()), name)
+      assert.strictEqual(hexOf(Message.encode(message)), bytes, name)
+    }
   })
 })
 

@@ -4,6 +4,8 @@ import fc from "fast-check"
 import type { FeedId } from "../../src/identity/Id.ts"
 import type { FeedKind } from "../../src/journal/Feed.ts"
 import type * as Frontier from "../../src/journal/Frontier.ts"
+import { digestFeedsMin } from "../../src/sync/limits.ts"
+import * as Message from "../../src/sync/Message.ts"
 import * as Session from "../../src/sync/Session.ts"
 import { space } from "../journal/writing.ts"
 import { channelKey, connect, feedNamed, Machine, settle } from "./machines.ts"
@@ -18,6 +20,13 @@ const scheduler = (seed: number) => {
 }
 
 const runsOf = (machine: Machine): ReadonlyArray<string> => machine.outcomes
+
+/** So many feeds that both have alike: with them, how far the two are is told as a digest first. */
+const crowd = (count: number, ...machines: ReadonlyArray<Machine>): void => {
+  for (const machine of machines) for (let i = 0; i < count; i++) machine.write(`crowd ${i}`, 1)
+}
+
+const tagsOf = (machine: Machine): ReadonlyArray<string> => machine.sent.map(({ _tag }) => _tag)
 
 const assertEqual = (a: Machine, b: Machine): void => {
   assert.strictEqual(a.session._tag, "Open", JSON.stringify(a.session))
@@ -70,8 +79,10 @@ const pair = (all: ReadonlyArray<Written>, lacking: number, rules: ConstructorPa
 describe("two honest devices", () => {
   it("end with equal frontiers, however their messages, loads and writes interleave", () => {
     fc.assert(
-      fc.property(writes, writes, fc.constantFrom(0, 1), fc.integer(), (before, later, lacking, seed) => {
+      fc.property(writes, writes, fc.nat(3), fc.integer(), (before, later, how, seed) => {
+        const lacking = how % 2
         const [a, b] = pair(before, lacking)
+        if (how > 1) crowd(digestFeedsMin, a, b)
         const choose = scheduler(seed)
         connect(a, b)
         const waiting = [...later]
@@ -112,8 +123,72 @@ describe("two honest devices", () => {
     const haves = b.sent.filter((message) => message._tag === "Have")
     assert.deepStrictEqual(
       haves.map((have) => have.frontier.size),
-      [50, 1]
+      [1]
     )
+  })
+
+  it("tell a short frontier at once, and a long one as a digest: when they are equal nothing else crosses", () => {
+    for (const [count, expected] of [
+      [digestFeedsMin - 1, ["Hello", "Have"]],
+      [digestFeedsMin, ["Hello", "Digest"]],
+      [3_000, ["Hello", "Digest"]]
+    ] as const) {
+      const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+      crowd(count, a, b)
+      connect(a, b)
+      settle(a, b)
+      for (const machine of [a, b]) assert.deepStrictEqual(tagsOf(machine), expected)
+      const bytes = [...a.sent, ...b.sent].reduce((sum, message) => sum + Message.encode(message).length, 0)
+      if (count >= digestFeedsMin) assert.isBelow(bytes, 160)
+      assertEqual(a, b)
+    }
+  })
+
+  it("that differ by one entry tell their whole frontiers, and send that one", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    crowd(50, a, b)
+    a.write("crowd 7", 1)
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(tagsOf(a), ["Hello", "Digest", "Have", "Run"])
+    assert.deepStrictEqual(tagsOf(b), ["Hello", "Digest", "Have", "Credit", "Have"])
+    assert.deepStrictEqual(b.outcomes, ["Stored crowd 7 1"])
+    assertEqual(a, b)
+  })
+
+  it("that are equal and write before they hear so tell what is new, and no more", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    crowd(50, a, b)
+    connect(a, b)
+    // both hear the greeting and tell their digests; neither has heard the other's
+    a.receive(b.outgoing.shift()!)
+    b.receive(a.outgoing.shift()!)
+    a.write("alice", 1)
+    b.write("bob", 1)
+    for (const machine of [a, b]) machine.changed()
+    assert.deepStrictEqual(
+      [tagsOf(a), tagsOf(b)],
+      [
+        ["Hello", "Digest"],
+        ["Hello", "Digest"]
+      ]
+    )
+    settle(a, b)
+    for (const machine of [a, b])
+      for (const message of machine.sent) if (message._tag === "Have") assert.strictEqual(message.frontier.size, 1)
+    assertEqual(a, b)
+  })
+
+  it("of which one wants part of it tell their frontiers as ever", () => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob", { upTo: new Map() })]
+    crowd(50, a, b)
+    a.write("alice", 1)
+    connect(a, b)
+    settle(a, b)
+    assert.isFalse(tagsOf(b).includes("Digest"))
+    assert.strictEqual(b.taken("alice"), 0)
+    assert.isTrue(Session.isServed(a.session, space, a.frontier()))
+    assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
   })
 
   it("say how far they are in parts when one message can't hold it, and are heard when it is complete", () => {
@@ -284,12 +359,113 @@ describe("a peer that may not read", () => {
   })
 })
 
+describe("a peer that was put out", () => {
+  /** Alice tells Bob of two feeds of authority, up to the third entry of one and the first of the other. */
+  const putOut = (machine: Machine, adas = 0): Machine => {
+    const share = machine.share.bind(machine)
+    const head = (feed: string) => [...share().feeds].find(([id]) => id === feedNamed(feed))![1].head
+    const marks = [head("root").mark, head("ada").mark]
+    for (const feed of ["root", "ada"]) machine.write(feed, 2, { kind: "authority" })
+    machine.share = () => ({
+      space,
+      mayRead: true,
+      isDismissal: true,
+      feeds: new Map([
+        [feedNamed("root"), { kind: "authority", head: { seq: 2, mark: marks[0]! }, last: 2 }],
+        [feedNamed("ada"), { kind: "authority", head: { seq: adas, mark: marks[1]! }, last: 1 }]
+      ])
+    })
+    return machine
+  }
+  const alices = (): Machine => {
+    const alice = new Machine("Alice", { takesFrom: { bob: 99 } })
+    alice.write("root", 3, { kind: "authority" })
+    alice.write("ada", 1, { kind: "authority" })
+    alice.write("alice", 2)
+    return alice
+  }
+
+  it("is sent the runs that end where it may be told, and no other", () => {
+    const [a, b] = [putOut(alices()), new Machine("Bob")]
+    crowd(30, b)
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(b.outcomes, ["Stored root 0", "Stored ada 0"])
+    assert.deepStrictEqual(tagsOf(a).slice(0, 4), ["Hello", "Have", "Run", "Run"])
+    assert.isTrue(Session.isCaughtUp(b.session, space, () => true))
+  })
+
+  it("is told everything anew when it is a member again", () => {
+    const alice = alices()
+    const share = alice.share.bind(alice)
+    const [a, b] = [putOut(alice), new Machine("Bob")]
+    connect(a, b)
+    settle(a, b)
+    a.share = share
+    a.changed()
+    settle(a, b)
+    const last = a.sent.findLast((message) => message._tag === "Have")
+    assert.strictEqual(last?.frontier.size, 3)
+    assertEqual(a, b)
+  })
+
+  it("is sent nothing of a run that reaches further", () => {
+    // the second run of ada holds what it needs, and one entry more
+    const [a, b] = [putOut(alices(), 1), new Machine("Bob")]
+    connect(a, b)
+    settle(a, b)
+    assert.deepStrictEqual(b.outcomes, ["Stored root 0", "Stored ada 0"])
+    assert.isFalse(Session.isCaughtUp(b.session, space, () => true))
+  })
+
+  it("is asked for nothing, and shown no proof, whatever it says and brings", () => {
+    const [a, b] = [putOut(alices()), new Machine("Bob")]
+    b.write("root", 3, { kind: "authority", branch: "other", forkAt: 0 })
+    for (let i = 0; i < 3; i++) b.write("bob", 3)
+    a.fit = (({ feed }: { readonly feed: string }) => (feed === "bob" ? "Detached 0" : "Forked")) as typeof a.fit
+    connect(a, b)
+    settle(a, b)
+    a.retry()
+    a.step(Session.proof(a.session, space, new Uint8Array(1)))
+    assert.isNotEmpty(a.outcomes)
+    for (const _tag of tagsOf(a)) assert.include(["Hello", "Have", "Run", "Credit"], _tag)
+  })
+})
+
+describe("a digest of one who may not read", () => {
+  it("that lost and gained the right meanwhile is told everything anew, and both are equal", () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 4 }), (seed, late, gap) => {
+        const choose = scheduler(seed)
+        const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+        crowd(20, a, b)
+        if (seed % 2 === 0) b.write("bob", 1)
+        connect(a, b)
+        for (let steps = 0; steps < late; steps++) step(a, b, choose)
+        const mayRead = a.mayRead.bind(a)
+        a.mayRead = () => false
+        // what a has told of itself and is still on its way is stopped at the door
+        const passing = a.outgoing.filter(({ _tag }) => _tag !== "Have" && _tag !== "Digest")
+        a.outgoing.splice(0, a.outgoing.length, ...passing)
+        a.changed()
+        for (let steps = 0; steps < gap; steps++) step(a, b, choose)
+        a.mayRead = mayRead
+        a.changed()
+        settle(a, b, choose)
+        assertEqual(a, b)
+      }),
+      { numRuns: 200 }
+    )
+  })
+})
+
 describe("a new member", () => {
   it("introduces itself to who does not know it, by the authority feeds alone, and then both are equal", () => {
     fc.assert(
-      fc.property(fc.integer(), fc.constantFrom(true, false), (seed, known) => {
+      fc.property(fc.integer(), fc.constantFrom(true, false), fc.constantFrom(0, 20), (seed, known, others) => {
         const alice = new Machine("Alice", { peerReadsFrom: 3 })
         const bob = new Machine("Bob")
+        crowd(others, alice, bob)
         alice.write("root", 2, { kind: "authority" })
         alice.write("alice", 4)
         bob.write("root", known ? 2 : 1, { kind: "authority" })
@@ -298,7 +474,7 @@ describe("a new member", () => {
         connect(alice, bob)
         settle(alice, bob, scheduler(seed))
         assertEqual(alice, bob)
-        const firstHave = bob.sent.findIndex((message) => message._tag === "Have")
+        const firstHave = bob.sent.findIndex(({ _tag }) => _tag === "Have" || _tag === "Digest")
         const told = bob.sent.slice(0, firstHave).filter((message) => message._tag === "Run")
         assert.isTrue(told.every((message) => new TextDecoder().decode(message.run).includes("authority")))
       })

@@ -237,7 +237,7 @@ export class Machine {
     this.step(Session.retry(this.session, space, isWanted))
   }
 
-  private fit(stretch: Stretch, size: number, header: Uint8Array | undefined): string {
+  fit(stretch: Stretch, size: number, header: Uint8Array | undefined): string {
     const { feed, first, last } = stretch
     const taken = this.taken(feed)
     if (taken === 0 && header === undefined) return "Detached 0"

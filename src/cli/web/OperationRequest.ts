@@ -178,6 +178,12 @@ const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
         code: error._tag,
         detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}`
       }
+    case "DeviceRevoked":
+      return {
+        status: 403,
+        code: error._tag,
+        detail: isOwn ? error.message : "this device was revoked and can't write"
+      }
     case "RequestConflict":
       return { status: 409, code: error._tag, detail: `idempotency key: ${error.what}` }
     case "EntryTooLarge":

@@ -1,0 +1,67 @@
+/**
+ * What the runtime tells a session of one space: what is stored of it here, and what of it this peer may have.
+ *
+ * A peer may be told everything (`mayRead`), nothing, or, when it was a member and was put out, just what lets its own
+ * replica find that out: then `feeds` holds nothing else, and `isDismissal` says that nothing is asked of it.
+ */
+import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type { FeedKind } from "../journal/Feed.ts"
+import * as Frontier from "../journal/Frontier.ts"
+import { digestFeedsMin } from "./limits.ts"
+
+/** Where one feed stands, as far as this side serves it. */
+export interface Local {
+  readonly kind: FeedKind
+  readonly head: Frontier.Head
+  /** No run that reaches behind this is sent. Undefined: any that begins at or before `head` is. */
+  readonly last?: number | undefined
+}
+
+/** A space as this peer may see it: its feeds as durably stored. */
+export interface Share {
+  readonly space: SpaceId
+  /** Whether the peer may be told what is in `feeds`. */
+  readonly mayRead: boolean
+  readonly feeds: ReadonlyMap<FeedId, Local>
+  /** The peer was put out: nothing is asked of it, and no forks are proved to it. */
+  readonly isDismissal?: boolean
+  /** Send me no data beyond this (partial sync). Authority is always told completely. */
+  readonly upTo?: Frontier.Frontier | undefined
+  /** Feeds proved forked and where: a peer that has them further than that is told the proof. */
+  readonly forks?: ReadonlyMap<FeedId, ForkKnown> | undefined
+}
+
+/** The first position that exists twice, and the proof (journal/Fork.ts). */
+export interface ForkKnown {
+  readonly at: number
+  readonly proof: Uint8Array
+}
+
+/** A stored run as the runtime loaded it. */
+export interface Loaded {
+  readonly first: number
+  readonly last: number
+  readonly mark: string
+  readonly header: Uint8Array | undefined
+  /** The header names a branch, which the run itself does not: it goes with every run. */
+  readonly isBranch?: boolean
+  readonly bytes: Uint8Array
+}
+
+/** A digest that was told, and the frontier it is of. */
+export interface Claim {
+  readonly digest: Uint8Array
+  readonly frontier: Frontier.Frontier
+}
+
+/** Whether a first word as a digest may pay: the whole frontier is longer by much, and unbounded. */
+export const isLong = ({ feeds, isDismissal, upTo }: Share): boolean =>
+  isDismissal !== true && upTo === undefined && feeds.size >= digestFeedsMin
+
+export const claimOf = ({ feeds }: Share): Claim => {
+  const frontier: Frontier.Frontier = new Map([...feeds].map(([feed, { head }]) => [feed, head]))
+  return { digest: Frontier.digest(frontier), frontier }
+}
+
+export const isSameDigest = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index])

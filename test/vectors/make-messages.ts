@@ -1,0 +1,45 @@
+/**
+ * Wrote `messages.json`, once: `node test/vectors/make-messages.ts > test/vectors/messages.json`; a new kind of message is
+ * added to it, and what stands there stays as it is.
+ *
+ * The vectors are the format, as in make-journal.ts. One message of each kind, with every optional part once absent and once there.
+ */
+import { feedId } from "../../src/identity/Id.ts"
+import * as Frontier from "../../src/journal/Frontier.ts"
+import * as Message from "../../src/sync/Message.ts"
+import { bytesOf, hexOf, space } from "../journal/writing.ts"
+
+const channelKey = bytesOf("channel key")
+const tag = Message.tagOf(channelKey, space)
+const other = Message.tagOf(bytesOf("another channel"), space)
+const feeds = ["a", "b"].map((name) => feedId(bytesOf(name))).sort()
+const frontier: Frontier.Frontier = new Map([
+  [feeds[0]!, { seq: 0, mark: hexOf(bytesOf("first")).slice(0, 32) }],
+  [feeds[1]!, { seq: 2 ** 33, mark: hexOf(bytesOf("second")).slice(0, 32) }]
+])
+const bytes = bytesOf("some bytes")
+
+const messages: Readonly<Record<string, Message.Message>> = {
+  hello: { _tag: "Hello", version: 1, spaces: [tag, other] },
+  "hello, alone": { _tag: "Hello", version: 1, spaces: [] },
+  offer: { _tag: "Offer", spaces: [tag] },
+  have: { _tag: "Have", space: tag, frontier, upTo: undefined, more: false },
+  "have, bounded": { _tag: "Have", space: tag, frontier: new Map(), upTo: frontier, more: true },
+  run: { _tag: "Run", space: tag, header: undefined, run: bytes },
+  "run with header": { _tag: "Run", space: tag, header: bytesOf("header"), run: bytes },
+  credit: { _tag: "Credit", space: tag, bytes: 240 * 1024 },
+  want: { _tag: "Want", space: tag, feed: feeds[0]!, from: 1024 },
+  fork: { _tag: "Fork", space: tag, proof: bytes },
+  pairing: { _tag: "Pairing", fields: ["redeem", bytes, bytesOf("box"), "Bob's phone"] },
+  digest: { _tag: "Digest", space: tag, digest: Frontier.digest(frontier) }
+}
+
+const vectors = {
+  about: "Messages of src/sync, version 1. Made by make-messages.ts; bytes are hexadecimal.",
+  channelKey: hexOf(channelKey),
+  space,
+  tag,
+  messages: Object.entries(messages).map(([name, message]) => ({ name, bytes: hexOf(Message.encode(message)) }))
+}
+
+process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`)
