@@ -59,6 +59,14 @@ export const partNamed = (ledger: Ledger, id: FeedId): Part | undefined => {
   return line === undefined ? undefined : partsOf(line).find((part) => part.id === id)
 }
 
+/** The further parts of its line that a run holds which reaches so far, and how much of each. */
+export const behind = (part: Part, last: number): ReadonlyArray<readonly [FeedId, { readonly seq: number }]> =>
+  last <= part.to
+    ? []
+    : partsOf(part.line)
+        .filter(({ from }) => from > part.to && from <= last)
+        .map(({ from, id, to }) => [id, { seq: Math.min(to, last) - from }])
+
 /** The last entry that will ever go by a name, counted from its beginning, because others branch off behind it. */
 export const endNamed = (ledger: Ledger, id: FeedId): number | undefined => {
   const line = ledger.parted.get(id) ?? ledger.lines.get(id)

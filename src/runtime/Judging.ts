@@ -88,6 +88,7 @@ const advanceAuthority = (ledger: Ledger, progress: Progress): boolean => {
 const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authority.AuthorityEntry | undefined => {
   const pending = line.pending[0]!
   if (hold(line, pending, nowMillis)) return undefined
+  if (isStillWaiting(ledger, line, pending)) return undefined
   const body = Entry.decode(pending.body)
   const decoded = Result.isSuccess(body) ? body.success : undefined
   const seen = decoded?.seen ?? []
@@ -368,6 +369,14 @@ const hold = (line: Line, pending: Pending, nowMillis: number): boolean => {
   line.blocked = { _tag: "Held", seq: pending.seq, untilMillis: Clock.toMillis(pending.time) - Clock.driftMaxMillis }
   return true
 }
+
+/** What an entry was found to wait for is not here yet: it need not be decoded again, however many wait. */
+const isStillWaiting = ({ authority }: Ledger, { blocked }: Line, { seq }: Pending): boolean =>
+  blocked?._tag === "Waiting" &&
+  blocked.seq === seq &&
+  blocked.forEntry !== undefined &&
+  authority !== undefined &&
+  !Authority.knows(authority, blocked.forEntry)
 
 const wait = (line: Line, pending: Pending, forEntry: Position | undefined, what: string): undefined => {
   line.blocked = { _tag: "Waiting", seq: pending.seq, forEntry, what }

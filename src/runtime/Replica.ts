@@ -267,6 +267,7 @@ export const open = Effect.fn("Replica.open")(function* (
           mark: Frontier.mark(hash),
           header: part.header,
           isBranch: part.id !== part.line.feed.id,
+          covers: Branches.behind(part, last + Branches.startOf(part.line)),
           bytes
         }))
     }),

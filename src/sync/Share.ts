@@ -45,8 +45,13 @@ export interface Loaded {
   readonly header: Uint8Array | undefined
   /** The header names a branch, which the run itself does not: it goes with every run. */
   readonly isBranch?: boolean
+  /** Further names under which the run goes on, and how far: they need not be sent it again. */
+  readonly covers?: ReadonlyArray<Reach>
   readonly bytes: Uint8Array
 }
+
+/** How far something reaches, by one name. */
+export type Reach = readonly [FeedId, Pick<Frontier.Head, "seq">]
 
 /** A digest that was told, and the frontier it is of. */
 export interface Claim {

@@ -19,7 +19,7 @@ import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
 import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
-import { claimOf, isLong, isSameDigest, type Claim, type Loaded, type Local, type Share } from "./Share.ts"
+import { claimOf, isLong, isSameDigest, type Claim, type Loaded, type Local, type Reach, type Share } from "./Share.ts"
 
 /** What the runtime is to do next, in order. */
 export type Ask =
@@ -366,6 +366,7 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
   const bound = boundOf(topic, feed, local)
   const asks: Array<Ask> = []
   const runsInFlight = [...topic.runsInFlight]
+  const covered: Array<Reach> = []
   let { inFlight } = topic
   let position = from
   for (const run of runs) {
@@ -378,12 +379,13 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
     asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
     inFlight += run.bytes.length
     runsInFlight.push(run.bytes.length)
+    covered.push(...(run.covers ?? []))
     position = run.last + 1
   }
   const pumped = pump(
     position === from
       ? { ...idle, exhausted: new Map(topic.exhausted).set(feed, bound) }
-      : { ...idle, inFlight, runsInFlight, ...passed(topic, feed, position, local.head.seq) }
+      : { ...idle, inFlight, runsInFlight, ...passed(topic, feed, position, local.head.seq, covered) }
   )
   return { topic: pumped.topic, asks: [...asks, ...pumped.asks] }
 }
@@ -429,9 +431,15 @@ const mayServe = (topic: Topic, local: Local): boolean =>
   topic.offered &&
   ((topic.peerOffered && topic.heard) || (topic.introducing && local.kind === "authority"))
 
-/** Where sending goes on after `position − 1` was sent. */
-const passed = (topic: Topic, feed: FeedId, position: number, head: number): Pick<Topic, "next" | "rewound"> => {
-  const next = new Map(topic.next).set(feed, position)
+/** Where sending goes on after `position − 1` was sent, and what else was with it. */
+const passed = (
+  topic: Topic,
+  feed: FeedId,
+  position: number,
+  head: number,
+  covered: ReadonlyArray<Reach>
+): Pick<Topic, "next" | "rewound"> => {
+  const next = new Map(raise(topic.next, covered, topic.rewound)).set(feed, position)
   if (!topic.rewound.has(feed) || position <= head) return { next, rewound: topic.rewound }
   const rewound = new Set(topic.rewound)
   rewound.delete(feed)
@@ -441,7 +449,7 @@ const passed = (topic: Topic, feed: FeedId, position: number, head: number): Pic
 /** Moves on what the peer has; never back, and not what it wants again. */
 const raise = (
   next: ReadonlyMap<FeedId, number>,
-  heads: Iterable<readonly [FeedId, Frontier.Head]>,
+  heads: Iterable<Reach>,
   rewound: ReadonlySet<FeedId>
 ): ReadonlyMap<FeedId, number> => {
   const raised = new Map(next)

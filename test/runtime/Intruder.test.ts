@@ -275,6 +275,38 @@ describe("a lying member's authority feed", () => {
     })
   )
 
+  it.live("is sent once where one run holds it, however often it forks inside", () =>
+    Effect.gen(function* () {
+      const { authority, space, trunk } = world(60)
+      const [one, two] = [installation(alice), installation(carol)]
+      const forks = Array.from({ length: 59 }, (_, at) => runOf(other(trunk, at + 1, 1), at + 1))
+      yield* bring(one, space, runOf(authority), runOf(trunk), ...forks)
+      yield* bring(two, space, runOf(authority))
+      let reads = 0
+      const counted = (store: JournalStore["Service"]): JournalStore["Service"] => ({
+        ...store,
+        read: (at, feed, ...asked) =>
+          Effect.suspend(() => {
+            if (feed === trunk.feed.id) reads++
+            return store.read(at, feed, ...asked)
+          })
+      })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const hub = MemoryNetwork.hub()
+          const alices = (yield* agentOn(one, hub, "alice", counted)).replica(space)!
+          reads = 0
+          const carols = yield* agentOn(two, hub, "carol")
+          const link = yield* carols.connect("alice", alice.device)
+          yield* until("both have all", () => link.isCaughtUp(space) && link.isServed(space))
+          yield* quiet
+          assert.deepStrictEqual(account(carols.replica(space)!.ledger()), account(alices.ledger()))
+          assert.isBelow(reads, 5)
+        })
+      )
+    })
+  )
+
   it.live("is told of whole, however many its histories above a fork that the other does not know", () =>
     Effect.gen(function* () {
       const { authority, space, trunk } = world(6)
