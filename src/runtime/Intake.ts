@@ -113,7 +113,7 @@ export const stored = (run: Run.Run): StoredRun => ({
 const tail = (run: Run.Run, first: number, previous: Run.Run["previous"]): Run.Run => {
   const skip = first - run.first
   const rest = { feed: run.feed, first, previous, times: run.times.slice(skip), bodies: run.bodies.slice(skip) }
-  return Run.sealed(rest, run.hashes.slice(skip), run.signature, Run.encode(rest, run.signature))
+  return { ...rest, hashes: run.hashes.slice(skip), signature: run.signature, bytes: Run.encode(rest, run.signature) }
 }
 
 const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): string | undefined => {
