@@ -12,8 +12,7 @@ vi.mock("../../src/journal/crdt/LWWMap.ts", async (original) => {
 })
 
 it("a map in which the last arrival wins is found by comparing with the model", () => {
-  const broken = firstBroken()
+  const broken = firstBroken("model")
   assert.isDefined(broken, "no seed shows it")
-  assert.includeMembers([...checkersOf(broken!)], ["model"])
   console.info(`the planted merge is found by seed ${broken?.seed}: ${checkersOf(broken!).join(", ")}`)
 })
