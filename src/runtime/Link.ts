@@ -217,31 +217,30 @@ export const run = Effect.fnUntraced(function* (
       taking.delete(space)
       const replica = host.replica(space)
       if (replica === undefined) continue
+      const outcomes: Array<Intake.Outcome> = []
+      for (const portion of portions(asks)) outcomes.push(...(yield* replica.receive(portion)))
       let bytes = 0
-      for (const portion of portions(asks)) {
-        const outcomes = yield* replica.receive(portion)
-        for (let i = 0; i < portion.length; i++) {
-          const outcome = outcomes[i]!
-          bytes += portion[i]!.run.length
-          switch (outcome._tag) {
-            case "Stored":
-            case "Known":
-              session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
-              break
-            case "Detached":
-              yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
-              break
-            case "Refused":
-              yield* Metrics.refused("run")
-              yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
-              session = Session.close(outcome.why)
-              return
-            case "Unwanted":
-              session = Session.missed(session, space, outcome.feed, portion[i]!.header)
-              break
-            case "Forked":
-              break
-          }
+      for (let i = 0; i < asks.length; i++) {
+        const outcome = outcomes[i]!
+        bytes += asks[i]!.run.length
+        switch (outcome._tag) {
+          case "Stored":
+          case "Known":
+            session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
+            break
+          case "Detached":
+            yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+            break
+          case "Refused":
+            yield* Metrics.refused("run")
+            yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
+            session = Session.close(outcome.why)
+            return
+          case "Unwanted":
+            session = Session.missed(session, space, outcome.feed, asks[i]!.header)
+            break
+          case "Forked":
+            break
         }
       }
       yield* step(Session.dealt(session, space, bytes))
