@@ -151,4 +151,3 @@ const glance = (value: unknown): unknown => {
 
 const keys = ["k", "l", "m"]
 const elements = ["x", 1, true, null, "1", { a: 1 }, { a: 2 }, new Uint8Array([7]), "k"]
-
