@@ -170,7 +170,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Run, RunMalformed> => {
 }
 
 /** Runs are made here alike, property by property, wherever they come from: hot paths meet them all. */
-export const sealed = (
+const sealed = (
   { bodies, feed, first, previous, times }: Unsigned,
   hashes: ReadonlyArray<Uint8Array>,
   signature: Uint8Array,

@@ -224,41 +224,40 @@ export const run = Effect.fnUntraced(function* (
       taking.delete(space)
       const replica = host.replica(space)
       if (replica === undefined) continue
+      const outcomes: Array<Intake.Outcome> = []
+      for (const portion of portions(asks)) outcomes.push(...(yield* replica.receive(portion)))
       let bytes = 0
-      for (const portion of portions(asks)) {
-        const outcomes = yield* replica.receive(portion)
-        for (let i = 0; i < portion.length; i++) {
-          const outcome = outcomes[i]!
-          bytes += portion[i]!.run.length
-          const header = portion[i]!.header
-          const branch = Intake.branchOf(header)
-          switch (outcome._tag) {
-            case "Stored":
-            case "Known": {
-              const head = { seq: outcome.seq, mark: outcome.mark }
-              session = Session.learned(session, space, outcome.feed, head, branch?.id)
-              break
-            }
-            case "Detached":
-              // the peer looks for what it is asked by the name that it sent; what a branch follows comes by another one
-              if (branch === undefined) yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
-              else if (outcome.first > branch.at)
-                yield* step(Session.rewind(session, space, branch.id, Math.max(0, outcome.from - branch.at)))
-              else session = Session.missed(session, space, branch.id, header)
-              break
-            case "Refused":
-              yield* Metrics.refused("run")
-              // who may not know of the space sees what it would see if it were unknown here
-              if (!shareOf(replica).mayRead) break
-              yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
-              session = Session.close(outcome.why)
-              return
-            case "Unwanted":
-              session = Session.missed(session, space, branch?.id ?? outcome.feed, header)
-              break
-            case "Forked":
-              break
+      for (let i = 0; i < asks.length; i++) {
+        const outcome = outcomes[i]!
+        bytes += asks[i]!.run.length
+        const header = asks[i]!.header
+        const branch = Intake.branchOf(header)
+        switch (outcome._tag) {
+          case "Stored":
+          case "Known": {
+            const head = { seq: outcome.seq, mark: outcome.mark }
+            session = Session.learned(session, space, outcome.feed, head, branch?.id)
+            break
           }
+          case "Detached":
+            // the peer looks for what it is asked by the name that it sent; what a branch follows comes by another one
+            if (branch === undefined) yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+            else if (outcome.first > branch.at)
+              yield* step(Session.rewind(session, space, branch.id, Math.max(0, outcome.from - branch.at)))
+            else session = Session.missed(session, space, branch.id, header)
+            break
+          case "Refused":
+            yield* Metrics.refused("run")
+            // who may not know of the space sees what it would see if it were unknown here
+            if (!shareOf(replica).mayRead) break
+            yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
+            session = Session.close(outcome.why)
+            return
+          case "Unwanted":
+            session = Session.missed(session, space, branch?.id ?? outcome.feed, header)
+            break
+          case "Forked":
+            break
         }
       }
       yield* step(Session.dealt(session, space, bytes))

@@ -32,7 +32,7 @@ export const runsPerTurnMax = 64
  * Bytes of runs that a link hands over for one turn, and the run that crosses: one durable write for some thousand small
  * entries. In larger portions what was read of them outlives the collector's youth, and costs more than the writes saved.
  */
-export const takenBytesMax = 96 * 1024
+export const takenBytesMax = 160 * 1024
 
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024
