@@ -31,16 +31,7 @@ import * as Ledger from "./Ledger.ts"
 import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
 import { DeviceRevoked } from "./Revocation.ts"
-import {
-  EntryTooLarge,
-  ReplicaBusy,
-  written,
-  type Done,
-  type Prepared,
-  type Turn,
-  type Write,
-  type WriteError
-} from "./Write.ts"
+import { EntryTooLarge, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
