@@ -15,7 +15,7 @@ const ours = (measure: Measure, checkpoint: boolean): Side => ({
   package: "aura",
   verifies: checkpoint
     ? "the checkpoint's hash and the tail of the journal"
-    : "every hash chain, signature and author's authority",
+    : "every hash chain and author's authority; signatures were checked when they came in",
   prepare: {
     name: "aura",
     fill: async (directory) => (await import("./ours.ts")).store({ checkpoint: true }).fill(directory)

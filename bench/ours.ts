@@ -265,7 +265,10 @@ const freePort = async (): Promise<number> => {
 
 const tasks = join(import.meta.dirname, "../examples/tasks/app.ts")
 
-/** `aura serve` with the embedded default on this port and this empty data directory; `ready` is its readiness address. */
+/**
+ * `aura serve` with the embedded default on this port and this data directory; `ready` is its readiness address. What
+ * Node compiled is kept in the run's own directory, so that a first start finds nothing.
+ */
 export const serve = (port: number, directory: string): Server => ({
   command: process.execPath,
   arguments: [
@@ -280,5 +283,6 @@ export const serve = (port: number, directory: string): Server => ({
     "--app",
     tasks
   ],
+  environment: { XDG_CACHE_HOME: join(directory, "cache") },
   ready: `http://127.0.0.1:${port}/readyz`
 })

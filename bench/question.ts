@@ -51,6 +51,8 @@ export interface WritableStore extends Store {
 export interface Server {
   readonly command: string
   readonly arguments: ReadonlyArray<string>
+  /** Beside what this process has. */
+  readonly environment?: Readonly<Record<string, string>>
   readonly ready: string
 }
 

@@ -84,11 +84,17 @@ export const wireBytesPerEntry = async (make: () => Promise<RecordedPair>, defla
   return (deflate ? deflateRawSync(bytes, { level: 1 }) : bytes).length / entriesCount
 }
 
-/** Milliseconds from the start of the process to its first 200. */
-export const readyMillis = async (serve: (port: number) => Server): Promise<number> => {
+/** Milliseconds from the start of the process to its first 200; then it is ended, by default at once. */
+export const readyMillis = async (
+  serve: (port: number) => Server,
+  end: "SIGKILL" | "SIGINT" = "SIGKILL"
+): Promise<number> => {
   const server = serve(await freePort())
   const begin = performance.now()
-  const child = spawn(server.command, server.arguments, { stdio: ["ignore", "ignore", "inherit"] })
+  const child = spawn(server.command, server.arguments, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, ...server.environment }
+  })
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   try {
     while (!(await answers(server.ready))) {
@@ -98,9 +104,15 @@ export const readyMillis = async (serve: (port: number) => Server): Promise<numb
     }
     return performance.now() - begin
   } finally {
-    child.kill("SIGKILL")
+    child.kill(end)
     await exited
   }
+}
+
+/** The same of a second start, where the first was ready and was then asked to end. */
+export const readyAgainMillis = async (serve: (port: number) => Server): Promise<number> => {
+  await readyMillis(serve, "SIGINT")
+  return readyMillis(serve)
 }
 
 /** Fills an empty directory through the store's own acknowledged writes. */

@@ -19,6 +19,7 @@ import * as Stdio from "effect/Stdio"
 import * as Terminal from "effect/Terminal"
 import { readFileSync } from "node:fs"
 import * as Commands from "./Commands.ts"
+import * as CompileCache from "./CompileCache.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import * as Stop from "./Stop.ts"
@@ -33,6 +34,7 @@ export const run = (words: ReadonlyArray<string>): void => {
       builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
     })
   )
+  Effect.runFork(Effect.andThen(Effect.sleep(CompileCache.keepAfterMillis), Effect.sync(CompileCache.keep)))
   Effect.runFork(program).addObserver((exit) => Output.exit(codeOf(exit, output)))
 }
 

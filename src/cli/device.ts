@@ -13,6 +13,7 @@ import { authorityWrite } from "../runtime/Agent.ts"
 import * as Branches from "../runtime/Branches.ts"
 import type { Ledger } from "../runtime/Ledger.ts"
 import * as Authority from "../trust/Authority.ts"
+import { capability } from "../trust/Capability.ts"
 import { reasonCharactersMax } from "../trust/limits.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -85,7 +86,9 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
       do: '"aura device list" shows by whom'
     })
   }
-  const cut = everythingOf(ledger, device)
+  // who may not take back what it has seen leaves the first of several histories alone: the others end all the same
+  const mayTakeBack = mayRollBack(office, authority, device)
+  const cut = everythingOf(ledger, device, mayTakeBack ? "shared" : "first")
   const before = Authority.restrictions(authority).length
   yield* replica.write(authorityWrite([{ _tag: "Revoke", device, admission: admission.hash, cut, reason }]))
   const after = replica.ledger().authority!
@@ -103,11 +106,24 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
   })
 })
 
-/** All that is here of a device's feeds; of one with several histories, what they share. */
-export const everythingOf = (ledger: Ledger, device: DeviceId): ReadonlyArray<Position> =>
+const mayRollBack = ({ keys, time }: Office, authority: Authority.Authority, device: DeviceId): boolean => {
+  const now = Clock.fromMillis(time.now().millis)
+  const wanted = capability(`device:rollback/${device}`)
+  return Authority.holds(authority, Authority.present(authority), keys.device, wanted, now) !== undefined
+}
+
+/** All that is here of a device's feeds; of one with several histories what they share, or the first that came. */
+export const everythingOf = (
+  ledger: Ledger,
+  device: DeviceId,
+  ofSeveral: "shared" | "first" = "shared"
+): ReadonlyArray<Position> =>
   [...ledger.lines.values()]
     .filter(({ branch, feed }) => branch === undefined && feed.device === device)
-    .map((line) => ({ feed: line.feed.id, ...Branches.sharedEnd(line) }))
+    .map((line) => {
+      const end = ofSeveral === "first" ? { seq: line.taken - 1, hash: line.hash } : Branches.sharedEnd(line)
+      return { feed: line.feed.id, ...end }
+    })
     .filter(({ seq }) => seq >= 0)
 
 const Revoked = Schema.Struct({ device: Schema.String, kept: Schema.Finite, isThis: Schema.Boolean })

@@ -4,6 +4,8 @@
  * Node's warnings about features it calls experimental or deprecated are for the authors of a program, not for its
  * users, and are left out; other warnings stay.
  */
+import * as CompileCache from "./CompileCache.ts"
+
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 
 process.removeAllListeners("warning")
@@ -18,6 +20,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
   )
   process.exitCode = 1
 } else {
+  CompileCache.enable()
   const { run } = await import("./Program.ts")
   run(process.argv.slice(2))
 }

@@ -15,6 +15,7 @@ import * as RecoveryWords from "../identity/RecoveryWords.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Feed from "../journal/Feed.ts"
 import { authorityWrite } from "../runtime/Agent.ts"
+import * as Branches from "../runtime/Branches.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -52,8 +53,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Recov
   const outcome = foresee(replica, authority, facts)
   const self = outcome.find(({ device }) => device === office.keys.device)
   const kept = cut.reduce((sum, { seq }) => sum + seq + 1, 0)
-  const here =
-    target === undefined ? 0 : everythingOf(replica.ledger(), target).reduce((sum, { seq }) => sum + seq + 1, 0)
+  const here = target === undefined ? 0 : countOf(replica.ledger(), target)
   if (self?.after === "revoked") return yield* stillRevoked(replica, office.keys.device, target)
   if (errand.isConfirmed) {
     const sign = RecoveryWords.signer(seed.success)
@@ -68,6 +68,13 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Recov
     devices: outcome.map((one) => ({ ...one, isThis: one.device === office.keys.device }))
   })
 })
+
+/** How many entries of a device are here, on whatever branch. */
+const countOf = ({ lines }: Ledger.Ledger, device: DeviceId): number =>
+  [...lines.values()].reduce(
+    (sum, line) => (line.feed.device === device ? sum + line.taken - Branches.startOf(line) : sum),
+    0
+  )
 
 /** What root says: the thief is out, and this device may everything. */
 const factsOf = (

@@ -115,6 +115,8 @@ const checkFeed = Effect.fnUntraced(function* (
       if (Result.isFailure(run)) return note(next, run.failure.what)
       if (run.success.feed !== feed.id || run.success.first !== next || run.success.previous !== hash)
         return note(next, "does not continue what is before it")
+      if (branch !== undefined && next === start && entryHash(run.success.hashes[0]!) !== branch.first)
+        return note(next, "is not what its branch begins with")
       if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed))])))
         return note(next, "the signature over it is not its device's")
       const before = Math.floor(tally.entries / progressEntries)

@@ -26,6 +26,7 @@
  */
 import * as Result from "effect/Result"
 import { halfBits, halfFromBits, isFraction } from "./HalfFloat.ts"
+import * as ShortText from "./ShortText.ts"
 import { compareEncodedText } from "./TextOrder.ts"
 
 export type Cbor =
@@ -76,6 +77,28 @@ export const decode = (bytes: Uint8Array, limits?: CborLimits): Result.Result<Cb
   }
 }
 
+/** What `decodeAt` answers instead of a value. */
+export const malformed: unique symbol = Symbol("aura/Cbor/malformed")
+
+/** A place in bytes that are read piece by piece. */
+export interface Cursor {
+  readonly bytes: Uint8Array
+  at: number
+}
+
+/**
+ * Reads the one value that begins at the cursor and puts the cursor behind it. For codecs of hot paths that know what
+ * stands around it; why something is malformed is for `decode` to say. The bytes are a plain Uint8Array.
+ */
+export const decodeAt = (cursor: Cursor, depthMax: number): Cbor | typeof malformed => {
+  try {
+    return read(cursor, depthMax)
+  } catch (cause) {
+    if (cause instanceof Refusal) return malformed
+    throw cause
+  }
+}
+
 const major = { unsigned: 0, negative: 1, bytes: 2, text: 3, array: 4, map: 5, simple: 7 } as const
 const head = { false: 0xf4, true: 0xf5, null: 0xf6, float16: 0xf9, float32: 0xfa, float64: 0xfb } as const
 
@@ -103,8 +126,17 @@ const bufferBytesFirst = 4096
 const bufferBytesKept = 1024 * 1024
 
 const makeWriter = (bytes: number): Writer => {
-  const buffer = new Uint8Array(bytes)
-  return { bytes: buffer, view: new DataView(buffer.buffer), at: 0 }
+  const writer = { bytes: nothing, view: viewOf(nothing), at: 0 }
+  enlarge(writer, bytes)
+  return writer
+}
+
+const nothing = new Uint8Array(0)
+
+/** Also of a fresh one: engines take what was never assigned for constant, and compile anew once a large value comes. */
+const enlarge = (writer: Writer, bytes: number): void => {
+  writer.bytes = new Uint8Array(bytes)
+  writer.view = viewOf(writer.bytes)
 }
 
 /** One writer is reused; taken while in use, so that a getter which encodes gets another, and a defect loses it. */
@@ -112,10 +144,9 @@ let idle: Writer | undefined
 
 const reserve = (writer: Writer, count: number): void => {
   if (writer.at + count <= writer.bytes.length) return
-  const grown = makeWriter(Math.max(writer.bytes.length * 2, writer.at + count))
-  grown.bytes.set(writer.bytes.subarray(0, writer.at))
-  writer.bytes = grown.bytes
-  writer.view = grown.view
+  const written = writer.bytes.subarray(0, writer.at)
+  enlarge(writer, Math.max(writer.bytes.length * 2, writer.at + count))
+  writer.bytes.set(written)
 }
 
 const write = (writer: Writer, value: Cbor, depthLeft: number): void => {
@@ -269,10 +300,7 @@ const isAscending = (keys: ReadonlyArray<string>): boolean => {
 
 // Reading
 
-interface Reader {
-  readonly bytes: Uint8Array
-  at: number
-}
+type Reader = Cursor
 
 /** Leaves the recursion; only `decode` sees it. */
 class Refusal {
@@ -349,9 +377,9 @@ const readArgument = (reader: Reader, initial: number): number => {
 }
 
 /** The eight bytes just read, exactly. */
-const wideArgument = (reader: Reader): bigint => viewOf(reader).getBigUint64(reader.at - 8)
+const wideArgument = (reader: Reader): bigint => viewOf(reader.bytes).getBigUint64(reader.at - 8)
 
-const viewOf = ({ bytes }: Reader): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** A length that the remaining bytes can hold, at `bytesEach` or more: so no claim alone costs memory. */
 const readLength = (reader: Reader, initial: number, bytesEach: number, of: string): number => {
@@ -367,14 +395,8 @@ const readText = (reader: Reader, initial: number): string => {
   const end = at + length
   reader.at = end
   if (length <= shortTextBytes) {
-    let text = ""
-    let index = at
-    for (; index < end; index++) {
-      const code = bytes[index]!
-      if (code > 0x7f) break
-      text += String.fromCharCode(code)
-    }
-    if (index === end) return text
+    const text = ShortText.read(bytes, at, end)
+    if (text !== undefined) return text
   }
   const encoded = bytes.subarray(at, end)
   const text = decoder.decode(encoded)
@@ -455,7 +477,7 @@ const readFloat = (reader: Reader, initial: number): number => {
   const start = reader.at - 1
   const count = initial === head.float16 ? 2 : initial === head.float32 ? 4 : 8
   need(reader, count)
-  const view = viewOf(reader)
+  const view = viewOf(reader.bytes)
   const value =
     count === 2
       ? halfFromBits(view.getUint16(reader.at))

@@ -174,8 +174,16 @@ export const decode = (bytes: Uint8Array): Result.Result<Run, RunMalformed> => {
   const bodies: Array<Uint8Array> = []
   for (let i = 0; i < count; i++) bodies.push(unfolded.subarray(i === 0 ? 0 : ends[i - 1], ends[i]))
   const run = { feed: feedId(feedBytes), first, previous: entryHash(previousBytes), times, bodies }
-  return Result.succeed({ ...run, hashes: hashes(run), signature: bytes.slice(-signatureBytes), bytes })
+  return Result.succeed(sealed(run, hashes(run), bytes.slice(-signatureBytes), bytes))
 }
+
+/** Runs are made here alike, property by property, wherever they come from: hot paths meet them all. */
+export const sealed = (
+  { bodies, feed, first, previous, times }: Unsigned,
+  hashes: ReadonlyArray<Uint8Array>,
+  signature: Uint8Array,
+  bytes: Uint8Array
+): Run => ({ feed, first, previous, times, bodies, hashes, signature, bytes })
 
 /** The part of a run from `first` on, under the same signature. `first` is one of its positions. */
 export const tail = (run: Run, first: number): Run => {
@@ -184,7 +192,7 @@ export const tail = (run: Run, first: number): Run => {
   if (skip < 0 || first > lastSeq(run)) throw new RangeError(`the run has no entry ${first}`)
   const previous = hashBefore(run, first)
   const rest = { feed: run.feed, first, previous, times: run.times.slice(skip), bodies: run.bodies.slice(skip) }
-  return { ...rest, hashes: run.hashes.slice(skip), signature: run.signature, bytes: encode(rest, run.signature) }
+  return sealed(rest, run.hashes.slice(skip), run.signature, encode(rest, run.signature))
 }
 
 /** One run of several that follow each other, under the last signature. Dies when they don't, or do not fit one. */
@@ -206,7 +214,12 @@ export const merge = (runs: ReadonlyArray<Run>): Run => {
     bodies: runs.flatMap((run) => run.bodies)
   }
   const { signature } = last
-  return { ...whole, hashes: runs.flatMap((run) => run.hashes), signature, bytes: encode(whole, signature) }
+  return sealed(
+    whole,
+    runs.flatMap((run) => run.hashes),
+    signature,
+    encode(whole, signature)
+  )
 }
 
 const isPossible = ({ first, times, bodies }: Unsigned): boolean => {

@@ -87,20 +87,34 @@ export interface Place {
   readonly time: number
 }
 
-/** Finds an entry, judged or not, by its hash. */
-export const locate = (ledger: Ledger, feed: FeedId, hash: EntryHash): Place | undefined => {
+/** Finds an entry, judged or not, by its position: one that goes by this hash elsewhere is not it. */
+export const locate = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): Place | undefined => {
   const first = ledger.lines.get(feed)
-  if (hash === (feed as string)) return first && { line: first, seq: -1, time: first.feed.time }
-  const node = ledger.authority?.nodes.get(hash)
+  if (seq < 0)
+    return first !== undefined && hash === (feed as string) ? placeAt(first, seq, first.feed.time) : undefined
+  const node = judgedAt(ledger, feed, seq, hash)
   for (const line of linesOf(ledger, feed)) {
-    const pending = line.pending.find((entry) => entryHash(entry.hash) === hash)
-    if (pending !== undefined) return { line, seq: pending.seq, time: pending.time }
-    if (node === undefined || node.feed.id !== feed || node.seq < startOf(line) || node.seq >= line.judged) continue
-    if (Authority.backTo(ledger.authority!, line.judgedHash, node.seq) === node)
-      return { line, seq: node.seq, time: node.time }
+    if (seq < startOf(line) || seq >= line.taken) continue
+    if (seq >= line.judged) {
+      const pending = line.pending[seq - line.judged]
+      if (pending !== undefined && entryHash(pending.hash) === hash) return placeAt(line, seq, pending.time)
+    } else if (node !== undefined && Authority.backTo(ledger.authority!, line.judgedHash, seq) === node)
+      return placeAt(line, seq, node.time)
   }
   return undefined
 }
+
+/** Whether an entry of this feed is here. */
+export const isHere = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): boolean =>
+  judgedAt(ledger, feed, seq, hash) !== undefined || locate(ledger, feed, seq, hash) !== undefined
+
+/** The hash alone does not tell whose it is: who copies another feed's entries makes the same. */
+const judgedAt = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): Authority.Node | undefined => {
+  const node = ledger.authority?.nodes.get(hash)
+  return node?.feed.id === feed && node.seq === seq ? node : undefined
+}
+
+const placeAt = (line: Line, seq: number, time: number): Place => ({ line, seq, time })
 
 /**
  * Enters a line that was opened for a branch: what it branches off from is parted there, and the feed is frozen. The line
@@ -110,7 +124,7 @@ export const attach = (ledger: Ledger, line: Line, branch: Branch.Branch): void 
   const known = ledger.branches.get(branch.of.id)
   if (known === undefined) ledger.branches.set(branch.of.id, [line])
   else known.push(line)
-  const host = locate(ledger, branch.of.id, branch.previous)
+  const host = locate(ledger, branch.of.id, branch.at - 1, branch.previous)
   if (host === undefined) return
   line.time = host.time
   line.judgedTime = host.time

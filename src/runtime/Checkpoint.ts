@@ -4,9 +4,9 @@
  * A checkpoint is a cache: it names where each data feed stood, the digest of everything that can overturn verdicts
  * (standing restrictions, forks, closings), and the state that followed. It is taken up only if authority, folded from
  * the journal itself, gives the same digest, and each feed still chains to where it stood; otherwise it is thrown away
- * and the journal folded whole. It never leaves this device. Version 1: the deterministic CBOR of
+ * and the journal folded whole. It never leaves this device. Version 2: the deterministic CBOR of
  *
- *     [1, digest (32), [[feed (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
+ *     [2, digest (32), [[feed (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
  *      state, JSON of quarantine, [[requester and key, time, feed (32), seq]…], applied, latest]
  */
 import * as Result from "effect/Result"
@@ -24,7 +24,7 @@ export const checkpointRow = "checkpoint"
 /** Maps and lists inside each other: those of an entry's value and those of the state around it. */
 const depthMax = 32
 
-const version = 1
+const version = 2
 const verdictsDomain = domain("aura/checkpoint/v1")
 
 export const encode = (ledger: Ledger): Uint8Array | undefined => {

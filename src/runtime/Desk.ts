@@ -24,7 +24,7 @@ import * as Checkpoint from "./Checkpoint.ts"
 import { fold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
 import type * as Ledger from "./Ledger.ts"
-import { abandonedFeeds, isRestored, openToken } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 /** Something happened that readers may want to know; given after the books moved. */
 export interface Notice {
@@ -43,6 +43,7 @@ export interface Desk {
   readonly verifier: Verifier["Service"]
   readonly time: Time["Service"]
   readonly random: SecureRandom["Service"]
+  readonly secrets: SecretStore["Service"]
   /** The books, and where the store did not hold what was written. Another one after each folding. */
   folded: Folded
   /** Own feeds that must not be continued: the store may have lost some of them, or a peer knows more. */
@@ -56,6 +57,8 @@ export interface Desk {
   isOverturnOwed: boolean
   /** Entries that the last checkpoint row holds. */
   checkpointed: number
+  /** Whether this opening has drawn its token: before that this device writes nothing here. */
+  isClaimed: boolean
 }
 
 /** Reads a space back and compares the tokens: feeds of this device that may have been lost are not continued. */
@@ -72,28 +75,42 @@ export const open = Effect.fnUntraced(function* (
   const time = yield* Time
   const random = yield* SecureRandom
   const secrets = yield* SecretStore
-  const restored = yield* isRestored(store, secrets, space)
+  const tokens = yield* Token.compare(store, secrets, space)
   const folded = yield* fold(store, space, time.now().millis, "from checkpoint")
-  const abandoned = yield* abandonedFeeds(store, space)
-  if (restored)
+  const abandoned = yield* Token.abandonedFeeds(store, space)
+  if (tokens === "Unequal")
     for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
-  yield* openToken(store, secrets, random, space, abandoned)
-  return {
+  const desk: Desk = {
     space,
     store,
     keys,
     verifier,
     time,
     random,
+    secrets,
     folded,
     abandoned,
     begun: new Set(),
     listeners: new Set(),
     isStale: false,
     isOverturnOwed: false,
-    checkpointed: folded.ledger.applied
+    checkpointed: folded.ledger.applied,
+    isClaimed: false
   }
+  // a space that is new here has to be found again, and feeds that are given up have to stay so, whatever comes next
+  if (tokens !== "Equal") yield* claim(desk)
+  return desk
 })
+
+/** Draws the token of this opening, once: nothing of this device's own is written before. */
+export const claim = (desk: Desk): Effect.Effect<void, JournalStoreError | SecretStoreError> =>
+  Effect.suspend(() =>
+    desk.isClaimed
+      ? Effect.void
+      : Effect.map(Token.draw(desk.store, desk.secrets, desk.random, desk.space, desk.abandoned), () => {
+          desk.isClaimed = true
+        })
+  )
 
 export const commit = (desk: Desk, parts: Omit<Commit, "space">): Effect.Effect<void, JournalStoreError> =>
   desk.store.commit({ space: desk.space, ...parts })
@@ -155,10 +172,14 @@ export const settle = Effect.fnUntraced(function* (desk: Desk, took: boolean, pr
   }
 })
 
-/** Writes the checkpoint row if enough was applied since the last one that it pays. */
+/** Whether so much was applied since the last checkpoint row that a new one pays. */
+export const isCheckpointDue = ({ checkpointed, folded, isStale }: Desk, entriesMin: number): boolean =>
+  !isStale && Math.abs(folded.ledger.applied - checkpointed) >= entriesMin
+
+/** Writes the checkpoint row if it is due. */
 export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMin: number) {
   const { ledger } = desk.folded
-  if (desk.isStale || Math.abs(ledger.applied - desk.checkpointed) < entriesMin) return
+  if (!isCheckpointDue(desk, entriesMin)) return
   const bytes = Checkpoint.encode(ledger)
   if (bytes === undefined) return
   desk.checkpointed = ledger.applied

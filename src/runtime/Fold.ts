@@ -17,7 +17,7 @@ import * as Run from "../journal/Run.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import * as Judging from "./Judging.ts"
 import * as Ledger from "./Ledger.ts"
-import { loadBytes } from "./limits.ts"
+import { judgedTogether, loadBytes } from "./limits.ts"
 
 /** A place where the store does not hold what was written. */
 export interface Damage {
@@ -133,8 +133,10 @@ const foldFeed = Effect.fnUntraced(function* (
       wrong = Result.isFailure(run) ? run.failure.what : misplaced(run.success, one, line)
       if (wrong !== undefined) break
       Ledger.take(ledger, line, Result.getOrThrow(run))
+      // entries are judged as they come: a long feed does not lie in memory whole, and what lies there is short-lived
+      if (nowMillis === undefined || line.pending.length < judgedTogether) continue
+      overturned = Judging.advance(ledger, nowMillis).overturned || overturned
     }
-    // entries are judged as they come, so that a long feed does not lie in memory whole
     if (nowMillis !== undefined) overturned = Judging.advance(ledger, nowMillis).overturned || overturned
     if (wrong === undefined) continue
     damage.push({ feed: line.id, seq: line.taken, what: wrong })

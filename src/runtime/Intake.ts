@@ -26,8 +26,8 @@ export type Outcome =
   | { readonly _tag: "Stored"; readonly feed: FeedId; readonly seq: number; readonly mark: string }
   /** All of it was here. */
   | { readonly _tag: "Known"; readonly feed: FeedId; readonly seq: number; readonly mark: string }
-  /** It begins behind what is here, or contradicts it: the peer is asked for the feed from `from`. */
-  | { readonly _tag: "Detached"; readonly feed: FeedId; readonly from: number }
+  /** It begins at `first`, behind what is here, or contradicts it: the peer is asked for the feed from `from`. */
+  | { readonly _tag: "Detached"; readonly feed: FeedId; readonly from: number; readonly first: number }
   /** Its device signed two histories; the proof is kept and goes to everyone. */
   | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number; readonly proof: Uint8Array }
   /** Not wanted here: no breach, the peer may not know what we know. */
@@ -56,8 +56,9 @@ export const feedOf = (
   run: Run.Run
 ): Result.Result<Feed.Feed, Outcome> => {
   const known = ledger.lines.get(run.feed)
+  if (known?.branch !== undefined) return Result.fail({ _tag: "Refused", why: "a run by the name of a branch" })
   if (known !== undefined) return Result.succeed(known.feed)
-  if (header === undefined) return Result.fail({ _tag: "Detached", feed: run.feed, from: 0 })
+  if (header === undefined) return Result.fail({ _tag: "Detached", feed: run.feed, from: 0, first: run.first })
   const named = Branch.decodeNamed(header)
   if (Result.isFailure(named)) return Result.fail({ _tag: "Refused", why: named.failure.what })
   const { feed } = named.success
@@ -80,7 +81,7 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
     return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
-  if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken }
+  if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken, first: run.first }
   const ours = ahead === undefined ? (line?.hash ?? entryHash(Feed.origin(feed))) : Run.lastHash(ahead)
   if (last < taken - 1) return { _tag: "Contradicts", at: -1 }
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
@@ -106,50 +107,48 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
   const taken = lines[0]?.taken ?? 0
   // nearly all that comes simply goes on where the feed ends
   const isPlain = lines.length < 2 && run.first === taken && run.previous === (lines[0]?.hash ?? feed.id)
-  let known = 0
-  while (!isPlain && known < run.hashes.length && isHere(ledger, feed, run.hashes[known]!)) known++
-  const last = entryHash(run.hashes[run.hashes.length - 1]!)
+  const known = isPlain ? 0 : knownOf(ledger, feed, run)
+  const seq = Run.lastSeq(run)
+  const last = Run.lastHash(run)
   if (known === run.hashes.length) {
-    const place = Branches.locate(ledger, feed.id, last)!
-    return { _tag: "Known", ...Branches.headAt(place.line, place.seq, last) }
+    const place = Branches.locate(ledger, feed.id, seq, last)!
+    return { _tag: "Known", ...Branches.headAt(place.line, seq, last) }
   }
   const at = run.first + known
   const previous = known === 0 ? run.previous : entryHash(run.hashes[known - 1]!)
   const isNew = lines.length === 0 && at === 0 && previous === (feed.id as string)
-  const place = isNew ? undefined : Branches.locate(ledger, feed.id, previous)
+  const place = isPlain ? endOf(lines[0]) : isNew ? undefined : Branches.locate(ledger, feed.id, at - 1, previous)
   if (place === undefined && !isNew) {
     const from = run.first > taken ? taken : Math.max(0, run.first - run.bodies.length)
-    return { _tag: "Detached", feed: feed.id, from }
+    return { _tag: "Detached", feed: feed.id, from, first: run.first }
   }
-  if (place !== undefined && ledger.damaged.has(place.line.id)) return damagedHere(feed.id)
-  if (lines.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0) > feedPendingBytesMax) return crowded(feed.id)
+  const isBranching = place !== undefined && place.line.taken > at
+  const branch = isBranching ? Branch.make(feed, at, previous, entryHash(run.hashes[known]!)) : place?.line.branch
+  const mark = Frontier.mark(last)
+  const end =
+    place === undefined
+      ? { feed: feed.id, seq, mark }
+      : isBranching
+        ? { feed: branch!.id, seq: seq - at, mark }
+        : Branches.headAt(place.line, seq, last)
+  if (place !== undefined && (ledger.damaged.has(place.line.id) || ledger.damaged.has(end.feed)))
+    return damagedHere(end.feed)
+  if (isCrowded(ledger, feed)) return crowded(end.feed)
   if (at > 0 && run.times[known]! <= place!.time) return notRising
-  const rest = Run.tail(run, at)
-  const seq = Run.lastSeq(run)
-  if (place !== undefined && place.line.taken > at) {
-    const branch = Branch.make(feed, at, previous, entryHash(run.hashes[known]!))
-    const why = tooMany(ledger, feed)
-    if (why !== undefined) return { _tag: "Unwanted", feed: branch.id, why }
-    return {
-      _tag: "Continues",
-      run: rest,
-      branch,
-      end: { feed: branch.id, seq: seq - at, mark: Frontier.mark(last) }
-    }
-  }
-  const end = place === undefined ? { feed: feed.id, seq, mark: Frontier.mark(last) } : undefined
-  return {
-    _tag: "Continues",
-    run: rest,
-    branch: place?.line.branch,
-    end: end ?? Branches.headAt(place!.line, seq, last)
-  }
+  const why = isBranching ? tooMany(ledger, feed) : undefined
+  if (why !== undefined) return { _tag: "Unwanted", feed: end.feed, why }
+  return { _tag: "Continues", run: Run.tail(run, at), branch, end }
 }
 
-const isHere = (ledger: Ledger.Ledger, feed: Feed.Feed, bytes: Uint8Array): boolean => {
-  const hash = entryHash(bytes)
-  return ledger.authority?.nodes.get(hash) !== undefined || Branches.locate(ledger, feed.id, hash) !== undefined
+/** How many entries of a run are here already, from its first one on. */
+const knownOf = (ledger: Ledger.Ledger, feed: Feed.Feed, { first, hashes }: Run.Run): number => {
+  let known = 0
+  while (known < hashes.length && Branches.isHere(ledger, feed.id, first + known, entryHash(hashes[known]!))) known++
+  return known
 }
+
+const endOf = (line: Ledger.Line | undefined): Branches.Place | undefined =>
+  line && { line, seq: line.taken - 1, time: line.time }
 
 const notRising: Outcome = { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
 
@@ -165,16 +164,39 @@ const crowded = (feed: FeedId): Outcome => ({
   why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name`
 })
 
-/** Whether more of a feed that was turned away would be taken now; the header tells of one that is not here at all. */
+/** Whether so much of a feed waits here for what it names that no more of it is taken, on whatever branch. */
+const isCrowded = (ledger: Ledger.Ledger, feed: Feed.Feed): boolean => {
+  let bytes = 0
+  for (const { pendingBytes } of Branches.linesOf(ledger, feed.id)) bytes += pendingBytes
+  return bytes > feedPendingBytesMax
+}
+
+/**
+ * Whether more of what was turned away would be taken now; the header tells of a feed or branch that is not here at all.
+ * True only where `fit` takes it: what it turns away again is asked for again.
+ */
 export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array | undefined): boolean => {
-  if (ledger.damaged.has(id)) return false
-  const line = ledger.lines.get(id)
-  if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return false
-  if (line !== undefined) return line.taken <= Ledger.limitOf(ledger, line.feed).seq
+  const line = ledger.parted.get(id) ?? ledger.lines.get(id)
+  if (line !== undefined)
+    return (
+      !isDamaged(ledger, line) && !isCrowded(ledger, line.feed) && line.taken <= Ledger.limitOf(ledger, line.feed).seq
+    )
   const named = header === undefined ? undefined : Branch.decodeNamed(header)
-  if (named === undefined || Result.isFailure(named)) return false
-  const { feed } = named.success
-  return Ledger.limitOf(ledger, feed).seq >= 0 && tooMany(ledger, feed) === undefined
+  if (named === undefined || Result.isFailure(named) || ledger.damaged.has(id)) return false
+  const { branch, feed } = named.success
+  if (Ledger.limitOf(ledger, feed).seq < 0 || tooMany(ledger, feed) !== undefined) return false
+  if (branch === undefined) return true
+  const place = Branches.locate(ledger, feed.id, branch.at - 1, branch.previous)
+  return place !== undefined && !isDamaged(ledger, place.line) && !isCrowded(ledger, feed)
+}
+
+const isDamaged = ({ damaged }: Ledger.Ledger, { feed, id }: Ledger.Line): boolean =>
+  damaged.has(id) || damaged.has(feed.id)
+
+/** The branch as which a peer sent a run, told by its header; undefined: as its feed. */
+export const branchOf = (header: Uint8Array | undefined): Branch.Branch | undefined => {
+  const named = header === undefined ? undefined : Branch.decodeNamed(header)
+  return named !== undefined && Result.isSuccess(named) ? named.success.branch : undefined
 }
 
 /** A run as it goes to the store: under its feed, or under a branch and counted from its beginning. */

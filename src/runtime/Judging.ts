@@ -118,6 +118,7 @@ const authorityEntry = (ledger: Ledger, line: Line, nowMillis: number): Authorit
   }
   line.pending.shift()
   passAt(ledger, line, pending, seen)
+  line.judgedHash = entry.hash
   return entry
 }
 
@@ -149,8 +150,11 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
     passAt(ledger, line, pending, body.success.seen)
     moved++
   }
-  line.pending.splice(0, moved)
-  return moved > 0
+  if (moved === 0) return false
+  line.judgedHash = entryHash(line.pending[moved - 1]!.hash)
+  if (moved === line.pending.length) line.pending.length = 0
+  else line.pending.splice(0, moved)
+  return true
 }
 
 /** Judges a data entry, or blocks its line (undefined). */
@@ -170,9 +174,13 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
   if (body.keyEpoch !== undefined)
     return wait(line, pending, undefined, "it is sealed, and this version opens no sealed entries")
   const device = line.feed.device
-  if (!Authority.isAdmitted(authority, line.view, device)) return Decision.denied({ _tag: "NotAdmitted", device })
-  if (body.definition === undefined) return Decision.denied({ _tag: "Malformed", what: "it names no definition" })
+  if (body.definition === undefined)
+    return Authority.isAdmitted(authority, line.view, device)
+      ? Decision.denied({ _tag: "Malformed", what: "it names no definition" })
+      : Decision.denied({ _tag: "NotAdmitted", device })
   const rules = rulesOf(ledger, line, body.definition)
+  const { isAdmitted, standing } = line.rules!
+  if (!isAdmitted) return Decision.denied({ _tag: "NotAdmitted", device })
   if (Result.isFailure(rules)) return Decision.denied(rules.failure)
   if (rules.success.unknownKind !== undefined)
     return wait(line, pending, undefined, `this version does not know the field kind "${rules.success.unknownKind}"`)
@@ -180,14 +188,15 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
     return Decision.denied({ _tag: "RequestForeign", requester: body.request.requester })
   const fresh = freshIds({ device, feed: line.feed.id, seq: pending.seq, request: body.request })
   for (const fact of body.facts) {
-    const decision = Decision.decide(authority, line.view, {
+    const request = {
       device,
       time: pending.time,
       definition: rules.success,
       type: fact.type,
       changes: fact.payload,
       fresh
-    })
+    }
+    const decision = Decision.decide(authority, line.view, request, standing)
     if (decision._tag === "Denied") return decision
   }
   return allowed
@@ -260,11 +269,14 @@ const claimRequest = (
 }
 
 const rulesOf = (ledger: Ledger, line: Line, id: DefinitionId): Result.Result<Definition, Decision.Refusal> => {
-  const rules = line.rules
-  if (rules !== undefined && rules.id === id && rules.view === line.view && rules.authority === ledger.authority)
+  const { feed, rules, view } = line
+  if (rules !== undefined && rules.id === id && rules.view === view && rules.authority === ledger.authority)
     return rules.definition
-  const definition = Decision.definitionFor(ledger.authority!, line.view, id)
-  line.rules = { authority: ledger.authority!, view: line.view, id, definition }
+  const authority = ledger.authority!
+  const definition = Decision.definitionFor(authority, view, id)
+  const isAdmitted = Authority.isAdmitted(authority, view, feed.device)
+  const standing = Decision.standing(authority, view, feed.device)
+  line.rules = { authority, view, id, definition, isAdmitted, standing }
   return definition
 }
 
@@ -322,12 +334,12 @@ const wait = (line: Line, pending: Pending, forEntry: Position | undefined, what
   return undefined
 }
 
+/** All that an entry moves on but `judgedHash`, which only the last of many has to be written out for. */
 const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArray<Position>): void => {
   if (pending.time > ledger.latest) ledger.latest = pending.time
   line.pendingBytes -= pending.body.length
   line.blocked = undefined
   line.judged = pending.seq + 1
-  line.judgedHash = entryHash(pending.hash)
   line.judgedTime = pending.time
   for (const position of seen) line.named.set(position.feed, position.seq)
 }

@@ -89,6 +89,8 @@ interface Rules {
   readonly view: Authority.View
   readonly id: DefinitionId
   readonly definition: Result.Result<Definition, Decision.Refusal>
+  readonly isAdmitted: boolean
+  readonly standing: Decision.Standing
 }
 
 export interface Quarantined {
@@ -207,8 +209,15 @@ const freeze = (
   const known = ledger.forks.get(feed.id)
   if (known !== undefined && known.seq <= end.seq) return false
   ledger.forks.set(feed.id, end)
-  if (ledger.authority !== undefined) ledger.authority = Authority.fork(ledger.authority, feed.id, end.seq + 1)
-  if (feed.kind === "authority" || (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1) ledger.overturned = true
+  const authority = ledger.authority
+  if (authority === undefined) return true
+  ledger.authority = Authority.fork(authority, feed.id, end.seq + 1)
+  // who gives nothing with its feed can't have journals folded anew by forking it, lower and lower
+  const takesBack =
+    feed.kind === "authority"
+      ? Authority.gives(authority, feed.id, end.seq + 1)
+      : (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1
+  if (takesBack) ledger.overturned = true
   return true
 }
 
@@ -290,11 +299,12 @@ export const unseen = (
   const complete = kind === "data" && seq % completeSeenEvery === 0
   const positions: Array<Position> = []
   for (const other of ledger.lines.values()) {
-    // of a feed with several histories one is named: what stands on the others stands, seen or not
-    if (other.feed.kind !== "authority" || other.branch !== undefined || other.judged === 0 || other.id === line?.id)
-      continue
+    if (other.feed.kind !== "authority" || other.branch !== undefined || other.id === line?.id) continue
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
-    if (other.judged - 1 > known) positions.push({ feed: other.feed.id, seq: other.judged - 1, hash: other.judgedHash })
+    // of several histories what they share: behind it nothing is given, and what else stands there stands, seen or not
+    const shared = Branches.sharedEnd(other)
+    const last = shared.seq < other.judged ? shared : { seq: other.judged - 1, hash: other.judgedHash }
+    if (last.seq > known) positions.push({ feed: other.feed.id, ...last })
   }
   return (positions.length <= seenPositionsMax ? positions : grounded(ledger, positions)).sort((a, b) =>
     a.feed < b.feed ? -1 : 1

@@ -25,7 +25,7 @@ import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
-import { mailboxMax, outboxMax } from "./limits.ts"
+import { mailboxMax, outboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
 export interface Host {
@@ -224,31 +224,41 @@ export const run = Effect.fnUntraced(function* (
       taking.delete(space)
       const replica = host.replica(space)
       if (replica === undefined) continue
-      const outcomes = yield* replica.receive(asks)
       let bytes = 0
-      for (let i = 0; i < asks.length; i++) {
-        const outcome = outcomes[i]!
-        bytes += asks[i]!.run.length
-        switch (outcome._tag) {
-          case "Stored":
-          case "Known":
-            session = Session.learned(session, space, outcome.feed, { seq: outcome.seq, mark: outcome.mark })
-            break
-          case "Detached":
-            yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
-            break
-          case "Refused":
-            yield* Metrics.refused("run")
-            // who may not know of the space sees what it would see if it were unknown here
-            if (!shareOf(replica).mayRead) break
-            yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
-            session = Session.close(outcome.why)
-            return
-          case "Unwanted":
-            session = Session.missed(session, space, outcome.feed, asks[i]!.header)
-            break
-          case "Forked":
-            break
+      for (const portion of portions(asks)) {
+        const outcomes = yield* replica.receive(portion)
+        for (let i = 0; i < portion.length; i++) {
+          const outcome = outcomes[i]!
+          bytes += portion[i]!.run.length
+          const header = portion[i]!.header
+          const branch = Intake.branchOf(header)
+          switch (outcome._tag) {
+            case "Stored":
+            case "Known": {
+              const head = { seq: outcome.seq, mark: outcome.mark }
+              session = Session.learned(session, space, outcome.feed, head, branch?.id)
+              break
+            }
+            case "Detached":
+              // the peer looks for what it is asked by the name that it sent; what a branch follows comes by another one
+              if (branch === undefined) yield* step(Session.rewind(session, space, outcome.feed, outcome.from))
+              else if (outcome.first > branch.at)
+                yield* step(Session.rewind(session, space, branch.id, Math.max(0, outcome.from - branch.at)))
+              else session = Session.missed(session, space, branch.id, header)
+              break
+            case "Refused":
+              yield* Metrics.refused("run")
+              // who may not know of the space sees what it would see if it were unknown here
+              if (!shareOf(replica).mayRead) break
+              yield* Effect.logWarning("security event: a peer brought a run that can't be true", outcome.why)
+              session = Session.close(outcome.why)
+              return
+            case "Unwanted":
+              session = Session.missed(session, space, branch?.id ?? outcome.feed, header)
+              break
+            case "Forked":
+              break
+          }
         }
       }
       yield* step(Session.dealt(session, space, bytes))
@@ -293,7 +303,8 @@ export const run = Effect.fnUntraced(function* (
     )
 
   yield* forkBeside(readAll())
-  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne)))
+  // what waits leaves together: the other end then verifies and stores it together
+  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne), { disableYield: true }))
   if (greeted) yield* step(opened)
   for (;;) {
     const batch = yield* Queue.takeAll(events)
@@ -312,3 +323,20 @@ export const run = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** What is taken together: in order, each portion within `takenBytesMax` but for the run that crosses it. */
+const portions = <Taken extends { readonly run: Uint8Array }>(
+  all: ReadonlyArray<Taken>
+): ReadonlyArray<ReadonlyArray<Taken>> => {
+  const result: Array<Array<Taken>> = []
+  let bytes = takenBytesMax
+  for (const one of all) {
+    if (bytes >= takenBytesMax) {
+      result.push([])
+      bytes = 0
+    }
+    result[result.length - 1]!.push(one)
+    bytes += one.run.length
+  }
+  return result
+}

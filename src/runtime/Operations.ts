@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { JournalStoreError, type JournalStore } from "../effects/JournalStore.ts"
 import { KeysError } from "../effects/Keys.ts"
+import { SecretStoreError } from "../effects/SecretStore.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
@@ -387,7 +388,8 @@ const performErrors = Schema.Union([
   ReplicaBusy,
   DeviceRevoked,
   JournalStoreError,
-  KeysError
+  KeysError,
+  SecretStoreError
 ])
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>

@@ -138,7 +138,8 @@ const compare = Effect.fnUntraced(function* (desk: Desk.Desk, feed: Feed.Feed, r
   return {
     _tag: "Detached",
     feed: feed.id,
-    from: Math.max(0, run.first - Math.max(1, run.bodies.length))
+    from: Math.max(0, run.first - Math.max(1, run.bodies.length)),
+    first: run.first
   } satisfies Intake.Outcome
 })
 

@@ -38,7 +38,16 @@ import * as Desk from "./Desk.ts"
 import type { Damage } from "./Fold.ts"
 import type * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
-import { checkpointAtCloseMin, checkpointEveryMin, runsPerTurnMax, writesWaitingMax } from "./limits.ts"
+import {
+  checkpointAtCloseMin,
+  checkpointEveryMin,
+  checkpointLateTimes,
+  checkpointQuietMillis,
+  claimAfterMillis,
+  runsPerTurnMax,
+  writesWaitingMax
+} from "./limits.ts"
+import * as Quiet from "./Quiet.ts"
 import * as Receiving from "./Receiving.ts"
 import { abandonedLocal } from "./Token.ts"
 import { ReplicaBusy, type Done, type Write, type WriteError, type Written } from "./Write.ts"
@@ -87,6 +96,10 @@ type Item =
   | { readonly _tag: "Refresh"; readonly done: Deferred.Deferred<void, JournalStoreError> }
   /** Keeps durably which own feeds are not continued. */
   | { readonly _tag: "Abandon" }
+  /** Draws the token of this opening, for nobody waits for it but the first write. */
+  | { readonly _tag: "Claim" }
+  /** Nobody wants anything: time for the checkpoint that is due. */
+  | { readonly _tag: "Checkpoint" }
 
 interface Receive {
   readonly _tag: "Receive"
@@ -104,6 +117,7 @@ export const open = Effect.fn("Replica.open")(function* (
 > {
   const desk = yield* Desk.open(space)
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
+  const quiet = yield* Quiet.make(checkpointQuietMillis, Queue.offer(items, { _tag: "Checkpoint" }))
 
   /** Writes in the order they were asked for; one turn takes what has gathered. */
   let waiting: Array<Authoring.Waiting> = []
@@ -124,7 +138,8 @@ export const open = Effect.fn("Replica.open")(function* (
     waiting = []
     for (let at = 0; at < writes.length;) {
       const rest = at === 0 ? writes : writes.slice(at)
-      const exit = yield* Effect.exit(Effect.andThen(Desk.recover(desk), Authoring.writeRun(desk, rest)))
+      const ready = Effect.andThen(Desk.recover(desk), Desk.claim(desk))
+      const exit = yield* Effect.exit(Effect.andThen(ready, Authoring.writeRun(desk, rest)))
       if (Exit.isSuccess(exit)) at += exit.value
       else {
         for (const one of rest) Authoring.answer(one, Exit.failCause(exit.cause))
@@ -182,10 +197,24 @@ export const open = Effect.fn("Replica.open")(function* (
           yield* Effect.ignore(Desk.attempt(desk, Desk.commit(desk, { locals: [abandonedLocal(desk.abandoned)] })))
           at++
           break
+        case "Claim":
+          yield* Desk.claim(desk).pipe(
+            Effect.catch((error) => Effect.logWarning("no token was kept; the first write tries again", error.message))
+          )
+          at++
+          break
+        case "Checkpoint":
+          yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
+          at++
+          break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    yield* Desk.keepCheckpoint(desk, Math.max(checkpointEveryMin, desk.checkpointed / 2))
+    if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
+    const entriesMin = checkpointDue(desk)
+    yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
+    quiet.stir()
+    if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
   })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
@@ -198,6 +227,8 @@ export const open = Effect.fn("Replica.open")(function* (
   yield* Effect.forkScoped(
     Effect.forever(Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.takeAll(items)), turn)))
   )
+
+  yield* Effect.forkScoped(Effect.andThen(Effect.sleep(claimAfterMillis), Queue.offer(items, { _tag: "Claim" })))
 
   const ask = <A, E>(make: (done: Deferred.Deferred<A, E>) => Item): Effect.Effect<A, E> =>
     Effect.flatMap(Deferred.make<A, E>(), (done) =>
@@ -231,6 +262,7 @@ export const open = Effect.fn("Replica.open")(function* (
           last: last - skip,
           mark: Frontier.mark(hash),
           header: part.header,
+          isBranch: part.id !== part.line.feed.id,
           bytes
         }))
     }),
@@ -258,6 +290,9 @@ export const open = Effect.fn("Replica.open")(function* (
     }
   }
 })
+
+/** Entries since the last checkpoint that make the next one due. */
+const checkpointDue = (desk: Desk.Desk): number => Math.max(checkpointEveryMin, desk.checkpointed / 2)
 
 /** Whether somebody has more of a feed of this device than is here, or something else in its place. */
 const isOvertaken = ({ abandoned, begun, folded, keys }: Desk.Desk, feed: FeedId, head: Frontier.Head): boolean => {

@@ -2,9 +2,10 @@
  * Tells whether the journal store is the one this installation wrote last: a restored copy looks perfect from inside.
  *
  * Each opening of a space draws a random token and writes it to the journal store and to the secret store, journal
- * first. Unequal tokens at the next opening mean that one of the two was put back from somewhere: the feeds of this
- * device may lack entries that others have seen, so they are not continued. (A crash between the two writes looks the
- * same and costs a new feed, no more. Whoever restores both together forks, which peers prove.)
+ * first: soon after it can be read, and before it says anything of its own. Unequal tokens at the next opening mean that
+ * one of the two was put back from somewhere: the feeds of this device may lack entries that others have seen, so they
+ * are not continued. (A crash between the two writes looks the same and costs a new feed, no more. Whoever restores both
+ * together forks, which peers prove.)
  *
  * The feeds that are not to be continued stand in a row of their own, written with the token: the next opening finds equal
  * tokens again, and must not take the old feeds for whole.
@@ -26,18 +27,21 @@ export const abandonedRow = "abandoned"
 
 const secretName = (space: SpaceId): string => `token.${space.slice(0, 32)}`
 
-/** True when the stores disagree about the last opening. */
-export const isRestored = Effect.fnUntraced(function* (
+/** What the tokens say: nothing was ever written here, the stores agree, or one of them was put back. */
+export type Tokens = "None" | "Equal" | "Unequal"
+
+export const compare = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   secrets: SecretStore["Service"],
   space: SpaceId
-): Effect.fn.Return<boolean, JournalStoreError | SecretStoreError> {
+): Effect.fn.Return<Tokens, JournalStoreError | SecretStoreError> {
   const ours = yield* store.local(space, row)
   const theirs = yield* secrets.get(secretName(space))
-  if (Option.isNone(ours) && Option.isNone(theirs)) return false
-  if (Option.isNone(ours) || Option.isNone(theirs)) return true
+  if (Option.isNone(ours) && Option.isNone(theirs)) return "None"
+  if (Option.isNone(ours) || Option.isNone(theirs)) return "Unequal"
   const secret = Redacted.value(theirs.value)
-  return secret.length !== ours.value.length || !secret.every((byte, i) => byte === ours.value[i])
+  const isEqual = secret.length === ours.value.length && secret.every((byte, i) => byte === ours.value[i])
+  return isEqual ? "Equal" : "Unequal"
 })
 
 /** The feeds of this device that are not continued, as the store has them. A row that can't be read names none. */
@@ -60,7 +64,7 @@ export const abandonedLocal = (feeds: ReadonlySet<FeedId>): { readonly name: str
 })
 
 /** Draws the token of this opening; with it, durably, which feeds are not continued. */
-export const openToken = Effect.fnUntraced(function* (
+export const draw = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   secrets: SecretStore["Service"],
   random: SecureRandom["Service"],

@@ -10,6 +10,7 @@ import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
+import type { SecretStoreError } from "../effects/SecretStore.ts"
 import type { DefinitionId, DeviceId, FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
@@ -77,7 +78,7 @@ export interface Written<A> {
 }
 
 /** Why a write of any kind can fail. */
-export type WriteError = EntryTooLarge | ReplicaBusy | DeviceRevoked | JournalStoreError | KeysError
+export type WriteError = EntryTooLarge | ReplicaBusy | DeviceRevoked | JournalStoreError | KeysError | SecretStoreError
 
 /** How a write ended. */
 export type Done<A, E> = (exit: Exit.Exit<Written<A>, E | WriteError>) => void

@@ -3,18 +3,36 @@
 /** Bytes of runs read from the store in one step of a fold. */
 export const loadBytes = 4 * 1024 * 1024
 
-/** Entries applied since the last checkpoint before one is written while running; grows with the journal, so that the
+/** Entries that a fold takes from a feed before it judges them: few enough to be forgotten young. */
+export const judgedTogether = 1024
+
+/** Entries applied since the last checkpoint before one is due while running; grows with the journal, so that the
  * cost of checkpoints stays a fixed share of the work. */
 export const checkpointEveryMin = 8192
 
+/** A checkpoint that is due is written once nothing was asked for so long… */
+export const checkpointQuietMillis = 1000
+
+/** …or when so many times the entries that made it due were applied. */
+export const checkpointLateTimes = 4
+
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
+
+/** So long after a space can be read its token is drawn, unless a write was first: two syncs that no reader waits for. */
+export const claimAfterMillis = 50
 
 /** Writes waiting for their turn at one replica; more wait at the door. */
 export const writesWaitingMax = 4096
 
 /** Runs of peers that one turn of a replica's writer takes together: one durable write for all. */
 export const runsPerTurnMax = 64
+
+/**
+ * Bytes of runs that a link hands over for one turn, and the run that crosses: one durable write for some thousand small
+ * entries. In larger portions what was read of them outlives the collector's youth, and costs more than the writes saved.
+ */
+export const takenBytesMax = 96 * 1024
 
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024

@@ -9,7 +9,7 @@
  *     [2, tag, frontier, upTo, more]    have     how far I have this space, durably: an acknowledgement. Only what changed
  *                                                since the last one on this connection; `more`: further parts follow.
  *                                                `upTo` null, or a frontier: send me no data beyond it (partial sync)
- *     [3, tag, header | null, run]      run      the header with a feed's first run
+ *     [3, tag, header | null, run]      run      the header with a feed's first run, and with each of a branch
  *     [4, tag, bytes]                   credit   that many bytes of your runs are dealt with: send as many again
  *     [5, tag, feed, from]              want     send this feed again, from the run that holds `from`
  *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts)
@@ -68,8 +68,17 @@ export const version = 1
 const tagBytesCount = 16
 const tagDomain = domain("aura/space-tag/v1")
 
-export const tagOf = (channelKey: Uint8Array, space: SpaceId): Tag =>
-  bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, tagBytesCount))
+/** The key is a channel's own and never changes; its tags are asked for at every step, and remembered with it. */
+export const tagOf = (channelKey: Uint8Array, space: SpaceId): Tag => {
+  const tags = tagsByKey.get(channelKey) ?? new Map<SpaceId, Tag>()
+  const known = tags.get(space)
+  if (known !== undefined) return known
+  const tag = bytesToHex(hmac(sha256, channelKey, concatBytes(tagDomain, toBytes(space))).subarray(0, tagBytesCount))
+  tagsByKey.set(channelKey, tags.set(space, tag))
+  return tag
+}
+
+const tagsByKey = new WeakMap<Uint8Array, Map<SpaceId, Tag>>()
 
 export const encode = (message: Message): Uint8Array => {
   switch (message._tag) {

@@ -120,9 +120,14 @@ export const loaded = (session: Session, space: SpaceId, feed: FeedId, runs: Rea
 export const dealt = (session: Session, space: SpaceId, bytes: number): Step =>
   about(session, space, (topic) => Topic.dealt(topic, bytes))
 
-/** The peer has these entries: it sent them to us, so they are not sent back. */
-export const learned = (session: Session, space: SpaceId, feed: FeedId, head: Frontier.Head): Session =>
-  about(session, space, (topic) => ({ topic: Topic.learned(topic, feed, head), asks: [] })).session
+/** The peer has these entries: it sent them to us, perhaps by another name, so they are not sent back. */
+export const learned = (
+  session: Session,
+  space: SpaceId,
+  feed: FeedId,
+  head: Frontier.Head,
+  name: FeedId = feed
+): Session => about(session, space, (topic) => ({ topic: Topic.learned(topic, feed, head, name), asks: [] })).session
 
 /** Asks the peer for a feed from an earlier point: its run did not continue what is here. */
 export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: number): Step =>
@@ -132,12 +137,24 @@ export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: num
 export const missed = (session: Session, space: SpaceId, feed: FeedId, header: Uint8Array | undefined): Session =>
   about(session, space, (topic) => ({ topic: Topic.miss(topic, feed, header), asks: [] })).session
 
-/** Asks for the feeds that were turned away and are wanted by now: after authority, or the clock, moved on. */
+/**
+ * Asks for the feeds that were turned away and are wanted by now: after authority, or the clock, moved on. More than may be
+ * asked for takes a new greeting, which tells it all.
+ */
 export const retry = (
   session: Session,
   space: SpaceId,
   isWanted: (feed: FeedId, header: Uint8Array | undefined) => boolean
-): Step => about(session, space, (topic) => Topic.retry(topic, isWanted))
+): Step => {
+  const step = about(session, space, (topic) => Topic.retry(topic, isWanted))
+  const topic = topicOf(step.session, space)
+  const isStuck =
+    topic !== undefined &&
+    Topic.mayShare(topic) &&
+    !Topic.mayAsk(topic) &&
+    [...topic.missed].some(([feed, header]) => isWanted(feed, header))
+  return isStuck ? breach("more is missing than may be asked for again: begin anew") : step
+}
 
 /** Hands on a proof that a feed has two histories, to a peer that may read all of the space. */
 export const proof = (session: Session, space: SpaceId, bytes: Uint8Array): Step =>

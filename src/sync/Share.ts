@@ -43,6 +43,8 @@ export interface Loaded {
   readonly last: number
   readonly mark: string
   readonly header: Uint8Array | undefined
+  /** The header names a branch, which the run itself does not: it goes with every run. */
+  readonly isBranch?: boolean
   readonly bytes: Uint8Array
 }
 

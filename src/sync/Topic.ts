@@ -150,7 +150,7 @@ export const adopt = (topic: Topic, bytes: number): Topic => ({
 })
 
 /** Whether the peer may be told anything of this space now. */
-export const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
+const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
 
 /** Whether the two are members together: one that was put out is told why, and asked for nothing. */
 export const mayShare = (topic: Topic): boolean => mayTell(topic) && topic.share.isDismissal !== true
@@ -304,11 +304,12 @@ export const prove = (topic: Topic, proof: Uint8Array): Next | Breach => {
   return { topic: { ...topic, proofs }, asks: [{ _tag: "Prove", space: topic.share.space, proof }] }
 }
 
-/** The peer sent us these entries, so it has them durably: they are not sent back. */
-export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head): Topic => {
+/** The peer sent us these entries, by this name, so it has them durably: they are not sent back. */
+export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head, name: FeedId): Topic => {
   const heads = new Map([[feed, head]])
   const asked = new Map(topic.asked)
   asked.delete(feed)
+  asked.delete(name)
   const acknowledged = Frontier.join(topic.acknowledged, heads)
   return { ...topic, asked, acknowledged, next: raise(topic.next, heads, topic.rewound) }
 }
@@ -320,7 +321,7 @@ export const learned = (topic: Topic, feed: FeedId, head: Frontier.Head): Topic 
 export const askAgain = (topic: Topic, feed: FeedId, from: number): Next => {
   const last = topic.asked.get(feed)
   const isAnswered = (last !== undefined && from >= last.from) || topic.missed.has(feed)
-  if (!mayShare(topic) || isAnswered || topic.asks >= questionsMax(topic.given)) return { topic, asks: [] }
+  if (!mayShare(topic) || isAnswered || !mayAsk(topic)) return { topic, asks: [] }
   const question = last === undefined ? { from, step: 1 } : { from: Math.max(0, from - last.step), step: last.step * 2 }
   const message = { _tag: "Want", space: topic.tag, feed, from: question.from } as const
   return {
@@ -341,7 +342,7 @@ export const retry = (topic: Topic, isWanted: (feed: FeedId, header: Uint8Array 
   let next = topic
   const asks: Array<Ask> = []
   for (const [feed, header] of topic.missed) {
-    if (!mayShare(next) || next.asks >= questionsMax(next.given)) break
+    if (!mayShare(next) || !mayAsk(next)) break
     if (!isWanted(feed, header)) continue
     const missed = new Map(next.missed)
     missed.delete(feed)
@@ -372,8 +373,8 @@ export const loaded = (topic: Topic, feed: FeedId, runs: ReadonlyArray<Loaded>):
     // A run may reach behind our head, when a cut ends the feed inside it; never behind the bound the peer has set.
     if (run.first > position || run.first > bound || run.last > lastOf(topic, feed, local)) break
     if (inFlight + run.bytes.length > windowBytes || runsInFlight.length >= windowRuns) break
-    // A feed that the peer does not know begins at 0; anywhere else a header tells it nothing.
-    const header = run.first === 0 ? run.header : undefined
+    // What the peer does not know begins at 0, or inside a run; anywhere else a header tells it nothing.
+    const header = run.first <= 0 || run.isBranch === true ? run.header : undefined
     asks.push({ _tag: "Send", message: { _tag: "Run", space: topic.tag, header, run: run.bytes } })
     inFlight += run.bytes.length
     runsInFlight.push(run.bytes.length)
@@ -508,6 +509,9 @@ const credit = (topic: Topic): Next => {
     asks: [{ _tag: "Send", message: { _tag: "Credit", space: topic.tag, bytes } }]
   }
 }
+
+/** Whether one more question is left. */
+export const mayAsk = (topic: Topic): boolean => topic.asks < questionsMax(topic.given)
 
 /** Both sides count alike, so an honest one never asks too often. */
 const questionsMax = (bytes: number): number => rewindsMax + Math.floor(bytes / rewindBytes)

@@ -66,8 +66,6 @@ interface Memo {
   readonly former: Judge.Judge | undefined
 }
 
-const defineCapability = capability("app:define")
-
 /** The authority of a space of which nothing but the founding record is known. */
 export const make = (genesis: Genesis): Authority => {
   const book = Book.make(genesis)
@@ -117,6 +115,19 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   if (known !== undefined && known <= at) return authority
   const forks = new Map(authority.forks).set(feed, at)
   return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: undefined })
+}
+
+/** Whether a verdict about others can rest on an entry of this feed from a position on, before the feed's fork. */
+export const gives = (authority: Authority, feed: FeedId, from: number): boolean => {
+  const { book, count } = authority.memo
+  const judge = finalJudge(authority)
+  const chain = book.chains.get(feed) ?? []
+  const end = Math.min(chain.length, authority.forks.get(feed) ?? chain.length)
+  for (let seq = from; seq < end; seq++) {
+    const node = chain[seq]
+    if (node !== undefined && node.number < count && Judge.gives(judge, node)) return true
+  }
+  return false
 }
 
 /** The entry at a position on the history that ends in `head`, which is known here. */
@@ -251,7 +262,7 @@ export const mayDefine = (authority: Authority, device: DeviceId): boolean => {
   return (
     isAdmitted(authority, view, device) &&
     !isRevoked(authority, device) &&
-    rights(authority, view, device).some((right) => implies(right.capability, defineCapability))
+    rights(authority, view, device).some((right) => implies(right.capability, Judge.define))
   )
 }
 
@@ -259,7 +270,7 @@ export const mayDefine = (authority: Authority, device: DeviceId): boolean => {
 export const definition = (authority: Authority, view: View, id: DefinitionId): Definition | undefined =>
   authority.memo.book.definitions
     .get(id)
-    ?.find(({ node }) => Book.inView(view, node) && Judge.counts(finalJudge(authority), node, defineCapability))?.fact
+    ?.find(({ node }) => Book.inView(view, node) && Judge.counts(finalJudge(authority), node, Judge.define))?.fact
 
 /** All valid definitions of the newest view, each once, in the order of the times of their entries. */
 export const definitions = (authority: Authority): ReadonlyArray<Definition> => {
@@ -267,7 +278,7 @@ export const definitions = (authority: Authority): ReadonlyArray<Definition> => 
   return [...authority.memo.book.definitions.values()]
     .flatMap((list) =>
       list
-        .filter(({ node }) => Book.inView(present(authority), node) && Judge.counts(judge, node, defineCapability))
+        .filter(({ node }) => Book.inView(present(authority), node) && Judge.counts(judge, node, Judge.define))
         .sort(Book.byTime)
         .slice(0, 1)
     )
@@ -286,7 +297,7 @@ export const grounds = (authority: Authority): ReadonlySet<FeedId> => {
     for (const { through } of rights(authority, view, device))
       nodes.push(...through.map((hash) => authority.nodes.get(hash)))
   for (const stated of book.definitions.values())
-    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, defineCapability)).map(({ node }) => node))
+    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, Judge.define)).map(({ node }) => node))
   return new Set(nodes.flatMap((node) => (node === undefined ? [] : [node.feed.id])))
 }
 

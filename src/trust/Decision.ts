@@ -12,7 +12,7 @@ import type { Touch } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Writes from "../journal/crdt/Writes.ts"
 import * as Authority from "./Authority.ts"
-import { capability, isCapability, type Capability } from "./Capability.ts"
+import { capability, implies, isCapability, type Capability } from "./Capability.ts"
 import type { Definition, Operation } from "./Definition.ts"
 
 /** One capability an operation needed and the right that gave it. */
@@ -85,12 +85,21 @@ export const revokedBy = (restriction: Authority.Restriction): Refusal => ({
 
 export const denied = (because: Refusal): Denied => ({ _tag: "Denied", because })
 
-/** Judges one fact. The caller has checked the author's membership and the position (`Authority.restrictionOn`). */
-export const decide = (authority: Authority.Authority, view: Authority.View, request: Request): Decision => {
+/**
+ * Judges one fact. The caller has checked the author's membership and the position (`Authority.restrictionOn`). What is
+ * allowed by a `standing` that was found before is told without its grounds; else it makes no difference.
+ */
+export const decide = (
+  authority: Authority.Authority,
+  view: Authority.View,
+  request: Request,
+  standing?: Standing
+): Decision => {
   const operation = request.definition.operations.get(request.type)
   if (operation === undefined) return denied({ _tag: "UnknownOperation", type: request.type })
   const touched = inspect(request, operation)
   if ("_tag" in touched) return touched
+  if (standing !== undefined && isStanding(standing, operation)) return allowedByStanding
   const grounds: Array<Ground> = []
   for (const template of operation.capabilities) {
     const needed = bind(template, operation.resource, touched.bindings, request.device)
@@ -106,11 +115,42 @@ export const decide = (authority: Authority.Authority, view: Authority.View, req
   return { _tag: "Allowed", because: grounds }
 }
 
+/**
+ * What one device may within one view whatever the time and whatever it is about, so that entries which follow each other
+ * look for it once. Law (test/trust/Decision.test.ts): who decides with it decides alike.
+ */
+export interface Standing {
+  readonly authority: Authority.Authority
+  readonly view: Authority.View
+  readonly device: DeviceId
+  readonly operations: Map<Operation, boolean>
+}
+
+export const standing = (authority: Authority.Authority, view: Authority.View, device: DeviceId): Standing => ({
+  authority,
+  view,
+  device,
+  operations: new Map()
+})
+
+/** True only where every request for the operation finds a right that has no window: then the time does not matter. */
+const isStanding = ({ authority, device, operations, view }: Standing, operation: Operation): boolean => {
+  const known = operations.get(operation)
+  if (known !== undefined) return known
+  const lasting = Authority.rights(authority, view, device).filter(
+    ({ from, until }) => from === undefined && until === undefined
+  )
+  const found =
+    operation.resource === undefined &&
+    operation.capabilities.every((needed) => lasting.some(({ capability }) => implies(capability, needed)))
+  operations.set(operation, found)
+  return found
+}
+
+const allowedByStanding: Allowed = { _tag: "Allowed", because: [] }
+
 /** Every change well-formed for its field and inside the operation's writes-paths, with one binding for each name. */
-const inspect = (
-  request: Request,
-  operation: Operation
-): Denied | { readonly bindings: ReadonlyMap<string, string> } => {
+const inspect = (request: Request, operation: Operation): Denied | { readonly bindings: Writes.Bindings } => {
   const { changes, type } = request
   if (!Array.isArray(changes))
     return denied({ _tag: "Malformed", what: `the payload of ${type} is no list of changes` })
@@ -138,7 +178,7 @@ const bind = (
   if (resource === undefined) return action
   let unbound = false
   const bound = resource.replace(/\{([a-z]+)\}/g, (_, name: string) => {
-    const value = name === "self" ? self : bindings.get(name)
+    const value = name === "self" ? self : Writes.boundTo(bindings, name)
     if (value === undefined) unbound = true
     return value ?? ""
   })

@@ -93,6 +93,23 @@ export const counts = (judge: Judge, node: Book.Node, wanted: Capability): boole
   return permits(judge, node, wanted)
 }
 
+/** Whether an entry counts for anybody: an admission, a grant or a definition that its author had the right to. */
+export const gives = (judge: Judge, node: Book.Node): boolean => {
+  settle(judge, node.view, node.feed.device)
+  return node.facts.some((fact) => {
+    if (fact._tag === "Admit") return permits(judge, node, admit)
+    if (fact._tag === "Define") return permits(judge, node, define)
+    if (fact._tag !== "Grant") return false
+    if (!judge.verdicts.has(node)) judge.verdicts.set(node, verdictOf(judge, node))
+    return (judge.verdicts.get(node) ?? []).some((given) =>
+      fact.rights.some((right) => Holding.pass(given, right, node.time, node.hash) !== undefined)
+    )
+  })
+}
+
+/** What it takes to define an application. */
+export const define = capability("app:define")
+
 const admit = capability("device:admit")
 
 interface Frame {

@@ -47,6 +47,8 @@ const environment = (extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   PATH: process.env["PATH"] ?? "",
   HOME: process.env["HOME"] ?? "",
   NO_COLOR: "1",
+  // nothing is kept in the home of who runs the tests
+  ...(extra["XDG_CACHE_HOME"] === undefined ? { NODE_DISABLE_COMPILE_CACHE: "1" } : {}),
   ...extra
 })
 

@@ -18,10 +18,13 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { app } from "../../examples/tasks/app.ts"
 import * as Control from "../../src/cli/Control.ts"
+import { SecretStore } from "../../src/effects/SecretStore.ts"
+import * as DirectorySecretStore from "../../src/handlers/node/DirectorySecretStore.ts"
 import * as SqliteJournal from "../../src/handlers/node/SqliteJournal.ts"
 import * as Frontier from "../../src/journal/Frontier.ts"
 import { fold } from "../../src/runtime/Fold.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
+import * as Token from "../../src/runtime/Token.ts"
 import * as Chance from "../../src/simulation/Chance.ts"
 import { aura, exampleApp, folder, json, serve, start, stop, stopAll } from "./aura.ts"
 
@@ -99,17 +102,21 @@ describe("a server that is killed at random moments", () => {
         }
       })()
 
+      /** How often a death fell between the two writes of a token: that looks like a restored copy, and costs a feed. */
+      let torn = 0
       const killing = (async () => {
         const share = (names.length * operationsPerDevice) / (kills + 1)
         for (let kill = 0; kill < kills; kill++) {
           const moment = share * (kill + 0.5 + chance.fraction())
           while (byDevices() < moment) await pause(1)
           await stop(server, "SIGKILL")
+          if (!(await hasEqualTokens(data, space))) torn++
           expectAll(await stateOnDisk(data, space), [...atServer], `on the server's disk after kill ${kill}`)
           if (killsWhileStarting.has(kill)) {
             const starting = start(["serve", "--json", "--http", "0", ...words], { env })
             await sleep(chance.between(300, 1_200))
             await stop(starting, "SIGKILL")
+            if (!(await hasEqualTokens(data, space))) torn++
           }
           server = await serve(words, { env })
         }
@@ -127,10 +134,9 @@ describe("a server that is killed at random moments", () => {
         assert.strictEqual(replica.ledger().quarantine.size, 0)
         assert.strictEqual(dataFeedsOf(replica, device), 1, "nothing made a device open a second feed")
       }
-      // a start that was killed between its two tokens looks like a restored copy, and costs a feed
       const serverFeeds = dataFeedsOf(devices[0]!.replica, serverDevice)
       assert.isAtLeast(serverFeeds, 1)
-      assert.isAtMost(serverFeeds, 1 + killsWhileStarting.size)
+      assert.isAtMost(serverFeeds, 1 + torn)
 
       const told = json(await aura(["state", "--data", data, "--json"], { env }))[0]!["state"]
       assert.deepStrictEqual(told, { tasks: state })
@@ -217,6 +223,16 @@ const stateOnDisk = (data: string, space: SpaceId): Promise<Tasks> =>
     assert.strictEqual(ledger.forks.size, 0)
     return tasksOf(ledger)
   }).pipe(Effect.scoped, Effect.runPromise)
+
+const hasEqualTokens = (data: string, space: SpaceId): Promise<boolean> =>
+  Effect.gen(function* () {
+    const store = yield* SqliteJournal.make({ path: join(data, NodeEffects.names.journal) })
+    return (yield* Token.compare(store, yield* SecretStore, space)) === "Equal"
+  }).pipe(
+    Effect.provide(DirectorySecretStore.layer({ directory: join(data, NodeEffects.names.secrets) })),
+    Effect.scoped,
+    Effect.runPromise
+  )
 
 const tasksOf = (ledger: Ledger.Ledger): Tasks => {
   const state = Operations.toJson(Ledger.read(ledger, app.definition)) as { readonly tasks: Tasks }

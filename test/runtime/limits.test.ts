@@ -10,6 +10,7 @@ import {
   mailboxMax,
   outboxMax,
   runsPerTurnMax,
+  takenBytesMax,
   writesWaitingMax
 } from "../../src/runtime/limits.ts"
 import { codesMax, wrongProofsMax } from "../../src/runtime/PairingDesk.ts"
@@ -33,6 +34,11 @@ it("a full mailbox at one connection stays within tens of megabytes", () =>
 
 it("one turn takes runs of no more than a few windows", () =>
   assert.isAtMost(runsPerTurnMax * runBytesMax, 4 * windowBytes + mailboxMax * runBytesMax))
+
+it("a portion that a link hands over is small beside a window, and a turn takes it whole", () => {
+  assert.isAtMost(takenBytesMax + runBytesMax, windowBytes / 4)
+  assert.isAtLeast(runsPerTurnMax * runBytesMax, takenBytesMax + runBytesMax)
+})
 
 it("a run never needs more than the one complete view at its beginning", () =>
   assert.isAtMost(runEntriesMax, completeSeenEvery))

@@ -1,4 +1,4 @@
-/** Looks for the first world in which a planted bug shows. */
+/** Looks for the first world in which a planted bug shows, or shows to one checker. */
 import { play, type Played } from "../../src/simulation/Scenario.ts"
 import { keyring, verifier } from "./signing.ts"
 

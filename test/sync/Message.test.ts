@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { createHmac } from "node:crypto"
 import { readFileSync } from "node:fs"
 import fc from "fast-check"
-import { feedId, toBytes } from "../../src/identity/Id.ts"
+import { feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
 import type * as Frontier from "../../src/journal/Frontier.ts"
 import { seqMax } from "../../src/journal/limits.ts"
@@ -158,6 +158,16 @@ describe("the messages as they were frozen", () => {
 })
 
 describe("a space's name on a connection", () => {
+  it("is remembered with the key it was made by, for each space its own", () => {
+    const keys = [bytesOf("one channel"), bytesOf("another")]
+    const spaces = [space, spaceId(bytesOf("another space"))]
+    const names = () => keys.flatMap((key) => spaces.map((one) => Message.tagOf(key, one)))
+    const first = names()
+    assert.strictEqual(new Set(first).size, 4)
+    assert.deepStrictEqual(names(), first)
+    assert.strictEqual(Message.tagOf(keys[0]!.slice(), spaces[1]!), first[1])
+  })
+
   it("is an HMAC of the space under the channel's key, so it tells nothing to who does not know the space", () => {
     const key = bytesOf("channel")
     const expected = createHmac("sha256", key).update("aura/space-tag/v1\0").update(toBytes(space)).digest("hex")

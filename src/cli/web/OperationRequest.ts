@@ -203,6 +203,8 @@ const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
       }
     case "KeysError":
       return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "this device can't sign now" }
+    case "SecretStoreError":
+      return { status: 503, code: error.reason._tag, detail: isOwn ? error.message : "this device can't write now" }
   }
 }
 

@@ -98,7 +98,7 @@ export const packed = (bytes: Uint8Array): { readonly plainBytes: number | null;
 /** The inverse of `packed`, for bytes that passed their digest: so neither limit nor length can be missed. */
 export const unpacked = (bytes: Uint8Array, plainBytes: number | null): Uint8Array => {
   if (plainBytes === null) return bytes
-  const plain = inflateRawSync(bytes, { maxOutputLength: plainBytes })
+  const plain = inflateRawSync(bytes, inOnePiece(plainBytes))
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
 }
 
@@ -136,9 +136,17 @@ export const wrapped = (bytes: Uint8Array): Uint8Array => {
 export const unwrapped = (row: Uint8Array): Uint8Array => {
   const plainBytes = new DataView(row.buffer, row.byteOffset).getUint32(0)
   if (plainBytes === 0) return row.slice(4)
-  const plain = zstdDecompressSync(row.subarray(4), { maxOutputLength: plainBytes })
+  const plain = zstdDecompressSync(row.subarray(4), inOnePiece(plainBytes))
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
 }
+
+/** Room for all of it at once and a little more, or the platform makes pieces and joins them; no claim costs more. */
+const inOnePiece = (plainBytes: number) => ({
+  maxOutputLength: plainBytes,
+  chunkSize: Math.min(plainBytes, pieceBytesMax) + 64
+})
+
+const pieceBytesMax = 4 * 1024 * 1024
 
 const compressedBytesMin = 1024
 const zstdLevel = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }

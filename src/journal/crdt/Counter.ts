@@ -12,7 +12,6 @@
  */
 import type { Cbor } from "../Cbor.ts"
 import type { FeedId } from "../../identity/Id.ts"
-import { Items, refer } from "./Checkpoint.ts"
 import {
   invalid,
   touch,
@@ -47,21 +46,28 @@ const counter = (kind: string, isAmount: (amount: Cbor | undefined) => boolean, 
     },
     apply: (state, _, change, at, stamp) => add(state, stamp.feed, stamp.seq, stamp.index, Number(change[at])),
     read,
-    toCbor: (state, writer) => {
-      const feeds: Array<Cbor> = []
-      for (const feed of [...state.byFeed.keys()].sort()) {
-        feeds.push(refer(writer, feed), additionsToCbor(state.byFeed.get(feed)!))
+    encode: ({ byFeed }, writer) => {
+      writer.natural(byFeed.size)
+      for (const feed of [...byFeed.keys()].sort()) {
+        const additions = byFeed.get(feed)!
+        writer.id(feed)
+        writer.natural(additions.length / 3)
+        let previous = 0
+        for (let i = 0; i < additions.length; i += 3) {
+          writer.natural(additions[i]! - previous)
+          writer.natural(additions[i + 1]!)
+          writer.integer(additions[i + 2]!)
+          previous = additions[i]!
+        }
       }
-      return feeds
     },
-    fromCbor: (data, reader) => {
+    decode: (reader) => {
       const state = empty()
-      const feeds = new Items(data, reader)
-      while (feeds.more) {
-        const feed = feeds.feed()
-        const items = feeds.inside()
+      for (let feeds = reader.natural(); feeds > 0; feeds--) {
+        const feed = reader.feed()
         let seq = 0
-        while (items.more) add(state, feed, (seq += items.natural()), items.natural(), items.integer())
+        for (let left = reader.natural(); left > 0; left--)
+          add(state, feed, (seq += reader.natural()), reader.natural(), reader.integer())
       }
       return state
     },
@@ -114,17 +120,6 @@ const position = (additions: Additions, seq: number, index: number): number => {
 const isBefore = (additions: Additions, triple: number, seq: number, index: number): boolean => {
   const own = additions[triple * 3]!
   return own < seq || (own === seq && additions[triple * 3 + 1]! < index)
-}
-
-/** Sequence numbers as differences, which are small. */
-const additionsToCbor = (additions: Additions): Cbor => {
-  const items: Array<Cbor> = []
-  let previous = 0
-  for (let i = 0; i < additions.length; i += 3) {
-    items.push(additions[i]! - previous, additions[i + 1]!, additions[i + 2]!)
-    previous = additions[i]!
-  }
-  return items
 }
 
 export const gCounter: Crdt<CounterState, number> = counter(

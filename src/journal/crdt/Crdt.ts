@@ -59,9 +59,9 @@ export interface Crdt<State, Value> {
   /** Immutable, and the same object until a change touches it, also for what is nested. */
   read(state: State, type: FieldType): Value
   /** Deterministic: the state's digest is taken over it. */
-  toCbor(state: State, writer: Writer): Cbor
-  /** Throws `Damaged` for what `toCbor` never writes; `State.fromCbor` catches it. */
-  fromCbor(data: Cbor, reader: Reader): State
+  encode(state: State, writer: Writer): void
+  /** Throws `Damaged` for what `encode` never writes; `State.fromCbor` catches it. */
+  decode(reader: Reader): State
   /** A new state: everything that either knows. */
   merge(a: State, b: State): State
   /** The change, without field, by which an ORMap's `put` sets this; kinds without it can't stand in a `put`. */

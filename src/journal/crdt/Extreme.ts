@@ -36,10 +36,11 @@ const extreme = (
     },
     apply: (state, _, change, at) => set(state, change[at]),
     read: (state) => state.value,
-    toCbor: (state) => state.value ?? null,
-    fromCbor: (data) => {
-      if (data !== null && !isOrdered(data)) throw new Damaged("neither a number nor a text")
-      return { value: data ?? undefined }
+    encode: (state, writer) => writer.value(state.value ?? null),
+    decode: (reader) => {
+      const value = reader.value()
+      if (value !== null && !isOrdered(value)) throw new Damaged("neither a number nor a text")
+      return { value: value ?? undefined }
     },
     merge: (a, b) => {
       const state = { ...a }

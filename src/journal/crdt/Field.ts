@@ -320,7 +320,16 @@ const elements = <A, Encoded>(schema: Schema.Codec<A, Encoded>) => {
   return { toType, isDirect, encode, show }
 }
 
-const isAllDirect = (fields: StateFields): boolean => Object.values(fields).every(({ isDirect }) => isDirect)
+const isAllDirect = (fields: StateFields): boolean => {
+  const known = directness.get(fields)
+  if (known !== undefined) return known
+  const isDirect = Object.values(fields).every((field) => field.isDirect)
+  directness.set(fields, isDirect)
+  return isDirect
+}
+
+/** Asked at every look at a state. */
+const directness = new WeakMap<StateFields, boolean>()
 
 /** What was shown of a state by one record of fields. */
 const shownBy = (fields: StateFields): WeakMap<Shown, unknown> => {

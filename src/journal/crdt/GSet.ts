@@ -4,7 +4,6 @@
  *     ["add", field, element]
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze, keyOf, pathOf } from "./Element.ts"
 import { compareKeys, type Key } from "./SortedTree.ts"
@@ -29,13 +28,15 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
   },
   apply: (state, _, change, at) => add(state, change[at]!),
   read: ({ elements, index }) =>
-    show(index, { find: (key) => elements.get(key), keys: () => elements.keys() }, setView),
+    show(index, { find: (key) => elements.get(key), keys: () => elements.keys(), count: () => elements.size }, setView),
   peek: ({ elements }, _, element) => elements.get(keyOf(element)),
-  toCbor: ({ elements }) => [...elements].sort(([a], [b]) => compareKeys(a, b)).map(([, element]) => element),
-  fromCbor: (data, reader) => {
+  encode: ({ elements }, writer) => {
+    writer.natural(elements.size)
+    for (const [, element] of [...elements].sort(([a], [b]) => compareKeys(a, b))) writer.value(element)
+  },
+  decode: (reader) => {
     const state = empty()
-    const items = new Items(data, reader)
-    while (items.more) add(state, items.next())
+    for (let left = reader.natural(); left > 0; left--) add(state, reader.value())
     return state
   },
   merge: (a, b) => {
@@ -48,6 +49,6 @@ export const gSet: Crdt<GSetState, SetView<Cbor>> = {
 const add = (state: GSetState, element: Cbor): void => {
   const key = keyOf(element)
   if (state.elements.has(key)) return
-  state.elements.set(key, freeze(element))
   note(state.index, key)
+  state.elements.set(key, freeze(element))
 }

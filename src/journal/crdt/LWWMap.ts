@@ -8,7 +8,7 @@
  * an older setting may still arrive.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items, pushStamp } from "./Checkpoint.ts"
+import { Damaged } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze } from "./Element.ts"
 import { compare, type Stamp } from "./Stamp.ts"
@@ -44,36 +44,39 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
   },
   apply: (state, _, change, at, stamp) => put(state, String(change[at]), change[at + 1], stamp),
   read: ({ slots, index }) =>
-    show(index, { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys() }, mapView),
+    show(
+      index,
+      { find: (key) => slots.get(String(key))?.value, keys: () => slots.keys(), count: () => countPresent(slots) },
+      mapView
+    ),
   peek: ({ slots }, _, key) => slots.get(String(key))?.value,
-  toCbor: ({ slots }, writer) => {
+  encode: ({ slots }, writer) => {
     const ordered = [...slots].sort(([, a], [, b]) => compare(a.stamp, b.stamp))
-    const present: Array<Cbor> = []
-    const removed: Array<Cbor> = []
-    for (const [key, { stamp, value }] of ordered) {
-      if (value === undefined) continue
-      present.push(key)
-      pushStamp(present, writer, stamp)
-      present.push(value)
+    const removed: Array<readonly [string, Slot]> = []
+    writer.natural(countPresent(slots))
+    for (const [key, slot] of ordered) {
+      if (slot.value === undefined) removed.push([key, slot])
+      else {
+        writer.name(key)
+        writer.stamp(slot.stamp)
+        writer.value(slot.value)
+      }
     }
-    for (const [key, { stamp, value }] of ordered) {
-      if (value !== undefined) continue
-      removed.push(key)
-      pushStamp(removed, writer, stamp)
+    writer.natural(removed.length)
+    for (const [key, { stamp }] of removed) {
+      writer.name(key)
+      writer.stamp(stamp)
     }
-    return [present, removed]
   },
-  fromCbor: (data, reader) => {
+  decode: (reader) => {
     const state = empty()
-    const items = new Items(data, reader)
-    const present = items.inside()
-    while (present.more) {
-      const key = present.text()
-      const stamp = present.stamp()
-      put(state, key, present.next(), stamp)
-    }
-    const removed = items.inside()
-    while (removed.more) put(state, removed.text(), undefined, removed.stamp())
+    const { slots } = state
+    const present = reader.natural()
+    for (let left = present; left > 0; left--)
+      slots.set(reader.name(), { stamp: reader.stamp(), value: freeze(reader.value()) })
+    const removed = reader.natural()
+    for (let left = removed; left > 0; left--) slots.set(reader.name(), { stamp: reader.stamp(), value: undefined })
+    if (slots.size !== present + removed) throw new Damaged("a key is there twice")
     return state
   },
   merge: (a, b) => {
@@ -84,12 +87,19 @@ export const lwwMap: Crdt<LWWMapState, MapView<Cbor>> = {
 }
 
 const put = (state: LWWMapState, key: string, value: Cbor | undefined, stamp: Stamp): void => {
-  const kept = value === undefined ? undefined : freeze(value)
   const slot = state.slots.get(key)
+  if (slot !== undefined && compare(slot.stamp, stamp) >= 0) return
+  note(state.index, key)
+  const kept = value === undefined ? undefined : freeze(value)
   if (slot === undefined) state.slots.set(key, { stamp, value: kept })
-  else if (compare(slot.stamp, stamp) < 0) {
+  else {
     slot.stamp = stamp
     slot.value = kept
-  } else return
-  note(state.index, key)
+  }
+}
+
+const countPresent = (slots: ReadonlyMap<string, Slot>): number => {
+  let count = 0
+  for (const { value } of slots.values()) if (value !== undefined) count++
+  return count
 }

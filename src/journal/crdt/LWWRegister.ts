@@ -6,7 +6,6 @@
  * A liar can claim a time up to the drift allowed ahead (journal/Clock.ts) and win that long; never longer.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items, pushStamp } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze } from "./Element.ts"
 import { compare, type Stamp } from "./Stamp.ts"
@@ -29,17 +28,16 @@ export const lwwRegister: Crdt<LWWRegisterState, Cbor | undefined> = {
   },
   apply: (state, _, change, at, stamp) => set(state, change[at]!, stamp),
   read: ({ stamp, value }) => (stamp === undefined ? undefined : value),
-  toCbor: ({ stamp, value }, writer) => {
-    if (stamp === undefined) return []
-    const items: Array<Cbor> = []
-    pushStamp(items, writer, stamp)
-    items.push(value)
-    return items
+  encode: ({ stamp, value }, writer) => {
+    writer.natural(stamp === undefined ? 0 : 1)
+    if (stamp === undefined) return
+    writer.stamp(stamp)
+    writer.value(value)
   },
-  fromCbor: (data, reader) => {
-    const items = new Items(data, reader)
-    return items.more ? { stamp: items.stamp(), value: freeze(items.next()) } : { stamp: undefined, value: null }
-  },
+  decode: (reader) =>
+    reader.natural() === 0
+      ? { stamp: undefined, value: null }
+      : { stamp: reader.stamp(), value: freeze(reader.value()) },
   merge: (a, b) => {
     const state = { ...a }
     if (b.stamp !== undefined) set(state, b.value, b.stamp)

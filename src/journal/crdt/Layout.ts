@@ -21,8 +21,13 @@ export interface LayoutField {
 
 /** In the order of the names. Computed once for each `fields` object. Dies on an unknown kind. */
 export const layoutOf = (fields: Fields): Layout => {
-  const known = layouts.get(fields)
-  if (known !== undefined) return known
+  if (fields === lastFields) return lastLayout
+  lastLayout = layouts.get(fields) ?? makeLayout(fields)
+  lastFields = fields
+  return lastLayout
+}
+
+const makeLayout = (fields: Fields): Layout => {
   const layout = new Map<string, LayoutField>()
   for (const name of Object.keys(fields).sort()) {
     const type = fields[name]!
@@ -34,6 +39,10 @@ export const layoutOf = (fields: Fields): Layout => {
 }
 
 const layouts = new WeakMap<Fields, Layout>()
+
+/** Changes that follow each other are of the same fields. */
+let lastFields: Fields | undefined
+let lastLayout: Layout = new Map()
 
 /** The name and kind behind a key; undefined for what is none. */
 export const partsOfKey = (key: string): readonly [name: string, kind: string] | undefined => {

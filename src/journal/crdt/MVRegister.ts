@@ -8,7 +8,6 @@
  * a list in stamp order. Overwritten values are forgotten, their dots are not.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items, pushStamp } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze } from "./Element.ts"
 import * as Presence from "./Presence.ts"
@@ -43,25 +42,21 @@ export const mvRegister: Crdt<MVRegisterState, ReadonlyArray<Cbor>> = {
   read: (state) =>
     (state.shown ??= Object.freeze([...state.values].sort(([a], [b]) => compare(a, b)).map(([, value]) => value))),
   dots: ({ presence }) => Presence.seenDots(presence),
-  toCbor: ({ presence, values }, writer) => {
-    const settings: Array<Cbor> = []
+  encode: ({ presence, values }, writer) => {
+    writer.natural(values.size)
     for (const [stamp, value] of [...values].sort(([a], [b]) => compare(a, b))) {
-      pushStamp(settings, writer, stamp)
-      settings.push(value)
+      writer.stamp(stamp)
+      writer.value(value)
     }
-    const items: Array<Cbor> = [settings]
-    Presence.pushRemovals(items, writer, presence)
-    return items
+    Presence.encodeRemovals(presence, writer)
   },
-  fromCbor: (data, reader) => {
+  decode: (reader) => {
     const state = empty()
-    const items = new Items(data, reader)
-    const settings = items.inside()
-    while (settings.more) {
-      const stamp = settings.stamp()
-      set(state, settings.next(), stamp)
+    for (let left = reader.natural(); left > 0; left--) {
+      const stamp = reader.stamp()
+      set(state, reader.value(), stamp)
     }
-    Presence.readRemovals(items, state.presence)
+    Presence.decodeRemovals(state.presence, reader)
     return state
   },
   merge: (a, b) => {

@@ -10,7 +10,7 @@
  * same id goes on from them. So ids are best never used twice. A put adds a value to an MVRegister, it overwrites none.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Damaged, Items } from "./Checkpoint.ts"
+import { Damaged, type Reader } from "./Checkpoint.ts"
 import {
   invalid,
   touch,
@@ -89,77 +89,89 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const isWhole = change.length === at + 2
     if (isWhole && change[0] === "remove" && isDots(argument)) {
       if (argument.length === 0) return
+      note(state.index, id)
       Presence.remove(entryAt(state, id).presence, argument, stamp.time)
     } else if (isWhole && change[0] === "put" && isMap(argument)) {
+      note(state.index, id)
       put(state, entryAt(state, id), type, argument, stamp)
     } else {
       const field = fieldNamed(type, argument)
       if (field === undefined) throw new TypeError("a change was applied that had not been inspected")
+      note(state.index, id)
       const entry = entryAt(state, id)
       field.crdt.apply(fieldState(state, entry, field), field.type, change, at + 2, stamp)
       entry.shownBy = undefined
     }
-    note(state.index, id)
   },
   applyRefused: (state, type, change, at, stamp) => {
     const field = change.length > at + 2 ? fieldNamed(type, change[at + 1]) : undefined
     if (field?.crdt.applyRefused === undefined) return
     const id = String(change[at])
+    note(state.index, id)
     const entry = entryAt(state, id)
     field.crdt.applyRefused(fieldState(state, entry, field), field.type, change, at + 2, stamp)
     entry.shownBy = undefined
-    note(state.index, id)
   },
   read: (state, type) => {
     const { entries, index, columns } = state
     const layout = layoutOf(fieldsOf(type))
     if (state.shownType !== type) {
-      state.shownType = type
       for (const id of entries.keys()) note(index, id)
+      state.shownType = type
     }
     return show(
       index,
-      { find: (id) => shown(entries.get(String(id)), columns, layout), keys: () => entries.keys() },
+      {
+        find: (id) => shown(entries.get(String(id)), columns, layout),
+        keys: () => entries.keys(),
+        count: () => Presence.countPresent(entries.values())
+      },
       mapView
     )
   },
-  peek: ({ entries, columns }, type, id) => shown(entries.get(String(id)), columns, layoutOf(fieldsOf(type))),
+  peek: ({ entries, columns, shownType }, type, id) => {
+    const layout = layoutOf(fieldsOf(type))
+    // what a view shows stays the same object, by whatever other fields its records are looked at
+    const isShown = shownType === undefined || layoutOf(fieldsOf(shownType)) === layout
+    return shown(entries.get(String(id)), columns, layout, isShown)
+  },
   dots: ({ entries }, id) => Presence.seenDots(entries.get(String(id))?.presence),
   inside: ({ entries, columns }, id, field) => {
     const column = columns.get(field)
     return column === undefined ? undefined : entries.get(id)?.fields[column.position]
   },
-  toCbor: ({ entries, columns }, writer) => {
+  encode: ({ entries, columns }, writer) => {
     const ordered = [...columns].sort(([a], [b]) => compareKeys(a, b))
-    const items: Array<Cbor> = []
+    writer.natural(ordered.length)
+    for (const [key] of ordered) writer.name(key)
+    writer.natural(entries.size)
     for (const id of [...entries.keys()].sort(compareKeys)) {
       const { presence, fields } = entries.get(id)!
-      items.push(id)
-      Presence.pushPresence(items, writer, presence)
-      const states: Array<Cbor> = []
+      writer.name(id)
+      Presence.encode(presence, writer)
+      writer.natural(fields.reduce<number>((count, state) => (state === undefined ? count : count + 1), 0))
       ordered.forEach(([, { position, crdt }], number) => {
         const state = fields[position]
-        if (state !== undefined) states.push(number, crdt.toCbor(state, writer))
+        if (state === undefined) return
+        writer.natural(number)
+        crdt.encode(state, writer)
       })
-      items.push(states)
     }
-    return [ordered.map(([key]) => key), items]
   },
-  fromCbor: (data, reader) => {
+  decode: (reader) => {
     const state = empty()
-    const parts = new Items(data, reader)
-    const columns = columnsFrom(state, parts.inside())
-    const items = parts.inside()
-    while (items.more) {
-      const id = items.text()
-      const entry = makeEntry(Presence.readPresence(items))
-      const states = items.inside()
-      while (states.more) {
-        const { position, crdt } = states.among(columns)
-        entry.fields[position] = crdt.fromCbor(states.next(), reader)
+    const columns = columnsFrom(state, reader)
+    const count = reader.natural()
+    for (let left = count; left > 0; left--) {
+      const id = reader.name()
+      const entry = makeEntry(Presence.decode(reader))
+      for (let states = reader.natural(); states > 0; states--) {
+        const { position, crdt } = reader.among(columns)
+        entry.fields[position] = crdt.decode(reader)
       }
       state.entries.set(id, entry)
     }
+    if (state.entries.size !== count) throw new Damaged("a record is there twice")
     return state
   },
   merge: (a, b) => {
@@ -245,10 +257,10 @@ const columnAt = ({ columns }: ORMapState, key: string, crdt: AnyCrdt): Column =
   return column
 }
 
-const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
+const columnsFrom = (state: ORMapState, reader: Reader): ReadonlyArray<Column> => {
   const columns: Array<Column> = []
-  while (keys.more) {
-    const key = keys.text()
+  for (let left = reader.natural(); left > 0; left--) {
+    const key = reader.name()
     const crdt = Kinds.find(partsOfKey(key)?.[1] ?? "")
     if (crdt === undefined) throw new Damaged(`the kind of ${key.slice(0, 80)} is unknown here`)
     columns.push(columnAt(state, key, crdt))
@@ -257,7 +269,12 @@ const columnsFrom = (state: ORMapState, keys: Items): ReadonlyArray<Column> => {
 }
 
 /** The record as it is now, the same object while its fields read the same; undefined when it is not there. */
-const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, layout: Layout): Record | undefined => {
+const shown = (
+  entry: Entry | undefined,
+  columns: ReadonlyMap<string, Column>,
+  layout: Layout,
+  isKept = true
+): Record | undefined => {
   if (entry === undefined || !Presence.isPresent(entry.presence)) return undefined
   const before = entry.shown
   if (before !== undefined && entry.shownBy === layout) return before
@@ -270,6 +287,11 @@ const shown = (entry: Entry | undefined, columns: ReadonlyMap<string, Column>, l
     record[name] = value
     isSame &&= before !== undefined && name in before && before[name] === value
   }
+  if (isSame && before !== undefined) {
+    if (isKept) entry.shownBy = layout
+    return before
+  }
+  if (!isKept) return Object.freeze(record)
   entry.shownBy = layout
-  return isSame && before !== undefined ? before : (entry.shown = Object.freeze(record))
+  return (entry.shown = Object.freeze(record))
 }

@@ -8,7 +8,6 @@
  * names nothing is well formed and does nothing. Tombstones stay for ever, one per addition that was removed.
  */
 import type { Cbor } from "../Cbor.ts"
-import { Items } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, valueOf, type Crdt } from "./Crdt.ts"
 import { freeze, keyOf, pathOf } from "./Element.ts"
 import * as Presence from "./Presence.ts"
@@ -48,23 +47,29 @@ export const orSet: Crdt<ORSetState, SetView<Cbor>> = {
     else if (isDots(dots) && dots.length > 0) Presence.remove(element(state, change[at]!), dots, stamp.time)
   },
   read: ({ elements, index }) =>
-    show(index, { find: (key) => present(elements.get(key)), keys: () => elements.keys() }, setView),
+    show(
+      index,
+      {
+        find: (key) => present(elements.get(key)),
+        keys: () => elements.keys(),
+        count: () => Presence.countPresent(elements.values())
+      },
+      setView
+    ),
   peek: ({ elements }, _, element) => present(elements.get(keyOf(element))),
   dots: ({ elements }, element) => Presence.seenDots(elements.get(keyOf(element))?.presence),
-  toCbor: ({ elements }, writer) => {
-    const items: Array<Cbor> = []
+  encode: ({ elements }, writer) => {
+    writer.natural(elements.size)
     for (const [, { value, presence }] of [...elements].sort(([a], [b]) => compareKeys(a, b))) {
-      items.push(value)
-      Presence.pushPresence(items, writer, presence)
+      writer.value(value)
+      Presence.encode(presence, writer)
     }
-    return items
   },
-  fromCbor: (data, reader) => {
+  decode: (reader) => {
     const state = empty()
-    const items = new Items(data, reader)
-    while (items.more) {
-      const value = items.next()
-      state.elements.set(keyOf(value), { value: freeze(value), presence: Presence.readPresence(items) })
+    for (let left = reader.natural(); left > 0; left--) {
+      const value = reader.value()
+      state.elements.set(keyOf(value), { value: freeze(value), presence: Presence.decode(reader) })
     }
     return state
   },

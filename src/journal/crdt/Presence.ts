@@ -9,7 +9,7 @@
  * The first addition is kept without a map, because nearly always it stays the only one.
  */
 import type { Cbor } from "../Cbor.ts"
-import { pushDot, pushStamp, type Items, type Writer } from "./Checkpoint.ts"
+import type { Reader, Writer } from "./Checkpoint.ts"
 import { compare, dotFromCbor, dotKey, dotToCbor, type Dot, type DotCbor, type Stamp } from "./Stamp.ts"
 import { dotsMax } from "./limits.ts"
 
@@ -30,6 +30,13 @@ export const makePresence = (): Presence => ({ first: undefined, more: undefined
 
 export const isPresent = (presence: Presence): boolean =>
   presence.first !== undefined || (presence.more !== undefined && presence.more.size > 0)
+
+/** How many of these are there. */
+export const countPresent = (all: Iterable<{ readonly presence: Presence }>): number => {
+  let count = 0
+  for (const { presence } of all) if (isPresent(presence)) count++
+  return count
+}
 
 /** The additions that nothing has removed, in no particular order. */
 export const additions = ({ first, more }: Presence): ReadonlyArray<Stamp> =>
@@ -94,35 +101,32 @@ const removeDot = (presence: Presence, dot: Dot, time: number, gone: ((stamp: St
 export const seenDots = (presence: Presence | undefined): ReadonlyArray<Cbor> =>
   presence === undefined ? [] : additions(presence).toSorted(compare).slice(0, dotsMax).map(dotToCbor)
 
-/** Additions and removals, each a flat list in a fixed order. */
-export const pushPresence = (into: Array<Cbor>, writer: Writer, presence: Presence): void => {
-  const stamps: Array<Cbor> = []
-  for (const stamp of additions(presence).toSorted(compare)) pushStamp(stamps, writer, stamp)
-  into.push(stamps)
-  pushRemovals(into, writer, presence)
+/** Additions and removals, each in a fixed order. */
+export const encode = (presence: Presence, writer: Writer): void => {
+  const stamps = additions(presence)
+  writer.natural(stamps.length)
+  for (const stamp of stamps.length > 1 ? stamps.toSorted(compare) : stamps) writer.stamp(stamp)
+  encodeRemovals(presence, writer)
 }
 
 /** Only the removals, for kinds that keep something with each addition. */
-export const pushRemovals = (into: Array<Cbor>, writer: Writer, { removed }: Presence): void => {
-  const removals: Array<Cbor> = []
+export const encodeRemovals = ({ removed }: Presence, writer: Writer): void => {
+  writer.natural(removed?.size ?? 0)
   for (const [, { dot, time }] of [...(removed ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    pushDot(removals, writer, dot)
-    removals.push(time)
+    writer.dot(dot)
+    writer.natural(time)
   }
-  into.push(removals)
 }
 
-export const readPresence = (items: Items): Presence => {
+export const decode = (reader: Reader): Presence => {
   const presence = makePresence()
-  const stamps = items.inside()
-  while (stamps.more) add(presence, stamps.stamp())
-  readRemovals(items, presence)
+  for (let left = reader.natural(); left > 0; left--) add(presence, reader.stamp())
+  decodeRemovals(presence, reader)
   return presence
 }
 
-export const readRemovals = (items: Items, presence: Presence): void => {
-  const removals = items.inside()
-  while (removals.more) removeDot(presence, removals.dot(), removals.natural(), undefined)
+export const decodeRemovals = (presence: Presence, reader: Reader): void => {
+  for (let left = reader.natural(); left > 0; left--) removeDot(presence, reader.dot(), reader.natural(), undefined)
 }
 
 /** Into `into`: everything that `from` knows. */

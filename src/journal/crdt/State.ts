@@ -1,8 +1,9 @@
 /**
  * The state of an application: a record of replicated fields, made by joining changes in any order.
  *
- * As data, version 1: [1, table of ids, [name:kind, what the kind writes, …]] in the order of the names; a field that
- * no change has touched is absent. States joined from equal sets of changes have equal data, so `digest` compares
+ * As data, version 2: [2, [table of ids, numbers, names, texts, values]], the columns of Checkpoint.ts: how many fields there
+ * are, then of each in the order of the names its name:kind and what the kind writes; a field that no change has
+ * touched is absent. States joined from equal sets of changes have equal data, so `digest` compares
  * replicas. A reader of another version, or without a kind that stands there, says so and joins the changes anew: the
  * data is a cache, never the truth.
  *
@@ -15,7 +16,7 @@ import * as Result from "effect/Result"
 import { domain, hash } from "../../identity/Hash.ts"
 import * as Cbor from "../Cbor.ts"
 import * as Kinds from "./BuiltIn.ts"
-import { Damaged, Items, makeWriter, readerFromCbor, tableToCbor } from "./Checkpoint.ts"
+import { Damaged, Reader, Writer } from "./Checkpoint.ts"
 import { invalid, type AnyCrdt, type Change, type Fields, type Invalid, type Touch } from "./Crdt.ts"
 import { layoutOf, partsOfKey, type LayoutField } from "./Layout.ts"
 import { compareKeys } from "./SortedTree.ts"
@@ -110,31 +111,30 @@ export const merge = (a: State, b: State): State => {
 }
 
 export const toCbor = (state: State): Cbor.Cbor => {
-  const writer = makeWriter()
-  const fields: Array<Cbor.Cbor> = []
+  const writer = new Writer()
+  writer.natural(state.slots.size)
   for (const [key, { crdt, state: inside }] of [...state.slots].sort(([a], [b]) => compareKeys(a, b))) {
-    fields.push(key, crdt.toCbor(inside, writer))
+    writer.name(key)
+    crdt.encode(inside, writer)
   }
-  return [version, tableToCbor(writer), fields]
+  return [version, writer.toCbor()]
 }
 
 /** Checks the form, not whether the changes it claims exist: a state from elsewhere must come with its proof. */
 export const fromCbor = (data: Cbor.Cbor): Result.Result<State, string> => {
-  if (!Array.isArray(data) || data.length !== 3) return Result.fail("not a list of version, table and fields")
-  const [found, table, fields] = data as ReadonlyArray<Cbor.Cbor>
+  if (!Array.isArray(data) || data.length !== 2) return Result.fail("not a list of version and columns")
+  const [found, columns] = data as ReadonlyArray<Cbor.Cbor>
   if (found !== version) return Result.fail(`version ${JSON.stringify(found)}; known is ${version}`)
-  const reader = readerFromCbor(table)
-  if (reader === undefined) return Result.fail("the table holds something that is no id")
   try {
     const state = empty()
-    const items = new Items(fields, reader)
-    while (items.more) {
-      const key = items.text()
+    const reader = new Reader(columns)
+    for (let left = reader.natural(); left > 0; left--) {
+      const key = reader.name()
       const crdt = Kinds.find(partsOfKey(key)?.[1] ?? "")
       if (crdt === undefined) return Result.fail(`the kind of ${key.slice(0, 80)} is unknown here`)
-      state.slots.set(key, { crdt, state: crdt.fromCbor(items.next(), reader) })
+      state.slots.set(key, { crdt, state: crdt.decode(reader) })
     }
-    return Result.succeed(state)
+    return reader.isAtEnd ? Result.succeed(state) : Result.fail("more is written than its fields read")
   } catch (cause) {
     if (cause instanceof Damaged) return Result.fail(cause.reason)
     throw cause
@@ -144,7 +144,7 @@ export const fromCbor = (data: Cbor.Cbor): Result.Result<State, string> => {
 /** Equal exactly for states joined from sets of changes that mean the same. Takes time proportional to the state. */
 export const digest = (state: State): Uint8Array => hash(digestDomain, Cbor.encode(toCbor(state)))
 
-const version = 1
+const version = 2
 const digestDomain = domain("aura/state/v1")
 
 /** Before them stand the mutator and the field's name. */

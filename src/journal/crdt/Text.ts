@@ -24,7 +24,7 @@
 import { bytesToHex } from "@noble/hashes/utils.js"
 import type { FeedId } from "../../identity/Id.ts"
 import type { Cbor } from "../Cbor.ts"
-import { Damaged, Items, pushStamp, refer, type Writer } from "./Checkpoint.ts"
+import { Damaged, type Reader, type Writer } from "./Checkpoint.ts"
 import { invalid, touch, unknownMutator, type Change, type Crdt } from "./Crdt.ts"
 import * as Kinds from "./Kinds.ts"
 import { dotsMax, editLengthMax } from "./limits.ts"
@@ -118,32 +118,30 @@ export const text: Crdt<TextState, string> = {
     flush(state)
     return (state.shown ??= state.document.text.toString())
   },
-  toCbor: (state, writer) => {
-    const written: Array<Cbor> = []
-    const waiting: Array<Cbor> = []
-    for (const { author, pieces } of piecesOf(state)) {
-      if (pieces.length > 0)
-        written.push(
-          refer(writer, author.feed),
-          pieces.flatMap((piece) => pieceToCbor(state, piece, writer))
-        )
-      for (const { stamp, change, isRefused } of author.backlog) {
-        pushStamp(waiting, writer, stamp)
-        waiting.push(isRefused, change)
-      }
+  encode: (state, writer) => {
+    const authors = piecesOf(state)
+    const written = authors.filter(({ pieces }) => pieces.length > 0)
+    writer.natural(written.length)
+    for (const { author, pieces } of written) {
+      writer.id(author.feed)
+      writer.natural(pieces.length)
+      for (const piece of pieces) encodePiece(state, piece, writer)
     }
-    return [written, waiting]
+    const waiting = authors.flatMap(({ author }) => author.backlog)
+    writer.natural(waiting.length)
+    for (const { stamp, change, isRefused } of waiting) {
+      writer.stamp(stamp)
+      writer.natural(isRefused ? 1 : 0)
+      writer.value(change)
+    }
   },
-  fromCbor: (data, reader) => {
-    const items = new Items(data, reader)
+  decode: (reader) => {
     const state = empty()
-    const written = items.inside()
-    while (written.more) {
-      const author = authorAt(state, written.feed())
-      const pieces = written.inside()
+    for (let written = reader.natural(); written > 0; written--) {
+      const author = authorAt(state, reader.feed())
       let start = 0
-      while (pieces.more) {
-        const said = pieceFrom(pieces, start)
+      for (let pieces = reader.natural(); pieces > 0; pieces--) {
+        const said = decodePiece(reader, start)
         author.backlog.push(restored(author, said))
         start += TextDocument.lengthOf(said.content)
       }
@@ -151,11 +149,10 @@ export const text: Crdt<TextState, string> = {
     settle(state)
     for (const { backlog } of state.authors.values())
       if (backlog.length > 0) throw new Damaged("a text names what it has not")
-    const waiting = items.inside()
-    while (waiting.more) {
-      const stamp = waiting.stamp()
-      const isRefused = waiting.next() === true
-      const change = waiting.next()
+    for (let waiting = reader.natural(); waiting > 0; waiting--) {
+      const stamp = reader.stamp()
+      const isRefused = reader.natural() === 1
+      const change = reader.value()
       if (!isEdit(change)) throw new Damaged("a waiting edit is none")
       accept(state, change, stamp, isRefused)
     }
@@ -436,26 +433,37 @@ const copyOf = (from: TextState): TextState => {
 
 const tags = ["Text", "Deleted", "Void"] as const
 
-const pieceToCbor = (state: TextState, { left, right, content }: Insertion, writer: Writer): ReadonlyArray<Cbor> => [
-  tags.indexOf(content._tag),
-  ...placeToCbor(state, left, writer),
-  ...placeToCbor(state, right, writer),
-  content._tag === "Text" ? content.text : content.length
-]
+const encodePiece = (state: TextState, { left, right, content }: Insertion, writer: Writer): void => {
+  writer.natural(tags.indexOf(content._tag))
+  encodePlace(state, left, writer)
+  encodePlace(state, right, writer)
+  if (content._tag === "Text") writer.value(content.text)
+  else writer.natural(content.length)
+}
 
-const placeToCbor = (state: TextState, place: Place | null, writer: Writer): ReadonlyArray<Cbor> =>
-  place === null ? [-1] : [place.clock, refer(writer, unitOf(state, place).prefix)]
+/** 0, or one more than the clock and then whose it is. */
+const encodePlace = (state: TextState, place: Place | null, writer: Writer): void => {
+  writer.natural(place === null ? 0 : place.clock + 1)
+  if (place !== null) writer.id(unitOf(state, place).prefix)
+}
 
-const pieceFrom = (items: Items, start: number): Inserted => {
-  const tag = items.among(tags)
-  const left = unitFromItems(items)
-  const right = unitFromItems(items)
-  const content: Content = tag === "Text" ? { _tag: tag, text: items.text() } : { _tag: tag, length: items.natural() }
+const decodePiece = (reader: Reader, start: number): Inserted => {
+  const tag = reader.among(tags)
+  const left = decodePlace(reader)
+  const right = decodePlace(reader)
+  const content: Content =
+    tag === "Text" ? { _tag: tag, text: decodeText(reader) } : { _tag: tag, length: reader.natural() }
   if (TextDocument.lengthOf(content) === 0) throw new Damaged("a piece of text is empty")
   return { start, left, right, content }
 }
 
-const unitFromItems = (items: Items): Unit | null => {
-  const clock = items.integer()
-  return clock < 0 ? null : { clock, prefix: items.id().slice(0, prefixDigits) }
+const decodeText = (reader: Reader): string => {
+  const text = reader.value()
+  if (typeof text !== "string") throw new Damaged("a piece of text is none")
+  return text
+}
+
+const decodePlace = (reader: Reader): Unit | null => {
+  const after = reader.natural()
+  return after === 0 ? null : { clock: after - 1, prefix: reader.id().slice(0, prefixDigits) }
 }

@@ -149,11 +149,8 @@ export const isMap = (value: unknown): value is { readonly [key: string]: Cbor }
 export const isKey = (value: unknown): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= keyLengthMax && isWellFormed(value)
 
-const surrogate = /[\ud800-\udfff]/
-const loneSurrogate = /\p{Surrogate}/u
-
-/** Whether text can be encoded. (The pattern's meaning is fixed by Unicode's stability policy.) */
-export const isWellFormed = (text: string): boolean => !surrogate.test(text) || !loneSurrogate.test(text)
+/** Whether text can be encoded: no surrogate in it stands alone. */
+export const isWellFormed = (text: string): boolean => text.isWellFormed()
 
 const fault = (what: string): Fault => ({ path: "", what })
 

@@ -41,8 +41,21 @@ export interface WritesContext {
   readonly isNew: (id: string) => boolean
 }
 
-/** Values by name. */
-export type Bindings = ReadonlyMap<string, string>
+/** Values by name: the last one bound, and those before it. Few, so a list is found through faster than a map is made. */
+export type Bindings = Binding | undefined
+
+interface Binding {
+  readonly name: string
+  readonly value: string
+  readonly before: Bindings
+}
+
+/** What a name is bound to. */
+export const boundTo = (bindings: Bindings, name: string): string | undefined => {
+  for (let binding = bindings; binding !== undefined; binding = binding.before)
+    if (binding.name === name) return binding.value
+  return undefined
+}
 
 /** Longest pattern, in characters; most segments in one. */
 export const patternCharactersMax = 512
@@ -70,30 +83,32 @@ export const parse = (text: string): Result.Result<WritesPattern, string> => {
   return Result.succeed({ text, mutator, segments })
 }
 
-/** What the names are bound to if the pattern covers the touch, given what is bound already; undefined if it doesn't. */
-export const match = (
+/** What the names are bound to if the pattern covers the touch, given what is bound already; "uncovered" if it doesn't. */
+const match = (
   pattern: WritesPattern,
   touch: Touch,
   context: WritesContext,
-  bound: Bindings = new Map()
-): Bindings | undefined => {
+  bound: Bindings
+): Bindings | typeof uncovered => {
   const { mutator, segments } = pattern
-  if (touch.path.length !== segments.length || (mutator !== "*" && mutator !== touch.mutator)) return undefined
+  if (touch.path.length !== segments.length || (mutator !== "*" && mutator !== touch.mutator)) return uncovered
   let bindings = bound
   for (let index = 0; index < segments.length; index++) {
     const segment = segments[index]!
     const part = touch.path[index]!
     if (segment._tag !== "Name") {
-      if (!isCovered(segment, part, context)) return undefined
+      if (!isCovered(segment, part, context)) return uncovered
       continue
     }
-    const value = bindings.get(segment.name)
+    const value = boundTo(bindings, segment.name)
     if (value === part) continue
-    if (value !== undefined || !isResourceSegment(part)) return undefined
-    bindings = new Map(bindings).set(segment.name, part)
+    if (value !== undefined || !isResourceSegment(part)) return uncovered
+    bindings = { name: segment.name, value: part, before: bindings }
   }
   return bindings
 }
+
+const uncovered = "uncovered"
 
 /** All touches of a fact, in their order; fails with the first that no pattern covers. */
 export const matchAll = (
@@ -101,10 +116,10 @@ export const matchAll = (
   touches: ReadonlyArray<Touch>,
   context: WritesContext
 ): Result.Result<Bindings, Touch> => {
-  let bindings: Bindings = new Map()
+  let bindings: Bindings
   for (const touch of touches) {
     const next = matchAny(patterns, touch, context, bindings)
-    if (next === undefined) return Result.fail(touch)
+    if (next === uncovered) return Result.fail(touch)
     bindings = next
   }
   return Result.succeed(bindings)
@@ -118,12 +133,12 @@ const matchAny = (
   touch: Touch,
   context: WritesContext,
   bound: Bindings
-): Bindings | undefined => {
+): Bindings | typeof uncovered => {
   for (const pattern of patterns) {
     const bindings = match(pattern, touch, context, bound)
-    if (bindings !== undefined) return bindings
+    if (bindings !== uncovered) return bindings
   }
-  return undefined
+  return uncovered
 }
 
 const isCovered = (segment: Exclude<Segment, { _tag: "Name" }>, part: string, context: WritesContext): boolean => {
@@ -152,4 +167,13 @@ const segmentOf = (part: string): Segment | undefined => {
 
 const isName = (text: string): boolean => /^[A-Za-z][A-Za-z0-9_]*$/.test(text)
 
-const isResourceSegment = (text: string): boolean => text !== "" && !/[/*\u0000-\u001f]/.test(text)
+const isResourceSegment = (text: string): boolean => {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code < 0x20 || code === slash || code === asterisk) return false
+  }
+  return text !== ""
+}
+
+const slash = "/".charCodeAt(0)
+const asterisk = "*".charCodeAt(0)

@@ -1,4 +1,4 @@
-/** The two ways of sealing make the same bytes, and nothing altered opens. */
+/** Sealing makes the bytes that an independent implementation makes, and nothing altered opens. */
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { assert, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
@@ -7,7 +7,6 @@ import * as XChaCha from "../../../src/handlers/node/XChaCha.ts"
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 
-// Around the length at which OpenSSL takes over.
 const plains = fc.constantFrom(0, 1, 100, 4_095, 4_096, 4_097, 20_000).chain(bytes)
 
 describe("XChaCha", () => {

@@ -1,7 +1,9 @@
 /** Views: sorted, immutable, identical until something in them changes, and balanced however they came about. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
 import * as fc from "fast-check"
 import type { Fields } from "../../../src/journal/crdt/Crdt.ts"
+import { layoutOf } from "../../../src/journal/crdt/Layout.ts"
 import * as SortedTree from "../../../src/journal/crdt/SortedTree.ts"
 import * as State from "../../../src/journal/crdt/State.ts"
 import { MapView } from "../../../src/journal/crdt/Views.ts"
@@ -72,6 +74,26 @@ const makeState = () => {
   return { state, write }
 }
 
+/** A state of its own with the same in it: what is read of it tells nothing to the first. */
+const copyOf = (state: State.State): State.State => Result.getOrThrow(State.fromCbor(State.toCbor(state)))
+
+const plain = (shown: State.Shown): unknown => JSON.parse(JSON.stringify(shown))
+
+const dotsIn = (
+  state: State.State,
+  types: Fields,
+  name: string,
+  [first, inner, element]: ReadonlyArray<string | number>
+): ReadonlyArray<unknown> => {
+  const outer = layoutOf(types).get(name)!
+  const slot = state.slots.get(outer.key)
+  if (slot === undefined) return []
+  if (inner === undefined) return outer.crdt.dots!(slot.state, first!)
+  const field = layoutOf(outer.type.fields!).get(String(inner))!
+  const inside = outer.crdt.inside!(slot.state, String(first), field.key)
+  return inside === undefined ? [] : field.crdt.dots!(inside, element!)
+}
+
 const mapIn = (shown: State.Shown, name: string): MapView<unknown> => {
   const view = shown[name]
   assert.instanceOf(view, MapView)
@@ -94,6 +116,16 @@ describe("what is read", () => {
     assert.isTrue(Object.isFrozen(mapIn(two, "tasks").get("a")))
   })
 
+  it("keeps its records the same objects when somebody looks at one by other fields", () => {
+    const { state, write } = makeState()
+    const shown = write("put", "tasks", "a", { done: true })
+    const before = mapIn(shown, "tasks").get("a")
+    const done: Fields = { done: { kind: "LWWRegister", value: { kind: "boolean" } } }
+    const slot = state.slots.get("tasks:ORMap")!
+    assert.deepStrictEqual(slot.crdt.peek?.(slot.state, { kind: "ORMap", fields: done }, "a"), { done: true })
+    assert.strictEqual(mapIn(shown, "tasks").get("a"), before)
+  })
+
   it("shows records by the fields it is asked for, however they were read before", () => {
     const { state, write } = makeState()
     write("put", "tasks", "a", { done: true })
@@ -102,6 +134,69 @@ describe("what is read", () => {
     }
     assert.deepStrictEqual(mapIn(State.read(state, less), "tasks").get("a"), { done: true })
     assert.hasAllKeys(mapIn(State.read(state, fields), "tasks").get("a"), ["done", "tags"])
+  })
+
+  it("never changes afterwards, whether or not anybody had walked it, in every kind that shows a view", () => {
+    const kinds: Fields = {
+      kv: { kind: "LWWMap", value: { kind: "integer" } },
+      g: { kind: "GSet", value: { kind: "integer" } },
+      o: { kind: "ORSet", value: { kind: "integer" } },
+      r: {
+        kind: "ORMap",
+        fields: {
+          n: { kind: "LWWRegister", value: { kind: "integer" } },
+          s: { kind: "ORSet", value: { kind: "integer" } }
+        }
+      }
+    }
+    const key = fc.nat(5)
+    const deed = fc.oneof(
+      fc.tuple(fc.constant("set" as const), key, fc.nat(9)),
+      fc.tuple(fc.constantFrom("remove", "add", "take", "put", "drop", "field", "inside", "outside"), key, fc.nat(9)),
+      fc.tuple(fc.constantFrom("look", "walk"), fc.constant(0), fc.constant(0))
+    )
+    fc.assert(
+      fc.property(fc.array(deed, { maxLength: 40 }), (deeds) => {
+        const state = State.empty()
+        const values = new Map<string, number>()
+        const kept: Array<readonly [State.Shown, unknown]> = []
+        let seq = 0
+        const apply = (...change: ReadonlyArray<unknown>) =>
+          State.apply(state, kinds, change as never, { time: seq, feed: feeds[0]!, seq: seq++, index: 0 })
+        const dots = (name: string, ...path: ReadonlyArray<string | number>) => dotsIn(state, kinds, name, path)
+        for (const [what, at, value] of deeds) {
+          const id = `k${at}`
+          if (what === "set") {
+            apply("set", "kv", id, value)
+            values.set(id, value)
+          } else if (what === "remove") {
+            apply("remove", "kv", id)
+            values.delete(id)
+          } else if (what === "add") {
+            apply("add", "g", at)
+            apply("add", "o", at)
+          } else if (what === "take") apply("remove", "o", at, dots("o", at))
+          else if (what === "put") apply("put", "r", id, { n: value })
+          else if (what === "drop") apply("remove", "r", id, dots("r", id))
+          else if (what === "field") apply("set", "r", id, "n", value)
+          else if (what === "inside") apply("add", "r", id, "s", value)
+          else if (what === "outside") apply("remove", "r", id, "s", value, dots("r", id, "s", value))
+          else {
+            const shown = State.read(state, kinds)
+            const map = mapIn(shown, "kv")
+            assert.strictEqual(map.size, values.size)
+            for (let other = 0; other <= 5; other++) assert.strictEqual(map.get(`k${other}`), values.get(`k${other}`))
+            if (what === "walk")
+              assert.deepStrictEqual(
+                [...map],
+                [...values].sort(([a], [b]) => (a < b ? -1 : 1))
+              )
+            kept.push([shown, plain(State.read(copyOf(state), kinds))])
+          }
+        }
+        for (const [shown, then] of kept) assert.deepStrictEqual(plain(shown), then)
+      })
+    )
   })
 
   it("can be read by pages, in the order of keys", () => {

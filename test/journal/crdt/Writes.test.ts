@@ -31,7 +31,10 @@ const verdict = (patterns: ReadonlyArray<string>, changes: ReadonlyArray<Change>
   const parsed = patterns.map((pattern) => Result.getOrThrow(Writes.parse(pattern)))
   const matched = Writes.matchAll(parsed, changes.map(touch), context)
   if (Result.isFailure(matched)) return `not ${Writes.show(matched.failure)}`
-  return [...matched.success].map(([name, value]) => `${name}=${value}`).join(" ")
+  const bound: Array<string> = []
+  for (let binding = matched.success; binding !== undefined; binding = binding.before)
+    bound.unshift(`${binding.name}=${binding.value}`)
+  return bound.join(" ")
 }
 
 describe("a change", () => {

@@ -8,6 +8,7 @@ import * as fc from "fast-check"
 import * as Result from "effect/Result"
 import * as Cbor from "../../../src/journal/Cbor.ts"
 import * as State from "../../../src/journal/crdt/State.ts"
+import { MapView, SetView } from "../../../src/journal/crdt/Views.ts"
 import { delivered, eventsOf, fields, kinds, type Event } from "./arbitraries.ts"
 import { expected } from "./definitions.ts"
 import { plain } from "./plain.ts"
@@ -86,6 +87,21 @@ for (const kind of kinds) {
       )
     })
 
+    it("refuses data that was altered, or reads it as some other state, but never dies of it", () => {
+      const altered = fc.tuple(events, fc.nat(), fc.integer({ min: 1, max: 255 }))
+      fc.assert(
+        fc.property(altered, ([all, at, by]) => {
+          const bytes = Cbor.encode(State.toCbor(joined(all)))
+          bytes[at % bytes.length]! ^= by
+          const data = Cbor.decode(bytes)
+          if (Result.isFailure(data)) return
+          const restored = State.fromCbor(data.success)
+          if (Result.isSuccess(restored)) shown(restored.success)
+        }),
+        runs
+      )
+    })
+
     it("reads as its definition says", () => {
       fc.assert(
         fc.property(events, (all) => {
@@ -111,5 +127,42 @@ for (const kind of kinds) {
         runs
       )
     })
+
+    it("shows at last what it had to show at first, however much of it was looked at meanwhile", () => {
+      const looks = fc.array(fc.constantFrom("unread", "kept", "glanced at", "walked"), { minLength: 1, maxLength: 9 })
+      fc.assert(
+        fc.property(events, looks, (all, how) => {
+          const state = State.empty()
+          const views: Array<readonly [view: State.Shown, then: State.Shown]> = []
+          all.forEach((event, at) => {
+            joined([event], state)
+            const look = how[at % how.length]
+            if (look === "unread") return
+            const view = State.read(state, fields)
+            views.push([view, State.read(joined(all.slice(0, at + 1)), fields)])
+            if (look === "glanced at") glance(view[kind])
+            if (look === "walked") plain(view)
+          })
+          for (const [view, then] of views) {
+            assert.deepStrictEqual(glance(view[kind]), glance(then[kind]))
+            assert.deepStrictEqual(plain(view), plain(then))
+            // what is looked up agrees with what is walked
+            assert.deepStrictEqual(glance(view[kind]), glance(then[kind]))
+          }
+        }),
+        runs
+      )
+    })
   })
 }
+
+/** A value by looking up alone: nothing is walked, so nothing is sorted. */
+const glance = (value: unknown): unknown => {
+  if (value instanceof MapView) return [value.size, ...keys.map((key) => [value.has(key), glance(value.get(key))])]
+  if (value instanceof SetView) return [value.size, ...elements.map((element) => value.has(element))]
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inside]) => [name, glance(inside)]))
+}
+
+const keys = ["k", "l", "m"]
+const elements = ["x", 1, true, null, "1", { a: 1 }, { a: 2 }, new Uint8Array([7]), "k"]

@@ -1,0 +1,112 @@
+/** When an opening draws its token: nobody who reads waits for it, and nothing is said before it. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { JournalStore } from "../../src/effects/JournalStore.ts"
+import { SecretStoreError, SecretStoreUnavailable } from "../../src/effects/SecretStore.ts"
+import * as Replica from "../../src/runtime/Replica.ts"
+import { alice, bring, during, entriesOf, founded, installation, runOf, set, until, written } from "./fixtures.ts"
+
+/** Alice's installation, and what happens to its stores, in order. */
+const watched = () =>
+  Effect.gen(function* () {
+    const { authority, space } = founded()
+    const plain = installation(alice)
+    yield* bring(plain, space, runOf(authority))
+    const events: Array<string> = []
+    const faults = { secrets: false }
+    const { get, put } = plain.secrets
+    const on: typeof plain = {
+      ...plain,
+      secrets: {
+        ...plain.secrets,
+        get,
+        put: (name, secret) => {
+          events.push("secret")
+          return faults.secrets
+            ? Effect.fail(new SecretStoreError({ reason: new SecretStoreUnavailable({ what: "pulled" }) }))
+            : put(name, secret)
+        }
+      }
+    }
+    const wrap = (store: JournalStore["Service"]): JournalStore["Service"] => ({
+      ...store,
+      commit: (commit) => {
+        if (commit.locals?.some(({ name }) => name === "token") === true) events.push("token")
+        events.push(...(commit.runs ?? []).map(() => "run"))
+        return store.commit(commit)
+      }
+    })
+    return { on, space, wrap, events, faults }
+  })
+
+const write = (replica: Replica.Replica, key: string) => replica.write(written(alice.device, set(key, "1")))
+
+describe("the token of an opening", () => {
+  it.live("is drawn before the first write and once, in the journal before the secrets", () =>
+    Effect.gen(function* () {
+      const { events, on, space, wrap } = yield* watched()
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          assert.deepStrictEqual(events, [])
+          yield* write(replica, "a")
+          yield* write(replica, "b")
+          assert.deepStrictEqual(events, ["token", "secret", "run", "run"])
+        }),
+        wrap
+      )
+    })
+  )
+
+  it.live("is drawn soon after, when nothing is written", () =>
+    Effect.gen(function* () {
+      const { events, on, space, wrap } = yield* watched()
+      const tokenOf = () => on.disk.spaces.get(space)!.locals.get("token")!.slice()
+      const before = tokenOf()
+      yield* during(
+        on,
+        Effect.andThen(
+          Replica.open(space),
+          until("it is drawn", () => events.length === 2)
+        ),
+        wrap
+      )
+      assert.deepStrictEqual(events, ["token", "secret"])
+      assert.notDeepEqual(tokenOf(), before)
+      const secret = yield* on.secrets.get(`token.${space.slice(0, 32)}`)
+      assert.deepStrictEqual(Option.map(secret, Redacted.value), Option.some(tokenOf()))
+    })
+  )
+
+  it.live("that can't be kept lets nothing be written, and everything be read; the next write tries again", () =>
+    Effect.gen(function* () {
+      const { events, faults, on, space, wrap } = yield* watched()
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          yield* write(replica, "a")
+        })
+      )
+      faults.secrets = true
+      events.length = 0
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          const error = yield* Effect.flip(write(replica, "b"))
+          assert.strictEqual(error._tag, "SecretStoreError")
+          assert.notInclude(events, "run")
+          assert.deepStrictEqual(entriesOf(replica), { a: "1" })
+          faults.secrets = false
+          yield* write(replica, "c")
+          assert.deepStrictEqual(entriesOf(replica), { a: "1", c: "1" })
+        }),
+        wrap
+      )
+    })
+  )
+})
