@@ -150,7 +150,7 @@ export const retry = (
   const topic = topicOf(step.session, space)
   const isStuck =
     topic !== undefined &&
-    Topic.mayTell(topic) &&
+    Topic.mayShare(topic) &&
     !Topic.mayAsk(topic) &&
     [...topic.missed].some(([feed, header]) => isWanted(feed, header))
   return isStuck ? breach("more is missing than may be asked for again: begin anew") : step

@@ -150,7 +150,7 @@ export const adopt = (topic: Topic, bytes: number): Topic => ({
 })
 
 /** Whether the peer may be told anything of this space now. */
-export const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
+const mayTell = (topic: Topic): boolean => topic.share.mayRead && topic.offered && topic.peerOffered
 
 /** Whether the two are members together: one that was put out is told why, and asked for nothing. */
 export const mayShare = (topic: Topic): boolean => mayTell(topic) && topic.share.isDismissal !== true
