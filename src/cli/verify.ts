@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { StoredFeed } from "../effects/JournalStore.ts"
@@ -18,8 +19,9 @@ import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Run from "../journal/Run.ts"
-import { checkpointRow } from "../runtime/Checkpoint.ts"
+import * as Checkpoint from "../runtime/Checkpoint.ts"
 import { fold, forks } from "../runtime/Fold.ts"
+import * as Token from "../runtime/Token.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
@@ -137,15 +139,21 @@ const checkFeed = Effect.fnUntraced(function* (
 })
 
 /** What is taken up from a checkpoint must be what follows from the entries: if not, the checkpoint goes. */
-const checkCheckpoint = Effect.fnUntraced(function* ({ store, time }: Office, voice: Voice, space: SpaceId) {
-  if (Option.isNone(yield* store.local(space, checkpointRow))) return
-  const nowMillis = time.now().millis
-  const whole = State.digest((yield* fold(store, space, nowMillis, "whole")).ledger.state)
-  const quick = State.digest((yield* fold(store, space, nowMillis, "from checkpoint")).ledger.state)
-  if (whole.every((byte, index) => byte === quick[index])) return
-  yield* store.commit({ space, locals: [{ name: checkpointRow, bytes: null }] })
+const checkCheckpoint = Effect.fnUntraced(function* ({ secrets, store, time }: Office, voice: Voice, space: SpaceId) {
+  const row = yield* store.local(space, Checkpoint.checkpointRow)
+  if (Option.isNone(row)) return
+  const secret = yield* Token.read(secrets, space)
+  const isSealed =
+    secret !== undefined && Checkpoint.unseal(Redacted.value(secret.checkpointKey), row.value) !== undefined
+  if (isSealed) {
+    const nowMillis = time.now().millis
+    const whole = State.digest((yield* fold(store, space, nowMillis, "whole")).ledger.state)
+    const quick = State.digest((yield* fold(store, space, nowMillis, secret.checkpointKey)).ledger.state)
+    if (whole.every((byte, index) => byte === quick[index])) return
+  }
+  yield* store.commit({ space, locals: [{ name: Checkpoint.checkpointRow, bytes: null }] })
   yield* voice.note(
-    `the checkpoint of space ${short(space)} did not follow from its entries and was removed; the next start makes it anew`
+    `the checkpoint of space ${short(space)} ${isSealed ? "did not follow from its entries" : "was not made by this device"} and was removed; a new one is made`
   )
 })
 

@@ -4,11 +4,17 @@
  * A checkpoint is a cache: it names where each data feed stood, the digest of everything that can overturn verdicts
  * (standing restrictions, forks, closings), and the state that followed. It is taken up only if authority, folded from
  * the journal itself, gives the same digest, and each feed still chains to where it stood; otherwise it is thrown away
- * and the journal folded whole. It never leaves this device. Version 2: the deterministic CBOR of
+ * and the journal folded whole. It never leaves this device.
+ *
+ * The row: tag (32) ‖ checkpoint, the tag HMAC-SHA-256 with a key from the secret store (runtime/Token.ts) over
+ * SHA-256("aura/checkpoint-row/v1" NUL ‖ checkpoint). The journal store is no authority: who can write there, but lacks the
+ * device's secrets, can't make a state that is believed. Checkpoint, version 2: the deterministic CBOR of
  *
  *     [2, digest (32), [[feed (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
  *      state, JSON of quarantine, [[requester and key, time, feed (32), seq]…], applied, latest]
  */
+import { hmac } from "@noble/hashes/hmac.js"
+import { sha256 } from "@noble/hashes/sha2.js"
 import * as Result from "effect/Result"
 import { domain, hash } from "../identity/Hash.ts"
 import { entryHash, feedId, toBytes, type EntryHash, type FeedId } from "../identity/Id.ts"
@@ -26,6 +32,25 @@ const depthMax = 32
 
 const version = 2
 const verdictsDomain = domain("aura/checkpoint/v1")
+
+/** The row of a checkpoint. */
+export const seal = (key: Uint8Array, checkpoint: Uint8Array): Uint8Array => {
+  const row = new Uint8Array(tagBytes + checkpoint.length)
+  row.set(tagOf(key, checkpoint))
+  row.set(checkpoint, tagBytes)
+  return row
+}
+
+/** The checkpoint in a row; undefined when it was not sealed with this key. */
+export const unseal = (key: Uint8Array, row: Uint8Array): Uint8Array | undefined => {
+  const checkpoint = row.subarray(tagBytes)
+  return row.length >= tagBytes && sameBytes(row.subarray(0, tagBytes), tagOf(key, checkpoint)) ? checkpoint : undefined
+}
+
+const tagBytes = 32
+const rowDomain = domain("aura/checkpoint-row/v1")
+
+const tagOf = (key: Uint8Array, checkpoint: Uint8Array): Uint8Array => hmac(sha256, key, hash(rowDomain, checkpoint))
 
 export const encode = (ledger: Ledger): Uint8Array | undefined => {
   if (ledger.authority === undefined) return undefined

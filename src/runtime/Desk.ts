@@ -11,6 +11,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type Commit, type JournalStoreError } from "../effects/JournalStore.ts"
@@ -61,6 +62,8 @@ export interface Desk {
   readonly block: Packing.Block
   /** Entries that the last checkpoint row holds. */
   checkpointed: number
+  /** What checkpoints are sealed with, once this device has said or claimed anything here. */
+  checkpointKey: Redacted.Redacted<Uint8Array> | undefined
   /** Whether this opening has drawn its token: before that this device writes nothing here. */
   isClaimed: boolean
 }
@@ -79,8 +82,9 @@ export const open = Effect.fnUntraced(function* (
   const time = yield* Time
   const random = yield* SecureRandom
   const secrets = yield* SecretStore
-  const tokens = yield* Token.compare(store, secrets, space)
-  const folded = yield* fold(store, space, time.now().millis, "from checkpoint")
+  const secret = yield* Token.read(secrets, space)
+  const tokens = yield* Token.compare(store, secret, space)
+  const folded = yield* fold(store, space, time.now().millis, secret?.checkpointKey ?? "whole")
   const abandoned = yield* Token.abandonedFeeds(store, space)
   if (tokens === "Unequal")
     for (const line of folded.ledger.lines.values()) if (line.feed.device === keys.device) abandoned.add(line.feed.id)
@@ -101,6 +105,7 @@ export const open = Effect.fnUntraced(function* (
     isOverturnOwed: false,
     block: Packing.emptyBlock(),
     checkpointed: folded.ledger.applied,
+    checkpointKey: secret?.checkpointKey,
     isClaimed: false
   }
   // a space that is new here has to be found again, and feeds that are given up have to stay so, whatever comes next
@@ -113,7 +118,8 @@ export const claim = (desk: Desk): Effect.Effect<void, JournalStoreError | Secre
   Effect.suspend(() =>
     desk.isClaimed
       ? Effect.void
-      : Effect.map(Token.draw(desk.store, desk.secrets, desk.random, desk.space, desk.abandoned), () => {
+      : Effect.map(Token.draw(desk.store, desk.secrets, desk.random, desk.space, desk.abandoned), (key) => {
+          desk.checkpointKey = key
           desk.isClaimed = true
         })
   )
@@ -201,9 +207,11 @@ export const isCheckpointDue = ({ checkpointed, folded, isStale }: Desk, entries
 /** Writes the checkpoint row if it is due. */
 export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMin: number) {
   const { ledger } = desk.folded
-  if (!isCheckpointDue(desk, entriesMin)) return
-  const bytes = Checkpoint.encode(ledger)
-  if (bytes === undefined) return
+  const key = desk.checkpointKey
+  if (key === undefined || !isCheckpointDue(desk, entriesMin)) return
+  const checkpoint = Checkpoint.encode(ledger)
+  if (checkpoint === undefined) return
+  const bytes = Checkpoint.seal(Redacted.value(key), checkpoint)
   desk.checkpointed = ledger.applied
   yield* commit(desk, { locals: [{ name: Checkpoint.checkpointRow, bytes }] }).pipe(
     Effect.catch((error) => Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message))

@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../effects/JournalStore.ts"
 import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
@@ -35,11 +36,12 @@ export interface Folded {
 /** Name of the local row with the proofs of forks. */
 export const forksRow = "forks"
 
+/** Folds a space's journal whole, or from the checkpoint that was sealed with this key, if there is one. */
 export const fold = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId,
   nowMillis: number,
-  how: "from checkpoint" | "whole"
+  from: Redacted.Redacted<Uint8Array> | "whole"
 ): Effect.fn.Return<Folded, JournalStoreError> {
   const damage: Array<Damage> = []
   const headless: Array<FeedId> = []
@@ -57,8 +59,8 @@ export const fold = Effect.fnUntraced(function* (
   }
   const proofs = yield* forks(store, space)
   if (proofs.lost > 0) damage.push({ feed: undefined, seq: 0, what: `${proofs.lost} proofs of forks can't be read` })
-  const row = how === "whole" ? Option.none() : yield* store.local(space, Checkpoint.checkpointRow)
-  const checkpoint = Option.getOrUndefined(row)
+  const row = from === "whole" ? undefined : Option.getOrUndefined(yield* store.local(space, Checkpoint.checkpointRow))
+  const checkpoint = from === "whole" || row === undefined ? undefined : Checkpoint.unseal(Redacted.value(from), row)
   const ends = new Map(feeds.map(([, { entries, feed, hash }]) => [feed, { entries, hash }]))
   let ledger = Ledger.make(space)
   for (let attempt = 0; ; attempt++) {

@@ -1,14 +1,15 @@
 /**
  * Tells whether the journal store is the one this installation wrote last: a restored copy looks perfect from inside.
  *
- * Each opening of a space draws a random token and writes it to the journal store and to the secret store, journal
- * first: soon after it can be read, and before it says anything of its own. Unequal tokens at the next opening mean that
- * one of the two was put back from somewhere: the feeds of this device may lack entries that others have seen, so they
- * are not continued. (A crash between the two writes looks the same and costs a new feed, no more. Whoever restores both
- * together forks, which peers prove.)
+ * Each opening of a space draws a random token and writes it to the journal store and to the secret store: soon after it
+ * can be read, and before it says anything of its own. Unequal tokens at the next opening mean that one of the two was put
+ * back from somewhere: the feeds of this device may lack entries that others have seen, so they are not continued.
+ * (Whoever restores both together forks, which peers prove.)
  *
  * The feeds that are not to be continued stand in a row of their own, written with the token: the next opening finds equal
  * tokens again, and must not take the old feeds for whole.
+ *
+ * The secret: the key of checkpoints (32; runtime/Checkpoint.ts), then the token, and while a new one is written the last.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -30,18 +31,34 @@ const secretName = (space: SpaceId): string => `token.${space.slice(0, 32)}`
 /** What the tokens say: nothing was ever written here, the stores agree, or one of them was put back. */
 export type Tokens = "None" | "Equal" | "Unequal"
 
-export const compare = Effect.fnUntraced(function* (
-  store: JournalStore["Service"],
+/** What the secret store has: the tokens that the journal may hold, and the key that checkpoints are sealed with. */
+export interface Secret {
+  readonly tokens: ReadonlyArray<Uint8Array>
+  readonly checkpointKey: Redacted.Redacted<Uint8Array>
+}
+
+export const read = Effect.fnUntraced(function* (
   secrets: SecretStore["Service"],
   space: SpaceId
-): Effect.fn.Return<Tokens, JournalStoreError | SecretStoreError> {
+): Effect.fn.Return<Secret | undefined, SecretStoreError> {
+  const kept = yield* secrets.get(secretName(space))
+  if (Option.isNone(kept)) return undefined
+  const bytes = Redacted.value(kept.value)
+  const tokens: Array<Uint8Array> = []
+  for (let at = keyBytes; at + tokenBytes <= bytes.length; at += tokenBytes)
+    tokens.push(bytes.slice(at, at + tokenBytes))
+  return { tokens, checkpointKey: Redacted.make(bytes.slice(0, keyBytes)) }
+})
+
+export const compare = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  secret: Secret | undefined,
+  space: SpaceId
+): Effect.fn.Return<Tokens, JournalStoreError> {
   const ours = yield* store.local(space, row)
-  const theirs = yield* secrets.get(secretName(space))
-  if (Option.isNone(ours) && Option.isNone(theirs)) return "None"
-  if (Option.isNone(ours) || Option.isNone(theirs)) return "Unequal"
-  const secret = Redacted.value(theirs.value)
-  const isEqual = secret.length === ours.value.length && secret.every((byte, i) => byte === ours.value[i])
-  return isEqual ? "Equal" : "Unequal"
+  if (Option.isNone(ours) && secret === undefined) return "None"
+  if (Option.isNone(ours) || secret === undefined) return "Unequal"
+  return secret.tokens.some((token) => sameBytes(token, ours.value)) ? "Equal" : "Unequal"
 })
 
 /** The feeds of this device that are not continued, as the store has them. A row that can't be read names none. */
@@ -63,16 +80,44 @@ export const abandonedLocal = (feeds: ReadonlySet<FeedId>): { readonly name: str
   bytes: Cbor.encode([...feeds].sort().map(toBytes))
 })
 
-/** Draws the token of this opening; with it, durably, which feeds are not continued. */
+/**
+ * Draws the token of this opening; with it, durably, which feeds are not continued. While the journal may hold either, the
+ * secret store knows the last token and the new one. Returns the key of checkpoints, which stays.
+ */
 export const draw = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   secrets: SecretStore["Service"],
   random: SecureRandom["Service"],
   space: SpaceId,
   abandoned: ReadonlySet<FeedId>
-): Effect.fn.Return<void, JournalStoreError | SecretStoreError> {
-  const token = yield* random.randomBytes(16)
+): Effect.fn.Return<Redacted.Redacted<Uint8Array>, JournalStoreError | SecretStoreError> {
+  const before = yield* read(secrets, space)
+  const last = Option.getOrUndefined(yield* store.local(space, row))
+  const key = before === undefined ? yield* random.randomBytes(keyBytes) : Redacted.value(before.checkpointKey)
+  const token = yield* random.randomBytes(tokenBytes)
+  const keep = (...tokens: ReadonlyArray<Uint8Array>) =>
+    secrets.put(secretName(space), Redacted.make(joined(key, ...tokens)))
+  // a token that is not ours stays foreign whatever happens now
+  const isOurs = last !== undefined && before?.tokens.some((known) => sameBytes(known, last)) === true
+  yield* keep(token, ...(isOurs ? [last] : []))
   const locals = [{ name: row, bytes: token }, ...(abandoned.size === 0 ? [] : [abandonedLocal(abandoned)])]
   yield* store.commit({ space, locals })
-  yield* secrets.put(secretName(space), Redacted.make(token))
+  if (isOurs) yield* keep(token)
+  return Redacted.make(key)
 })
+
+const tokenBytes = 16
+const keyBytes = 32
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])
+
+const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

@@ -227,7 +227,8 @@ const stateOnDisk = (data: string, space: SpaceId): Promise<Tasks> =>
 const hasEqualTokens = (data: string, space: SpaceId): Promise<boolean> =>
   Effect.gen(function* () {
     const store = yield* SqliteJournal.make({ path: join(data, NodeEffects.names.journal) })
-    return (yield* Token.compare(store, yield* SecretStore, space)) === "Equal"
+    const secret = yield* Token.read(yield* SecretStore, space)
+    return (yield* Token.compare(store, secret, space)) === "Equal"
   }).pipe(
     Effect.provide(DirectorySecretStore.layer({ directory: join(data, NodeEffects.names.secrets) })),
     Effect.scoped,

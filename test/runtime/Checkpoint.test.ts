@@ -1,6 +1,7 @@
 /** A checkpoint is a cache: taken up whole when it fits, and otherwise not at all, whatever is wrong with it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
@@ -26,9 +27,13 @@ import {
 
 const now = noonMillis + 60_000
 const entries = 40
+const key = new Uint8Array(32).fill(7)
 
 /** A journal with a checkpoint behind it that `alter` was given; how it folds, and from where its data were read. */
-const foldedBehind = (alter: (parts: Array<Cbor.Cbor>) => void) =>
+const foldedBehind = (
+  alter: (parts: Array<Cbor.Cbor>) => void,
+  sealed: (row: Uint8Array) => Uint8Array = (row) => row
+) =>
   Effect.gen(function* () {
     const { authority, space } = founded([[bob, right("*", 1)]])
     const data = script(space, bob, "data")
@@ -46,9 +51,10 @@ const foldedBehind = (alter: (parts: Array<Cbor.Cbor>) => void) =>
         const parts = [...(Result.getOrThrow(Cbor.decode(bytes, { depthMax: 32 })) as ReadonlyArray<Cbor.Cbor>)]
         alter(parts)
         const altered = Cbor.encode(parts, { depthMax: 32 })
-        yield* store.commit({ space, locals: [{ name: Checkpoint.checkpointRow, bytes: altered }] })
+        const row = sealed(Checkpoint.seal(key, altered))
+        yield* store.commit({ space, locals: [{ name: Checkpoint.checkpointRow, bytes: row }] })
         reads.length = 0
-        const quick = yield* fold(store, space, now, "from checkpoint")
+        const quick = yield* fold(store, space, now, Redacted.make(key))
         assert.deepStrictEqual(account(quick.ledger), account(whole.ledger))
         return reads
       }),
@@ -83,6 +89,20 @@ describe("a checkpoint", () => {
     ["whose state has lost its texts", (parts) => (parts[3] = without(parts[3], 3))],
     ["whose state says more than its fields", (parts) => (parts[3] = withMore(parts[3]))]
   ]
+  const forged: ReadonlyArray<readonly [what: string, sealed: (row: Uint8Array) => Uint8Array]> = [
+    ["sealed by somebody else", (row) => Checkpoint.seal(key.with(31, 8), row.subarray(32))],
+    ["not sealed at all", (row) => row.subarray(32)],
+    ["with another tag", (row) => row.with(0, row[0]! ^ 1)],
+    ["with another byte in it", (row) => row.with(row.length - 1, row.at(-1)! ^ 1)],
+    ["of which nothing is left", () => new Uint8Array(0)]
+  ]
+  for (const [what, sealed] of forged)
+    it.live(`${what} is passed over: who can write to the store makes no state`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* foldedBehind(() => {}, sealed), [0])
+      })
+    )
+
   for (const [what, alter] of wrong)
     it.live(`${what} is passed over: all is read again`, () =>
       Effect.gen(function* () {

@@ -50,7 +50,7 @@ const survey = (path: string, space: Parameters<typeof fold>[1]) =>
   Effect.scoped(
     Effect.gen(function* () {
       const store = yield* SqliteJournal.make({ path })
-      const { damage, ledger } = yield* fold(store, space, now, "from checkpoint")
+      const { damage, ledger } = yield* fold(store, space, now, "whole")
       assert.deepStrictEqual(damage, [])
       const deliveries: Array<Delivery> = []
       for (const { feed, header } of yield* store.feeds(space))

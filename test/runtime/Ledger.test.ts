@@ -4,11 +4,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import * as Redacted from "effect/Redacted"
 import * as Effect from "effect/Effect"
 import type { SpaceId } from "../../src/identity/Id.ts"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
+import * as Token from "../../src/runtime/Token.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
   account,
@@ -108,7 +110,9 @@ const told = (of: History, seed: number) =>
           const checkpoint = Checkpoint.encode(replica.ledger())
           if (checkpoint === undefined || chance.roll(4) === 0) return
           const store = yield* JournalStore
-          yield* store.commit({ space: of.space, locals: [{ name: Checkpoint.checkpointRow, bytes: checkpoint }] })
+          const key = (yield* Token.read(on.secrets, of.space))!.checkpointKey
+          const row = Checkpoint.seal(Redacted.value(key), checkpoint)
+          yield* store.commit({ space: of.space, locals: [{ name: Checkpoint.checkpointRow, bytes: row }] })
         })
       )
     }

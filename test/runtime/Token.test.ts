@@ -1,11 +1,10 @@
 /** When an opening draws its token: nobody who reads waits for it, and nothing is said before it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import type { JournalStore } from "../../src/effects/JournalStore.ts"
+import { JournalStore } from "../../src/effects/JournalStore.ts"
 import { SecretStoreError, SecretStoreUnavailable } from "../../src/effects/SecretStore.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
+import * as Token from "../../src/runtime/Token.ts"
 import { alice, bring, during, entriesOf, founded, installation, runOf, set, until, written } from "./fixtures.ts"
 
 /** Alice's installation, and what happens to its stores, in order. */
@@ -44,7 +43,7 @@ const watched = () =>
 const write = (replica: Replica.Replica, key: string) => replica.write(written(alice.device, set(key, "1")))
 
 describe("the token of an opening", () => {
-  it.live("is drawn before the first write and once, in the journal before the secrets", () =>
+  it.live("is drawn before the first write and once, known to the secrets while the journal may hold either", () =>
     Effect.gen(function* () {
       const { events, on, space, wrap } = yield* watched()
       yield* during(
@@ -54,7 +53,7 @@ describe("the token of an opening", () => {
           assert.deepStrictEqual(events, [])
           yield* write(replica, "a")
           yield* write(replica, "b")
-          assert.deepStrictEqual(events, ["token", "secret", "run", "run"])
+          assert.deepStrictEqual(events, ["secret", "token", "secret", "run", "run"])
         }),
         wrap
       )
@@ -70,14 +69,14 @@ describe("the token of an opening", () => {
         on,
         Effect.andThen(
           Replica.open(space),
-          until("it is drawn", () => events.length === 2)
+          until("it is drawn", () => events.length === 3)
         ),
         wrap
       )
-      assert.deepStrictEqual(events, ["token", "secret"])
+      assert.deepStrictEqual(events, ["secret", "token", "secret"])
       assert.notDeepEqual(tokenOf(), before)
-      const secret = yield* on.secrets.get(`token.${space.slice(0, 32)}`)
-      assert.deepStrictEqual(Option.map(secret, Redacted.value), Option.some(tokenOf()))
+      const secret = yield* Token.read(on.secrets, space)
+      assert.deepStrictEqual(secret?.tokens, [tokenOf()])
     })
   )
 
@@ -108,5 +107,49 @@ describe("the token of an opening", () => {
         wrap
       )
     })
+  )
+
+  it.live(
+    "costs nothing when the process dies at any step of drawing it, and everything that was put back is told",
+    () =>
+      Effect.gen(function* () {
+        const { authority, space } = founded()
+        const died = new SecretStoreError({ reason: new SecretStoreUnavailable({ what: "died" }) })
+        for (const stepsMax of [0, 1, 2, 3]) {
+          const on = installation(alice)
+          yield* bring(on, space, runOf(authority))
+          const journalBefore = on.disk.spaces.get(space)!.locals.get("token")!.slice()
+          let steps = 0
+          const dying: typeof on = {
+            ...on,
+            secrets: {
+              ...on.secrets,
+              put: (name, secret) => (steps++ < stepsMax ? on.secrets.put(name, secret) : Effect.fail(died))
+            }
+          }
+          const claimed = during(
+            dying,
+            Effect.flatMap(Replica.open(space), (replica) => write(replica, "a")),
+            (store) => ({
+              ...store,
+              commit: (commit) =>
+                commit.locals?.some(({ name }) => name === "token") !== true || steps++ < stepsMax
+                  ? store.commit(commit)
+                  : Effect.die("died")
+            })
+          )
+          yield* Effect.exit(claimed)
+          const tokens = (store: JournalStore["Service"]) =>
+            Effect.flatMap(Token.read(on.secrets, space), (secret) => Token.compare(store, secret, space))
+          const compared = during(on, Effect.flatMap(JournalStore, tokens))
+          assert.strictEqual(yield* compared, "Equal", `died after ${stepsMax} steps`)
+          yield* during(
+            on,
+            Effect.flatMap(Replica.open(space), (replica) => write(replica, "b"))
+          )
+          on.disk.spaces.get(space)!.locals.set("token", journalBefore)
+          assert.strictEqual(yield* compared, "Unequal", "the journal was put back")
+        }
+      })
   )
 })
