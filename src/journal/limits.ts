@@ -40,8 +40,9 @@ export const seqMax = 2 ** 36
 export const deviceFeedsMax = 64
 
 /**
- * Authority feeds of one device, with their branches. Further ones are not fetched, so a device that makes more of them and
- * may revoke can have different ones believed in different places: far more than any honest device has.
+ * Authority feeds of one device, with their branches. Further ones are not fetched until somebody else names them, so a
+ * device that makes more of them and may revoke can have different ones believed in different places: far more than any
+ * honest device has.
  */
 export const deviceHistoriesMax = 4096
 

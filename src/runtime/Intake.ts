@@ -220,11 +220,16 @@ const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): str
 }
 
 /** Why one more feed of this kind and device, or one more branch, is not taken. */
-const tooMany = (ledger: Ledger.Ledger, { device, kind }: Feed.Feed): string | undefined => {
+const tooMany = (ledger: Ledger.Ledger, { device, id, kind }: Feed.Feed): string | undefined => {
   const [allowed, what] = kind === "data" ? [deviceFeedsMax, "feeds"] : [deviceHistoriesMax, "authority feeds"]
   let count = 0
-  for (const { feed } of ledger.lines.values()) if (feed.device === device && feed.kind === kind) count++
-  return count >= allowed ? `its device has ${allowed} ${what} already` : undefined
+  let isAwaited = false
+  for (const { blocked, feed } of ledger.lines.values()) {
+    if (feed.device === device && feed.kind === kind) count++
+    // what somebody else had seen is taken whatever their number, or nothing that they say could be judged here
+    if (blocked?._tag === "Waiting" && blocked.forEntry?.feed === id && feed.device !== device) isAwaited = true
+  }
+  return count >= allowed && !isAwaited ? `its device has ${allowed} ${what} already` : undefined
 }
 
 /** Whether a run begins with the record that this space is named by. */

@@ -16,6 +16,7 @@ import * as Fork from "../../src/journal/Fork.ts"
 import { deviceHistoriesMax, seenPositionsMax } from "../../src/journal/limits.ts"
 import * as Run from "../../src/journal/Run.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import * as Intake from "../../src/runtime/Intake.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import * as Authority from "../../src/trust/Authority.ts"
@@ -404,6 +405,42 @@ describe("the header of a branch", () => {
 })
 
 describe("a flood of authority feeds", () => {
+  it.live("does not keep out what others had seen of it: that is taken beyond the limit", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded([
+        [bob, right("kv:write")],
+        [carol, right("*")]
+      ])
+      const feed = (i: number): Script => {
+        const nonce = i % 256
+        const one = script(space, bob, "authority", { nonce, time: noon + 1 + i })
+        say(one, { facts: [grant(carol.device)], seen: [head(authority)], time: noon + 10_000 + i })
+        return one
+      }
+      const flood = Array.from({ length: deviceHistoriesMax }, (_, i) => runOf(feed(i)))
+      const last = feed(deviceHistoriesMax)
+      const hers = script(space, carol, "data", { time: noon + 20_000 })
+      say(hers, { facts: [set("x", "1")], seen: [head(authority), head(last)], time: noon + 30_000 })
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority))
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          yield* replica.receive(flood)
+          const receive = (one: Script) => Effect.map(replica.receive([runOf(one)]), ([outcome]) => outcome?._tag)
+          assert.strictEqual(yield* receive(last), "Unwanted")
+          assert.strictEqual(yield* receive(hers), "Stored")
+          assert.deepStrictEqual(entriesOf(replica), {})
+          assert.isTrue(Intake.isWanted(replica.ledger(), last.feed.id, last.feed.bytes))
+          assert.strictEqual(yield* receive(last), "Stored")
+          assert.deepStrictEqual(entriesOf(replica), { x: "1" })
+          assert.strictEqual(yield* receive(feed(deviceHistoriesMax + 1)), "Unwanted")
+        })
+      )
+    })
+  )
+
   it.live("does not make what others write too large to be believed", () =>
     Effect.gen(function* () {
       const { authority, space } = founded(others.map((keys) => [keys, right("kv:write")] as const))
