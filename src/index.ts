@@ -33,6 +33,10 @@ export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"
 export { DeviceRevoked } from "./runtime/Revocation.ts"
 
+/** Who is told what it does, in numbers and spans: Effect's metrics and tracer, where an application wants them. */
+export { layer as layerTelemetry } from "./observability/EffectTelemetry.ts"
+export { Telemetry, type OperationRecorder, type Outcome, type Told } from "./observability/Telemetry.ts"
+
 /** Names of things. */
 export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"
 

@@ -28,6 +28,7 @@ import type { Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
@@ -282,7 +283,7 @@ export const layer: Layer.Layer<
       replica: (space) => replicas.get(space),
       links: () => [...links],
       addresses: () => network.addresses(),
-      createSpace: Effect.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
+      createSpace: Telemetry.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
         const nonce = yield* random.randomBytes(16)
         const genesis = Genesis.encode({
           root,
@@ -317,7 +318,7 @@ export const layer: Layer.Layer<
           Effect.forkScoped(Effect.repeat(steady, Schedule.jittered(Schedule.spaced(pauseMillisMin))))
         )
       },
-      pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
+      pair: Telemetry.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
         const replica = replicas.get(space)
         if (replica === undefined)
           return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
@@ -332,7 +333,7 @@ export const layer: Layer.Layer<
           })
         return PairingCode.make(keys.device, secret, address)
       }),
-      join: Effect.fn("Agent.join")(function* <E = never>(
+      join: Telemetry.fn("Agent.join")(function* <E = never>(
         code: PairingCode.PairingCode,
         name: string,
         { admitted, timeoutMillis = Joining.joinMillis }: Joining.JoinOptions<E> = {}

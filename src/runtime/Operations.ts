@@ -23,6 +23,7 @@ import { show } from "../journal/crdt/Field.ts"
 import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as App from "./App.ts"
@@ -120,7 +121,7 @@ interface Ready {
   readonly name: string
   readonly type: string
   readonly source: App.AnyOperation<never>
-  readonly record: Metrics.OperationRecorder
+  readonly record: Telemetry.OperationRecorder
   readonly deny: (because: Decision.Refusal) => OperationDenied
   /** Payloads as values, and as what encodes to them. */
   readonly fromValue: (payload: unknown) => Result.Result<unknown, unknown>
@@ -273,7 +274,11 @@ export const watch = <Of extends App.AnyApp, Picked>(
 }
 
 /** Writes the application's definition into the space if it is not there and this device may define; tells whether it is there. */
-export const define = Effect.fn("Operations.define")(function* (replica: Replica, device: DeviceId, app: App.AnyApp) {
+export const define = Telemetry.fn("Operations.define")(function* (
+  replica: Replica,
+  device: DeviceId,
+  app: App.AnyApp
+) {
   const isDefined = (): boolean => {
     const authority = replica.ledger().authority
     return (
@@ -324,7 +329,7 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
   return answer === null ? undefined : answer
 }
 
-const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Telemetry.Outcome => {
   if (Exit.isSuccess(exit)) return "performed"
   const isDenied = exit.cause.reasons.some(
     (reason) =>
