@@ -5,6 +5,7 @@
  * far as the guard lets the peer read. The agent ends with its scope: connections close, writers finish their turn.
  */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,6 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
@@ -44,7 +44,7 @@ import * as Revocation from "./Revocation.ts"
 import type { Write, WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
-export class SpaceUnknown extends Schema.TaggedError<SpaceUnknown>()("SpaceUnknown", { what: Schema.String }) {
+export class SpaceUnknown extends Data.TaggedError("SpaceUnknown")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }

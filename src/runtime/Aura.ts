@@ -10,13 +10,13 @@
  * promise with its typed error (`error._tag` tells which); a defect rejects with what was thrown.
  */
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore } from "../effects/JournalStore.ts"
@@ -39,7 +39,7 @@ import * as Revocation from "./Revocation.ts"
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
 
 /** No space to work in: none here, several, or the code was refused. */
-export class SpaceNotOpen extends Schema.TaggedError<SpaceNotOpen>()("SpaceNotOpen", { what: Schema.String }) {
+export class SpaceNotOpen extends Data.TaggedError("SpaceNotOpen")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }

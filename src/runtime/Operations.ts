@@ -8,6 +8,7 @@
  * repeating it answers what the first time answered, also after a restart.
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -35,41 +36,41 @@ import { DeviceRevoked } from "./Revocation.ts"
 import { EntryTooLarge, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
-export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
-  operation: Schema.String,
-  allowed: Schema.Array(Schema.String)
-}) {
+export class OperationUnknown extends Data.TaggedError("OperationUnknown")<{
+  readonly operation: string
+  readonly allowed: ReadonlyArray<string>
+}> {
   override get message(): string {
     return `there is no operation "${this.operation}"; there are: ${this.allowed.join(", ")}`
   }
 }
 
 /** The payload is not what the operation's Schema takes. */
-export class PayloadInvalid extends Schema.TaggedError<PayloadInvalid>()("PayloadInvalid", {
-  operation: Schema.String,
-  what: Schema.String
-}) {
+export class PayloadInvalid extends Data.TaggedError("PayloadInvalid")<{
+  readonly operation: string
+  readonly what: string
+}> {
   override get message(): string {
     return `the payload of "${this.operation}" is not valid: ${this.what}`
   }
 }
 
 /** Authority says no; `decision` has the link that broke, `what` says it for an operator. */
-export class OperationDenied extends Schema.TaggedError<OperationDenied>()("OperationDenied", {
-  operation: Schema.String,
-  what: Schema.String,
-  refusal: Schema.String
-}) {
+export class OperationDenied extends Data.TaggedError("OperationDenied")<{
+  readonly operation: string
+  readonly what: string
+  readonly refusal: string
+}> {
   override get message(): string {
     return `"${this.operation}" is denied: ${this.what}`
   }
 }
 
 /** The idempotency key was used for another request, or is none. */
-export class RequestConflict extends Schema.TaggedError<RequestConflict>()("RequestConflict", {
-  key: Schema.String,
-  what: Schema.String
-}) {
+export class RequestConflict extends Data.TaggedError("RequestConflict")<{
+  readonly key: string
+  readonly what: string
+}> {
   override get message(): string {
     return `idempotency key "${this.key}": ${this.what}`
   }
@@ -338,9 +339,9 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Telemetry.Outcome => {
   return isDenied ? "denied" : "failed"
 }
 
-const isPerformError = (error: unknown): error is PerformError => Schema.is(performErrors)(error)
+const isPerformError = (error: unknown): error is PerformError => performErrors.some((kind) => error instanceof kind)
 
-const performErrors = Schema.Union([
+const performErrors = [
   OperationUnknown,
   PayloadInvalid,
   OperationDenied,
@@ -351,7 +352,7 @@ const performErrors = Schema.Union([
   JournalStoreError,
   KeysError,
   SecretStoreError
-])
+]
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i])
