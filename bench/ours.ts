@@ -3,7 +3,8 @@
  *
  * The application is one map of strings; a write is one `perform` of one operation, so one entry of one fact. Nothing
  * is switched off: entries are hashed into their feed's chain and signed, everything received is verified and judged,
- * metrics are counted. The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions only act.
+ * metrics are counted. The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions
+ * only act.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -131,7 +131,7 @@ export const layer: Layer.Layer<
     const openReplica = Effect.fnUntraced(function* (space: SpaceId) {
       const known = replicas.get(space)
       if (known !== undefined) return known
-      const replica = yield* Replica.open(space).pipe(Effect.provide(services), Scope.provide(scope))
+      const replica = yield* Replica.open(space).pipe(Effect.provideContext(services), Scope.provide(scope))
       replicas.set(space, replica)
       for (const listener of replicaListeners) listener(replica)
       return replica

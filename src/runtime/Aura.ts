@@ -10,6 +10,7 @@
  * promise with its typed error (`error._tag` tells which); a defect rejects with what was thrown.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -96,7 +97,7 @@ export interface Aura<Of extends App.AnyApp> {
 }
 
 export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>): Promise<Aura<Of>> => {
-  const { close, inScope, run } = await start(Layer.provideMerge(Agent.layer, options.effects))
+  const { close, inScope, run } = await start(options.effects)
   try {
     const { agent, performer, replica } = await inScope(enter(options))
     return {
@@ -147,10 +148,10 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
 }
 
 /**
- * Builds services and runs effects over them as promises. Closing ends what was opened in scope, then interrupts what
- * still runs, then ends the services. (What ManagedRuntime does besides, a page would load for nothing.)
+ * Builds an agent over its effects and runs effects over both as promises. Closing ends what was opened in scope, then
+ * interrupts what still runs, then ends the services. (What ManagedRuntime does besides, a page would load for nothing.)
  */
-const start = async <E>(layer: Layer.Layer<Effects | Agent.Agent, E>) => {
+const start = async <E>(effects: Layer.Layer<Effects, E>) => {
   const scope = Scope.makeUnsafe()
   const built = Scope.forkUnsafe(scope)
   const running = Scope.forkUnsafe(scope, "parallel")
@@ -162,7 +163,7 @@ const start = async <E>(layer: Layer.Layer<Effects | Agent.Agent, E>) => {
     }
   }
   try {
-    const services = await Effect.runPromise(Layer.buildWithScope(layer, built), options)
+    const services = await Effect.runPromise(build(effects, built), options)
     const runOver = Effect.runPromiseWith(services)
     const run = <A, F>(effect: Effect.Effect<A, F, Effects | Agent.Agent>): Promise<A> => runOver(effect, options)
     const inScope = <A, F>(effect: Effect.Effect<A, F, Scope.Scope | Effects | Agent.Agent>): Promise<A> =>
@@ -173,6 +174,12 @@ const start = async <E>(layer: Layer.Layer<Effects | Agent.Agent, E>) => {
     throw error
   }
 }
+
+const build = Effect.fnUntraced(function* <E>(effects: Layer.Layer<Effects, E>, scope: Scope.Scope) {
+  const below = yield* Layer.buildWithScope(effects, scope)
+  const agent = yield* Effect.provideContext(Layer.buildWithScope(Agent.layer, scope), below)
+  return Context.merge(below, agent)
+})
 
 const pollMillis = 20
 

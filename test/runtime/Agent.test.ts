@@ -1,13 +1,9 @@
 /** Two and three agents over a memory network: founding, pairing, offline writes, convergence, revocation. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as SecureRandom from "effect/crypto/SecureRandom"
-import * as TestClock from "effect/testing/TestClock"
-import { Network, NetworkError, Unreachable } from "../../src/effects/Network.ts"
 import * as ClockTime from "../../src/handlers/memory/ClockTime.ts"
 import * as MemoryJournal from "../../src/handlers/memory/MemoryJournal.ts"
 import * as MemoryKeys from "../../src/handlers/memory/MemoryKeys.ts"
@@ -36,23 +32,20 @@ const definition = Result.getOrThrow(
 
 const agent = (hub: MemoryNetwork.Hub, name: string, seed: number) => {
   const keys = MemoryKeys.make({ seed: new Uint8Array(32).fill(seed) })
-  return agentOver(MemoryNetwork.layer(hub, { device: keys.device, address: name }), seed)
-}
-
-const agentOver = <E>(network: Layer.Layer<Network, E>, seed: number) =>
-  Agent.layer.pipe(
+  return Agent.layer.pipe(
     Layer.provide(
       Layer.mergeAll(
         MemoryJournal.layer(),
         MemorySecretStore.layer,
         MemoryKeys.layer({ seed: new Uint8Array(32).fill(seed) }),
-        network,
+        MemoryNetwork.layer(hub, { device: keys.device, address: name }),
         NodeVerifier.layer,
         ClockTime.layer(),
         SecureRandom.layerWebCrypto
       )
     )
   )
+}
 
 const set = (device: DeviceId, key: string, value: string): Write<void, Decision.Denied> => ({
   kind: "data",
@@ -107,25 +100,6 @@ describe("agents", () => {
       assert.deepStrictEqual(read(joined.replica), read(mine))
       assert.strictEqual(mine.ledger().quarantine.size, 0)
       void Redacted
-    }).pipe(Effect.scoped)
-  )
-})
-
-describe("an agent that stays connected", () => {
-  it.effect("pauses a quarter of a second, twice as long after each failure, and a quarter of a minute at most", () =>
-    Effect.gen(function* () {
-      const tries: Array<number> = []
-      const nowhere = Effect.gen(function* () {
-        tries.push(yield* Clock.currentTimeMillis)
-        return yield* new NetworkError({ reason: new Unreachable({ address: "bob", what: "nobody answers" }) })
-      })
-      const network = Layer.succeed(Network, { connect: () => nowhere, accept: Effect.never, addresses: () => [] })
-      const services = yield* Layer.build(agentOver(network, 1))
-      yield* Context.get(services, Agent.Agent).stayConnected("bob", undefined)
-      for (let seconds = 0; seconds < 120; seconds++) yield* TestClock.adjust("1 second")
-      const pauses = tries.slice(1).map((time, index) => time - tries[index]!)
-      for (const [index, millis] of [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000].entries())
-        assert.isTrue(Math.abs(pauses[index]! - millis) <= millis * 0.2 + 1, `pause ${index}: ${pauses[index]}`)
     }).pipe(Effect.scoped)
   )
 })
