@@ -23,6 +23,7 @@ export {
   type StateFields
 } from "./journal/crdt/Field.ts"
 export * as Schema from "effect/Schema"
+export * as Data from "effect/Data"
 
 /** Running it: promises (`Aura`), or the same as effects. */
 export * as Aura from "./runtime/Aura.ts"
