@@ -302,7 +302,8 @@ export const toJson = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value ?? null
   if (Array.isArray(value)) return value.map(toJson)
   if (isMapLike(value)) return Object.fromEntries([...value.entries()].map(([key, inner]) => [key, toJson(inner)]))
-  if (Symbol.iterator in value) return [...(value as Iterable<unknown>)].map(toJson)
+  // an error is an effect too, and iterates over itself
+  if (Symbol.iterator in value && !(value instanceof Error)) return [...(value as Iterable<unknown>)].map(toJson)
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]))
 }
 
