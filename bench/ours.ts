@@ -2,8 +2,9 @@
  * Aura's side of every question: the one file of the bench that knows Aura.
  *
  * The application is one map of strings; a write is one `perform` of one operation, so one entry of one fact. Nothing
- * is switched off: entries are hashed into their feed's chain and signed, everything received is verified and judged.
- * The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions only act.
+ * is switched off: entries are hashed into their feed's chain and signed, everything received is verified and judged,
+ * metrics are counted. The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions
+ * only act.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +29,7 @@ import * as RecoveryWords from "../src/identity/RecoveryWords.ts"
 import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
 import { JournalStore } from "../src/effects/JournalStore.ts"
 import { Network, type Connection } from "../src/effects/Network.ts"
+import * as EffectTelemetry from "../src/observability/EffectTelemetry.ts"
 import { checkpointRow } from "../src/runtime/Checkpoint.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
 import { batches, writes, type Write } from "./workload.ts"
@@ -85,7 +87,8 @@ const memoryEffects = (hub: MemoryNetwork.Hub, address: string, seed: number) =>
     MemoryNetwork.layer(hub, { device: MemoryKeys.make(options).device, address }),
     NodeVerifier.layer,
     ClockTime.layer(),
-    SecureRandom.layerWebCrypto
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
   )
 }
 
@@ -112,7 +115,8 @@ const diskEffects = (directory: string) => {
     alone,
     NodeVerifier.layer,
     ClockTime.layer(),
-    SecureRandom.layerWebCrypto
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
   )
 }
 
@@ -249,7 +253,8 @@ const webSocketEffects = (seed: number, port: number | undefined): Effects => {
     MemoryKeys.layer({ seed: new Uint8Array(32).fill(seed), sign: fastSign() }),
     NodeVerifier.layer,
     ClockTime.layer(),
-    SecureRandom.layerWebCrypto
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
   )
   const network = TlsNetwork.layer(port === undefined ? {} : { plain: { port } })
   return Layer.provideMerge(network, local)

@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, "..")
 
 export interface Bundle {
   readonly code: string
-  /** Minified and gzipped. */
+  /** Minified and gzipped: all chunks, also those that would be loaded later, of which there are none. */
   readonly bytes: number
   readonly nodeModules: ReadonlyArray<string>
 }

@@ -23,6 +23,7 @@ export {
   type StateFields
 } from "./journal/crdt/Field.ts"
 export * as Schema from "effect/Schema"
+export * as Data from "effect/Data"
 
 /** Running it: promises (`Aura`), or the same as effects. */
 export * as Aura from "./runtime/Aura.ts"
@@ -32,6 +33,10 @@ export { JoinIncomplete, PairingRefused, type JoinOptions, type JoinStage } from
 export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"
 export { DeviceRevoked } from "./runtime/Revocation.ts"
+
+/** Who is told what it does, in numbers and spans: Effect's metrics and tracer, where an application wants them. */
+export { layer as layerTelemetry } from "./observability/EffectTelemetry.ts"
+export { Telemetry, type OperationRecorder, type Outcome, type Told } from "./observability/Telemetry.ts"
 
 /** Names of things. */
 export { DefinitionId, DeviceId, EntryHash, FeedId, SpaceId } from "./identity/Id.ts"

@@ -24,7 +24,7 @@ const messageOf = async (promise: Promise<unknown>): Promise<string> =>
 
 for (const [name, bundle] of Object.entries(bundlers)) {
   describe(`bundled with ${name}`, () => {
-    for (const entry of ["browserEntry", "syncingApp"]) {
+    for (const entry of ["browserEntry", "syncingApp", "connectedApp"]) {
       it(`${entry} needs nothing of Node and weighs what was recorded`, async () => {
         const { bytes, nodeModules } = await bundle(`test/bundle/${entry}.ts`)
         assert.deepStrictEqual(nodeModules, [])

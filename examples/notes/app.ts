@@ -1,5 +1,5 @@
 /** A note that several people type into at once: the smallest application with text. */
-import { App, Policy, Schema } from "aura"
+import { App, Data, Policy, Schema } from "aura"
 import { Text } from "aura/text"
 
 /** Patches in one edit, and code units that one patch can insert: an edit fits an entry of the journal. */
@@ -7,11 +7,11 @@ export const patchesMax = 100
 export const insertLengthMax = 8 * 1024
 
 /** Refused: the patch is not about this text. Positions count UTF-16 code units. */
-export class PositionOutside extends Schema.TaggedError<PositionOutside>()("PositionOutside", {
-  at: Schema.Finite,
-  remove: Schema.Finite,
-  length: Schema.Finite
-}) {
+export class PositionOutside extends Data.TaggedError("PositionOutside")<{
+  readonly at: number
+  readonly remove: number
+  readonly length: number
+}> {
   override get message(): string {
     return `position ${this.at} with ${this.remove} to remove: the text has ${this.length} code units there`
   }

@@ -1,15 +1,15 @@
 /** A shared task list: the smallest application with records, several operations and a permission each. */
-import { App, LWWRegister, ORMap, Policy, Schema } from "aura"
+import { App, Data, LWWRegister, ORMap, Policy, Schema } from "aura"
 
 /** Refused: a task needs something to do. */
-export class TitleEmpty extends Schema.TaggedError<TitleEmpty>()("TitleEmpty", {}) {
+export class TitleEmpty extends Data.TaggedError("TitleEmpty") {
   override get message(): string {
     return "a task needs a title"
   }
 }
 
 /** Refused: nobody knows this task, or it was removed. */
-export class TaskUnknown extends Schema.TaggedError<TaskUnknown>()("TaskUnknown", { id: Schema.String }) {
+export class TaskUnknown extends Data.TaggedError("TaskUnknown")<{ readonly id: string }> {
   override get message(): string {
     return `there is no task ${this.id}`
   }

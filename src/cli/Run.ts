@@ -8,6 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Control from "./Control.ts"
@@ -45,7 +46,10 @@ export const errand = Effect.fnUntraced(function* (
 export const pieces = Effect.fnUntraced(function* (flags: Settings.Flags, wanted: Errand.Errand, voice: Control.Voice) {
   const settings = yield* settingsOf(flags)
   const { layer } = yield* Effect.promise(() => import("./Log.ts"))
-  const work = Effect.scoped(oneOf(settings, wanted, voice)).pipe(Effect.provide(layer(settings.log)))
+  const telemetry = yield* Effect.promise(() => import("../observability/EffectTelemetry.ts"))
+  const work = Effect.scoped(oneOf(settings, wanted, voice)).pipe(
+    Effect.provide(Layer.merge(layer(settings.log), telemetry.layer))
+  )
   const isWatch = wanted._tag === "Sync" && wanted.watch
   yield* isWatch ? Effect.raceFirst(work, Stop.requested) : stoppable(work)
 })

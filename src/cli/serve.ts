@@ -5,7 +5,9 @@
  * once, on a terminal or when asked to; they never go to a log or to stdout. It runs until Ctrl-C or SIGTERM.
  */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as RecoveryWords from "../identity/RecoveryWords.ts"
+import * as EffectTelemetry from "../observability/EffectTelemetry.ts"
 import type { AnyApp } from "../runtime/App.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
@@ -34,7 +36,9 @@ export interface Options {
 
 export const serve = Effect.fnUntraced(function* (flags: Flags, output: Output, options: Options) {
   const settings = yield* Run.settingsOf(flags)
-  yield* Effect.scoped(running(settings, output, options)).pipe(Effect.provide(Log.layer(settings.log)))
+  yield* Effect.scoped(running(settings, output, options)).pipe(
+    Effect.provide(Layer.merge(Log.layer(settings.log), EffectTelemetry.layer))
+  )
 })
 
 const running = Effect.fnUntraced(function* (settings: Office.Office["settings"], output: Output, options: Options) {

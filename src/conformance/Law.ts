@@ -7,8 +7,8 @@
  * order), so the same call serves for everything that a contract hands out. Redacted values print alike, so they
  * would compare equal: unwrap them first.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 
 export interface Law<R> {
   /** A sentence about behaviour. */
@@ -16,7 +16,7 @@ export interface Law<R> {
   readonly check: Effect.Effect<void, unknown, R>
 }
 
-export class LawBroken extends Schema.TaggedError<LawBroken>()("LawBroken", { what: Schema.String }) {
+export class LawBroken extends Data.TaggedError("LawBroken")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }

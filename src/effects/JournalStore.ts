@@ -6,68 +6,66 @@
  * it with a lock of the operating system or of the database).
  */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { FeedId, type DeviceId, type EntryHash, type SpaceId } from "../identity/Id.ts"
+import type { DeviceId, EntryHash, FeedId, SpaceId } from "../identity/Id.ts"
 
 /** No room. Nothing of the commit was kept. */
-export class JournalFull extends Schema.TaggedError<JournalFull>()("JournalFull", { what: Schema.String }) {
+export class JournalFull extends Data.TaggedError("JournalFull")<{ readonly what: string }> {
   override get message(): string {
     return `the journal store is full (${this.what}): free space, then try again; nothing was written`
   }
 }
 
 /** The commit does not continue the feed as stored: another writer, or a caller with a stale head. Nothing was kept. */
-export class JournalConflict extends Schema.TaggedError<JournalConflict>()("JournalConflict", {
-  feed: FeedId,
-  what: Schema.String
-}) {
+export class JournalConflict extends Data.TaggedError("JournalConflict")<{
+  readonly feed: FeedId
+  readonly what: string
+}> {
   override get message(): string {
     return `feed ${this.feed.slice(0, 10)} does not continue here: ${this.what}; nothing was written`
   }
 }
 
 /** Stored bytes are not what was written, or the file is not a journal of ours. */
-export class JournalCorrupt extends Schema.TaggedError<JournalCorrupt>()("JournalCorrupt", {
-  where: Schema.String,
-  what: Schema.String
-}) {
+export class JournalCorrupt extends Data.TaggedError("JournalCorrupt")<{
+  readonly where: string
+  readonly what: string
+}> {
   override get message(): string {
     return `the journal store is damaged at ${this.where}: ${this.what}; run "aura journal verify"`
   }
 }
 
 /** Another process has the store open. */
-export class JournalLocked extends Schema.TaggedError<JournalLocked>()("JournalLocked", { where: Schema.String }) {
+export class JournalLocked extends Data.TaggedError("JournalLocked")<{ readonly where: string }> {
   override get message(): string {
     return `${this.where} is open in another process: stop it, or let it do the work`
   }
 }
 
 /** A newer version of Aura wrote this store. */
-export class JournalTooNew extends Schema.TaggedError<JournalTooNew>()("JournalTooNew", {
-  where: Schema.String,
-  found: Schema.Finite,
-  known: Schema.Finite
-}) {
+export class JournalTooNew extends Data.TaggedError("JournalTooNew")<{
+  readonly where: string
+  readonly found: number
+  readonly known: number
+}> {
   override get message(): string {
     return `${this.where} has format ${this.found}, this version reads up to ${this.known}: upgrade Aura`
   }
 }
 
 /** The store can't be reached or refuses. Whether a commit took place is unknown until `feeds` is asked again. */
-export class JournalUnavailable extends Schema.TaggedError<JournalUnavailable>()("JournalUnavailable", {
-  what: Schema.String
-}) {
+export class JournalUnavailable extends Data.TaggedError("JournalUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return `the journal store is unavailable: ${this.what}`
   }
 }
 
-export class JournalStoreError extends Schema.TaggedError<JournalStoreError>()("JournalStoreError", {
-  reason: Schema.Union([JournalFull, JournalConflict, JournalCorrupt, JournalLocked, JournalTooNew, JournalUnavailable])
-}) {
+export class JournalStoreError extends Data.TaggedError("JournalStoreError")<{
+  readonly reason: JournalFull | JournalConflict | JournalCorrupt | JournalLocked | JournalTooNew | JournalUnavailable
+}> {
   override get message(): string {
     return this.reason.message
   }

@@ -1,45 +1,40 @@
 /** The device's own key: what we ask of a key file, an HSM, a keychain or WebCrypto. Private keys never come out. */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type { DeviceId } from "../identity/Id.ts"
 
 /** The passphrase does not open the key. */
-export class KeysLocked extends Schema.TaggedError<KeysLocked>()("KeysLocked", { what: Schema.String }) {
+export class KeysLocked extends Data.TaggedError("KeysLocked")<{ readonly what: string }> {
   override get message(): string {
     return `the device key stays locked: ${this.what}`
   }
 }
 
 /** Stored key material is not what was written. */
-export class KeysCorrupt extends Schema.TaggedError<KeysCorrupt>()("KeysCorrupt", {
-  where: Schema.String,
-  what: Schema.String
-}) {
+export class KeysCorrupt extends Data.TaggedError("KeysCorrupt")<{ readonly where: string; readonly what: string }> {
   override get message(): string {
     return `key material in ${this.where} is damaged: ${this.what}`
   }
 }
 
 /** The key holder can't be reached: token removed, agent gone, file unreadable. */
-export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {
-  what: Schema.String
-}) {
+export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return `the device key is unavailable: ${this.what}`
   }
 }
 
 /** The sealed bytes were not sealed by this key for this purpose, or were altered since. */
-export class SealInvalid extends Schema.TaggedError<SealInvalid>()("SealInvalid", { purpose: Schema.String }) {
+export class SealInvalid extends Data.TaggedError("SealInvalid")<{ readonly purpose: string }> {
   override get message(): string {
     return `sealed bytes for "${this.purpose}" do not open with this device's key`
   }
 }
 
-export class KeysError extends Schema.TaggedError<KeysError>()("KeysError", {
-  reason: Schema.Union([KeysLocked, KeysCorrupt, KeysUnavailable, SealInvalid])
-}) {
+export class KeysError extends Data.TaggedError("KeysError")<{
+  readonly reason: KeysLocked | KeysCorrupt | KeysUnavailable | SealInvalid
+}> {
   override get message(): string {
     return this.reason.message
   }

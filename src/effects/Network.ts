@@ -1,54 +1,49 @@
 /** Connections to authenticated devices: what we ask of TLS, WebSockets or a simulated wire. Bytes, no meaning. */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { DeviceId } from "../identity/Id.ts"
+import type { DeviceId } from "../identity/Id.ts"
 
 /** Nobody answers there, or the name does not resolve. Trying again later may help. */
-export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
-  address: Schema.String,
-  what: Schema.String
-}) {
+export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly address: string; readonly what: string }> {
   override get message(): string {
     return `cannot reach ${this.address}: ${this.what}`
   }
 }
 
 /** The other end is not who it has to be, or broke the handshake. Nothing was sent to it. A security event. */
-export class PeerRefused extends Schema.TaggedError<PeerRefused>()("PeerRefused", {
-  address: Schema.String,
-  what: Schema.String,
-  expected: Schema.optional(DeviceId),
-  found: Schema.optional(DeviceId)
-}) {
+export class PeerRefused extends Data.TaggedError("PeerRefused")<{
+  readonly address: string
+  readonly what: string
+  readonly expected?: DeviceId | undefined
+  readonly found?: DeviceId | undefined
+}> {
   override get message(): string {
     return `refused ${this.address}: ${this.what}`
   }
 }
 
 /** The connection ended: by us, by the peer (its reason is quoted) or by the network. */
-export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>()("ConnectionClosed", {
-  reason: Schema.String
-}) {
+export class ConnectionClosed extends Data.TaggedError("ConnectionClosed")<{ readonly reason: string }> {
   override get message(): string {
     return `connection closed: ${this.reason}`
   }
 }
 
 /** The address is not one this handler understands. */
-export class AddressInvalid extends Schema.TaggedError<AddressInvalid>()("AddressInvalid", {
-  address: Schema.String,
-  allowed: Schema.String
-}) {
+export class AddressInvalid extends Data.TaggedError("AddressInvalid")<{
+  readonly address: string
+  readonly allowed: string
+}> {
   override get message(): string {
     return `"${this.address}" is no address: ${this.allowed}`
   }
 }
 
-export class NetworkError extends Schema.TaggedError<NetworkError>()("NetworkError", {
-  reason: Schema.Union([Unreachable, PeerRefused, ConnectionClosed, AddressInvalid])
-}) {
+export class NetworkError extends Data.TaggedError("NetworkError")<{
+  readonly reason: Unreachable | PeerRefused | ConnectionClosed | AddressInvalid
+}> {
   override get message(): string {
     return this.reason.message
   }

@@ -1,33 +1,31 @@
 /** A few small secrets of this installation: what we ask of a 0700 directory, a keychain or a keystore. */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 
 /** Another user could read or replace our secrets: too open a mode, another owner, a link in the way. */
-export class SecretStoreExposed extends Schema.TaggedError<SecretStoreExposed>()("SecretStoreExposed", {
-  where: Schema.String,
-  what: Schema.String,
-  allowed: Schema.String
-}) {
+export class SecretStoreExposed extends Data.TaggedError("SecretStoreExposed")<{
+  readonly where: string
+  readonly what: string
+  readonly allowed: string
+}> {
   override get message(): string {
     return `${this.where} is not safe for secrets: ${this.what}; allowed: ${this.allowed}`
   }
 }
 
 /** The store can't be reached, read or written. */
-export class SecretStoreUnavailable extends Schema.TaggedError<SecretStoreUnavailable>()("SecretStoreUnavailable", {
-  what: Schema.String
-}) {
+export class SecretStoreUnavailable extends Data.TaggedError("SecretStoreUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return `the secret store is unavailable: ${this.what}`
   }
 }
 
-export class SecretStoreError extends Schema.TaggedError<SecretStoreError>()("SecretStoreError", {
-  reason: Schema.Union([SecretStoreExposed, SecretStoreUnavailable])
-}) {
+export class SecretStoreError extends Data.TaggedError("SecretStoreError")<{
+  readonly reason: SecretStoreExposed | SecretStoreUnavailable
+}> {
   override get message(): string {
     return this.reason.message
   }

@@ -1,49 +1,43 @@
 /** Blobs by key: what we ask of a disk, a bucket or a browser's database. No implementation lives here. */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 
 /** No room for these bytes. Nothing changed. */
-export class StorageFull extends Schema.TaggedError<StorageFull>()("StorageFull", {
-  limitBytes: Schema.Finite
-}) {
+export class StorageFull extends Data.TaggedError("StorageFull")<{ readonly limitBytes: number }> {
   override get message(): string {
     return `storage is full (limit ${this.limitBytes} bytes): free space or raise the limit, then try again`
   }
 }
 
 /** What is stored under this key is not what was put: altered, torn, swapped or sealed with another key. */
-export class StorageCorrupt extends Schema.TaggedError<StorageCorrupt>()("StorageCorrupt", {
-  key: Schema.String,
-  what: Schema.String
-}) {
+export class StorageCorrupt extends Data.TaggedError("StorageCorrupt")<{
+  readonly key: string
+  readonly what: string
+}> {
   override get message(): string {
     return `the record "${this.key}" is damaged (${this.what}): restore it from a backup, or remove it`
   }
 }
 
 /** The store can't be reached or refuses. Whether a write took place is unknown; repeating it is safe. */
-export class StorageUnavailable extends Schema.TaggedError<StorageUnavailable>()("StorageUnavailable", {
-  what: Schema.String
-}) {
+export class StorageUnavailable extends Data.TaggedError("StorageUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return `storage is unavailable: ${this.what}`
   }
 }
 
 /** The key is not one the contract takes. Nothing changed. */
-export class StorageKeyInvalid extends Schema.TaggedError<StorageKeyInvalid>()("StorageKeyInvalid", {
-  key: Schema.String
-}) {
+export class StorageKeyInvalid extends Data.TaggedError("StorageKeyInvalid")<{ readonly key: string }> {
   override get message(): string {
     return `"${this.key}" is no storage key: 1 to ${keyBytesMax} bytes of UTF-8, segments separated by "/", none of them empty, "." or ".."`
   }
 }
 
-export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
-  reason: Schema.Union([StorageFull, StorageCorrupt, StorageUnavailable, StorageKeyInvalid])
-}) {
+export class StorageError extends Data.TaggedError("StorageError")<{
+  readonly reason: StorageFull | StorageCorrupt | StorageUnavailable | StorageKeyInvalid
+}> {
   override get message(): string {
     return this.reason.message
   }

@@ -8,26 +8,29 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
 import * as Schema from "effect/Schema"
 
-const hexadecimal = Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{64}$/)))
+// the annotations let a bundler leave out the schemas that an application does not use
+const hexadecimal = /* @__PURE__ */ Schema.String.pipe(
+  /* @__PURE__ */ Schema.check(/* @__PURE__ */ Schema.isPattern(/^[0-9a-f]{64}$/))
+)
 
 /** A device's Ed25519 public key. Self-certifying: who can sign for it is it. */
-export const DeviceId = hexadecimal.pipe(Schema.brand("DeviceId"))
+export const DeviceId = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("DeviceId"))
 export type DeviceId = typeof DeviceId.Type
 
 /** Hash of a space's genesis record. */
-export const SpaceId = hexadecimal.pipe(Schema.brand("SpaceId"))
+export const SpaceId = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("SpaceId"))
 export type SpaceId = typeof SpaceId.Type
 
 /** Hash of a feed's header. */
-export const FeedId = hexadecimal.pipe(Schema.brand("FeedId"))
+export const FeedId = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("FeedId"))
 export type FeedId = typeof FeedId.Type
 
 /** Hash of an entry, chained to every entry before it in its feed. */
-export const EntryHash = hexadecimal.pipe(Schema.brand("EntryHash"))
+export const EntryHash = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("EntryHash"))
 export type EntryHash = typeof EntryHash.Type
 
 /** Hash of an application definition: what a fact names to say by which rules it is to be judged. */
-export const DefinitionId = hexadecimal.pipe(Schema.brand("DefinitionId"))
+export const DefinitionId = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("DefinitionId"))
 export type DefinitionId = typeof DefinitionId.Type
 
 type AnyId = DeviceId | SpaceId | FeedId | EntryHash | DefinitionId

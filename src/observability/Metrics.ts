@@ -1,135 +1,25 @@
 /**
- * Every metric's name, unit and labels, in one place; `/metrics` shows them in Prometheus' text format.
+ * What the program counts and measures, as one function each, for whoever is told (Telemetry.ts).
  *
  * Labels are bounded: operation types of the application (anything else counts as `other`), outcomes, reasons. No ids:
- * a device or a space in a label would link what spaces keep apart, and grow without end. Two instances in one process
- * share a metric of the same name.
+ * a device or a space in a label would link what spaces keep apart, and grow without end.
  */
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
+import type * as Effect from "effect/Effect"
+import { Telemetry, type OperationRecorder } from "./Telemetry.ts"
 
-const operations = (type: string, outcome: Outcome) =>
-  Metric.counter("aura_operations_total", {
-    description: "Operations performed, by type and outcome",
-    incremental: true,
-    attributes: { type, outcome }
-  })
-
-const operationSeconds = (type: string) =>
-  Metric.histogram("aura_operation_duration_seconds", {
-    description: "Time from asking for an operation to its being durable here",
-    boundaries: operationBoundaries,
-    attributes: { type }
-  })
-
-const operationBoundaries = Metric.exponentialBoundaries({ start: 0.0005, factor: 2, count: 14 })
-
-const entries = Metric.counter("aura_journal_entries_total", {
-  description: "Journal entries applied on this device, own and others'",
-  incremental: true
-})
-
-const quarantined = Metric.gauge("aura_journal_quarantined_entries", {
-  description: "Entries judged invalid, kept and not applied"
-})
-
-const latencySeconds = Metric.histogram("aura_network_latency_seconds", {
-  description: "Time from sending a run to the peer's acknowledgement that it is durable there",
-  boundaries: Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 14 })
-})
-
-const refusals = Metric.counter("aura_denials_total", {
-  description: "Refused requests, messages and entries, by reason",
-  incremental: true
-})
-
-const peers = Metric.gauge("aura_peers_connected", { description: "Devices connected now" })
-
-/** Outcomes of an operation. */
-export type Outcome = "performed" | "denied" | "failed"
-
-/** Records outcome and duration of operations of one type; synchronous, for hot paths. */
-export type OperationRecorder = (outcome: Outcome, seconds: number) => void
-
-/**
- * `type` comes from the application's definition, never from a peer's words. Make it once per type. What is recorded is
- * only counted here, and shown when the registry is asked: finding a series anew for each operation costs as much as
- * signing it.
- */
+/** `type` comes from the application's definition, never from a peer's words. Make it once per type. */
 export const operationRecorder = (type: string): Effect.Effect<OperationRecorder> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const tally = tallyOf(context, type)
-    return Effect.succeed((outcome, seconds) => {
-      if (tally.counts[outcome] === 0) showCount(context, type, outcome, tally)
-      tally.counts[outcome]++
-      let bucket = 0
-      while (bucket < operationBoundaries.length && seconds > operationBoundaries[bucket]!) bucket++
-      tally.buckets[bucket]!++
-      tally.sum += seconds
-      if (seconds < tally.min) tally.min = seconds
-      if (seconds > tally.max) tally.max = seconds
-    })
-  })
-
-/** What was recorded of one operation type. */
-interface Tally {
-  readonly counts: { [outcome in Outcome]: number }
-  /** How many took at most so long as the boundary at the same place, and longer than the one before; then the rest. */
-  readonly buckets: Array<number>
-  sum: number
-  min: number
-  max: number
-}
-
-/** By registry and type: all instances that share a registry count into one. */
-const tallies = new WeakMap<object, Map<string, Tally>>()
-
-const tallyOf = (context: Context.Context<never>, type: string): Tally => {
-  const registry = Context.get(context, Metric.MetricRegistry)
-  const byType = tallies.get(registry) ?? new Map<string, Tally>()
-  tallies.set(registry, byType)
-  const known = byType.get(type)
-  if (known !== undefined) return known
-  const tally: Tally = {
-    counts: { performed: 0, denied: 0, failed: 0 },
-    buckets: Array.from({ length: operationBoundaries.length + 1 }, () => 0),
-    sum: 0,
-    min: Number.MAX_VALUE,
-    max: -Number.MAX_VALUE
-  }
-  byType.set(type, tally)
-  const get = (): Metric.HistogramState => {
-    let cumulated = 0
-    const buckets = operationBoundaries.map((boundary, at): [number, number] => [
-      boundary,
-      (cumulated += tally.buckets[at]!)
-    ])
-    const { max, min, sum } = tally
-    return { buckets, count: cumulated + tally.buckets[buckets.length]!, min, max, sum }
-  }
-  Metric.registerUnsafe(operationSeconds(type), context, { get, update: ignore, modify: ignore })
-  return tally
-}
-
-const showCount = (context: Context.Context<never>, type: string, outcome: Outcome, { counts }: Tally): void => {
-  const get = (): Metric.CounterState<number> => ({ count: counts[outcome], incremental: true })
-  Metric.registerUnsafe(operations(type, outcome), context, { get, update: ignore, modify: ignore })
-}
-
-const ignore = (): void => {}
+  Telemetry.useSync((told) => told.operationRecorder(type))
 
 /** Counts entries applied; synchronous. Make it once. */
-export const appliedRecorder: Effect.Effect<(count: number) => void> = Effect.contextWith(
-  (context: Context.Context<never>) => Effect.succeed((count) => entries.updateUnsafe(count, context))
-)
+export const appliedRecorder: Effect.Effect<(count: number) => void> = Telemetry.useSync((told) => told.applied)
 
-export const quarantine = (count: number): Effect.Effect<void> => Metric.update(quarantined, count)
+export const quarantine = (count: number): Effect.Effect<void> => Telemetry.useSync((told) => told.quarantined(count))
 
-export const acknowledged = (seconds: number): Effect.Effect<void> => Metric.update(latencySeconds, seconds)
+export const acknowledged = (seconds: number): Effect.Effect<void> =>
+  Telemetry.useSync((told) => told.acknowledged(seconds))
 
 /** `reason` is one of the program's own words. */
-export const refused = (reason: string): Effect.Effect<void> =>
-  Metric.update(Metric.withAttributes(refusals, { reason }), 1)
+export const refused = (reason: string): Effect.Effect<void> => Telemetry.useSync((told) => told.refused(reason))
 
-export const connected = (count: number): Effect.Effect<void> => Metric.update(peers, count)
+export const connected = (count: number): Effect.Effect<void> => Telemetry.useSync((told) => told.connected(count))

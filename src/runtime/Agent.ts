@@ -5,6 +5,7 @@
  * far as the guard lets the peer read. The agent ends with its scope: connections close, writers finish their turn.
  */
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,6 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
@@ -28,6 +28,7 @@ import type { Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
@@ -43,7 +44,7 @@ import * as Revocation from "./Revocation.ts"
 import type { Write, WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
-export class SpaceUnknown extends Schema.TaggedError<SpaceUnknown>()("SpaceUnknown", { what: Schema.String }) {
+export class SpaceUnknown extends Data.TaggedError("SpaceUnknown")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }
@@ -130,7 +131,7 @@ export const layer: Layer.Layer<
     const openReplica = Effect.fnUntraced(function* (space: SpaceId) {
       const known = replicas.get(space)
       if (known !== undefined) return known
-      const replica = yield* Replica.open(space).pipe(Effect.provide(services), Scope.provide(scope))
+      const replica = yield* Replica.open(space).pipe(Effect.provideContext(services), Scope.provide(scope))
       replicas.set(space, replica)
       for (const listener of replicaListeners) listener(replica)
       return replica
@@ -282,7 +283,7 @@ export const layer: Layer.Layer<
       replica: (space) => replicas.get(space),
       links: () => [...links],
       addresses: () => network.addresses(),
-      createSpace: Effect.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
+      createSpace: Telemetry.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {
         const nonce = yield* random.randomBytes(16)
         const genesis = Genesis.encode({
           root,
@@ -317,7 +318,7 @@ export const layer: Layer.Layer<
           Effect.forkScoped(Effect.repeat(steady, Schedule.jittered(Schedule.spaced(pauseMillisMin))))
         )
       },
-      pair: Effect.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
+      pair: Telemetry.fn("Agent.pair")(function* (space: SpaceId, rights: ReadonlyArray<Fact.Right>, address: string) {
         const replica = replicas.get(space)
         if (replica === undefined)
           return yield* new SpaceUnknown({ what: `this device has no space ${space.slice(0, 10)}` })
@@ -332,7 +333,7 @@ export const layer: Layer.Layer<
           })
         return PairingCode.make(keys.device, secret, address)
       }),
-      join: Effect.fn("Agent.join")(function* <E = never>(
+      join: Telemetry.fn("Agent.join")(function* <E = never>(
         code: PairingCode.PairingCode,
         name: string,
         { admitted, timeoutMillis = Joining.joinMillis }: Joining.JoinOptions<E> = {}

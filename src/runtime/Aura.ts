@@ -10,14 +10,14 @@
  * promise with its typed error (`error._tag` tells which); a defect rejects with what was thrown.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore } from "../effects/JournalStore.ts"
@@ -40,7 +40,7 @@ import * as Revocation from "./Revocation.ts"
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
 
 /** No space to work in: none here, several, or the code was refused. */
-export class SpaceNotOpen extends Schema.TaggedError<SpaceNotOpen>()("SpaceNotOpen", { what: Schema.String }) {
+export class SpaceNotOpen extends Data.TaggedError("SpaceNotOpen")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }
@@ -97,14 +97,7 @@ export interface Aura<Of extends App.AnyApp> {
 }
 
 export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>): Promise<Aura<Of>> => {
-  const runtime = ManagedRuntime.make(Layer.provideMerge(Agent.layer, options.effects))
-  const scope = await runtime.runPromise(Scope.make())
-  const inScope = <A, F>(effect: Effect.Effect<A, F, Scope.Scope | Effects | Agent.Agent>): Promise<A> =>
-    runtime.runPromise(Scope.provide(effect, scope))
-  const close = async (): Promise<void> => {
-    await runtime.runPromise(Scope.close(scope, Exit.void))
-    await runtime.dispose()
-  }
+  const { close, inScope, run } = await start(options.effects)
   try {
     const { agent, performer, replica } = await inScope(enter(options))
     return {
@@ -121,7 +114,7 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
               Exit.isSuccess(exit) ? resolve(exit.value.result as never) : reject(Cause.squash(exit.cause))
             )
           )
-        return runtime.runPromise(
+        return run(
           Effect.gen(function* () {
             const { position, result } = yield* performer.perform(name, payload, { key: how.key })
             if (position !== undefined && how.wait !== undefined && how.wait !== "durable")
@@ -142,15 +135,10 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
         }),
       revoked: () => Revocation.of(replica.ledger(), agent.device),
       connect: (address, device) => inScope(agent.stayConnected(address, device)),
-      caughtUp: () =>
-        runtime.runPromise(
-          Effect.suspend(() =>
-            agent.links().some((link) => link.isCaughtUp(replica.space)) ? Effect.void : Effect.fail("not yet" as const)
-          ).pipe(Effect.retry({ schedule: pollSchedule }), Effect.asVoid)
-        ),
+      caughtUp: () => run(waitUntil(() => agent.links().some((link) => link.isCaughtUp(replica.space)))),
       pair: async ({ address, can = [all], depth = 1 }) => {
         const rights = can.map((text) => ({ capability: capability(text), depth, from: undefined, until: undefined }))
-        return Redacted.value(PairingCode.encode(await runtime.runPromise(agent.pair(replica.space, rights, address))))
+        return Redacted.value(PairingCode.encode(await run(agent.pair(replica.space, rights, address))))
       }
     }
   } catch (error) {
@@ -159,7 +147,45 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
   }
 }
 
-const pollSchedule = Schedule.spaced("20 millis")
+/**
+ * Builds an agent over its effects and runs effects over both as promises. Closing ends what was opened in scope, then
+ * interrupts what still runs, then ends the services. (What ManagedRuntime does besides, a page would load for nothing.)
+ */
+const start = async <E>(effects: Layer.Layer<Effects, E>) => {
+  const scope = Scope.makeUnsafe()
+  const built = Scope.forkUnsafe(scope)
+  const running = Scope.forkUnsafe(scope, "parallel")
+  const opened = Scope.forkUnsafe(scope)
+  const close = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void))
+  const options = {
+    onFiberStart: (fiber: Fiber.Fiber<unknown, unknown>): void => {
+      Fiber.runIn(fiber, running)
+    }
+  }
+  try {
+    const services = await Effect.runPromise(build(effects, built), options)
+    const runOver = Effect.runPromiseWith(services)
+    const run = <A, F>(effect: Effect.Effect<A, F, Effects | Agent.Agent>): Promise<A> => runOver(effect, options)
+    const inScope = <A, F>(effect: Effect.Effect<A, F, Scope.Scope | Effects | Agent.Agent>): Promise<A> =>
+      run(Scope.provide(effect, opened))
+    return { run, inScope, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const build = Effect.fnUntraced(function* <E>(effects: Layer.Layer<Effects, E>, scope: Scope.Scope) {
+  const below = yield* Layer.buildWithScope(effects, scope)
+  const agent = yield* Effect.provideContext(Layer.buildWithScope(Agent.layer, scope), below)
+  return Context.merge(below, agent)
+})
+
+const pollMillis = 20
+
+const waitUntil = Effect.fnUntraced(function* (isSo: () => boolean) {
+  while (!isSo()) yield* Effect.sleep(pollMillis)
+})
 
 /** The agent and the space to work in: the one that is here, a new one, or the one that a code leads to. */
 const enter = Effect.fnUntraced(function* <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>) {

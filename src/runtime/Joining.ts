@@ -10,36 +10,35 @@
  * stopped. When the time is over, or the issuer hangs up during the first sync, `JoinIncomplete` says how far it came
  * and what to do; before that a refusal and a broken connection are errors of their own.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import { DeviceId, SpaceId } from "../identity/Id.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import type { Link } from "./Link.ts"
 import type { Replica } from "./Replica.ts"
 
 /** The issuer did not admit us, or is not the device that made the code. */
-export class PairingRefused extends Schema.TaggedError<PairingRefused>()("PairingRefused", { what: Schema.String }) {
+export class PairingRefused extends Data.TaggedError("PairingRefused")<{ readonly what: string }> {
   override get message(): string {
     return `pairing failed: ${this.what}`
   }
 }
 
-export const JoinStage = Schema.Literals(["Connecting", "Pairing", "Admission", "FirstSync"])
-export type JoinStage = typeof JoinStage.Type
+export type JoinStage = "Connecting" | "Pairing" | "Admission" | "FirstSync"
 
 /** Joining ended before the space was here; `stage` tells how far it came. */
-export class JoinIncomplete extends Schema.TaggedError<JoinIncomplete>()("JoinIncomplete", {
-  stage: JoinStage,
+export class JoinIncomplete extends Data.TaggedError("JoinIncomplete")<{
+  readonly stage: JoinStage
   /** Why it went no further. */
-  what: Schema.String,
-  address: Schema.String,
+  readonly what: string
+  readonly address: string
   /** Known from FirstSync on, when this device is a member. */
-  space: Schema.optional(SpaceId),
-  issuer: Schema.optional(DeviceId)
-}) {
+  readonly space?: SpaceId | undefined
+  readonly issuer?: DeviceId | undefined
+}> {
   /** What whoever joins does next. */
   get way(): string {
     return ways[this.stage]

@@ -8,6 +8,7 @@
  * repeating it answers what the first time answered, also after a restart.
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -23,6 +24,7 @@ import { show } from "../journal/crdt/Field.ts"
 import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as App from "./App.ts"
@@ -34,41 +36,41 @@ import { DeviceRevoked } from "./Revocation.ts"
 import { EntryTooLarge, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
-export class OperationUnknown extends Schema.TaggedError<OperationUnknown>()("OperationUnknown", {
-  operation: Schema.String,
-  allowed: Schema.Array(Schema.String)
-}) {
+export class OperationUnknown extends Data.TaggedError("OperationUnknown")<{
+  readonly operation: string
+  readonly allowed: ReadonlyArray<string>
+}> {
   override get message(): string {
     return `there is no operation "${this.operation}"; there are: ${this.allowed.join(", ")}`
   }
 }
 
 /** The payload is not what the operation's Schema takes. */
-export class PayloadInvalid extends Schema.TaggedError<PayloadInvalid>()("PayloadInvalid", {
-  operation: Schema.String,
-  what: Schema.String
-}) {
+export class PayloadInvalid extends Data.TaggedError("PayloadInvalid")<{
+  readonly operation: string
+  readonly what: string
+}> {
   override get message(): string {
     return `the payload of "${this.operation}" is not valid: ${this.what}`
   }
 }
 
 /** Authority says no; `decision` has the link that broke, `what` says it for an operator. */
-export class OperationDenied extends Schema.TaggedError<OperationDenied>()("OperationDenied", {
-  operation: Schema.String,
-  what: Schema.String,
-  refusal: Schema.String
-}) {
+export class OperationDenied extends Data.TaggedError("OperationDenied")<{
+  readonly operation: string
+  readonly what: string
+  readonly refusal: string
+}> {
   override get message(): string {
     return `"${this.operation}" is denied: ${this.what}`
   }
 }
 
 /** The idempotency key was used for another request, or is none. */
-export class RequestConflict extends Schema.TaggedError<RequestConflict>()("RequestConflict", {
-  key: Schema.String,
-  what: Schema.String
-}) {
+export class RequestConflict extends Data.TaggedError("RequestConflict")<{
+  readonly key: string
+  readonly what: string
+}> {
   override get message(): string {
     return `idempotency key "${this.key}": ${this.what}`
   }
@@ -120,7 +122,7 @@ interface Ready {
   readonly name: string
   readonly type: string
   readonly source: App.AnyOperation<never>
-  readonly record: Metrics.OperationRecorder
+  readonly record: Telemetry.OperationRecorder
   readonly deny: (because: Decision.Refusal) => OperationDenied
   /** Payloads as values, and as what encodes to them. */
   readonly fromValue: (payload: unknown) => Result.Result<unknown, unknown>
@@ -273,7 +275,11 @@ export const watch = <Of extends App.AnyApp, Picked>(
 }
 
 /** Writes the application's definition into the space if it is not there and this device may define; tells whether it is there. */
-export const define = Effect.fn("Operations.define")(function* (replica: Replica, device: DeviceId, app: App.AnyApp) {
+export const define = Telemetry.fn("Operations.define")(function* (
+  replica: Replica,
+  device: DeviceId,
+  app: App.AnyApp
+) {
   const isDefined = (): boolean => {
     const authority = replica.ledger().authority
     return (
@@ -296,7 +302,8 @@ export const toJson = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value ?? null
   if (Array.isArray(value)) return value.map(toJson)
   if (isMapLike(value)) return Object.fromEntries([...value.entries()].map(([key, inner]) => [key, toJson(inner)]))
-  if (Symbol.iterator in value) return [...(value as Iterable<unknown>)].map(toJson)
+  // an error is an effect too, and iterates over itself
+  if (Symbol.iterator in value && !(value instanceof Error)) return [...(value as Iterable<unknown>)].map(toJson)
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]))
 }
 
@@ -324,7 +331,7 @@ const fromAnswer = (bytes: Uint8Array): App.Answer => {
   return answer === null ? undefined : answer
 }
 
-const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Telemetry.Outcome => {
   if (Exit.isSuccess(exit)) return "performed"
   const isDenied = exit.cause.reasons.some(
     (reason) =>
@@ -333,9 +340,9 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Metrics.Outcome => {
   return isDenied ? "denied" : "failed"
 }
 
-const isPerformError = (error: unknown): error is PerformError => Schema.is(performErrors)(error)
+const isPerformError = (error: unknown): error is PerformError => performErrors.some((kind) => error instanceof kind)
 
-const performErrors = Schema.Union([
+const performErrors = [
   OperationUnknown,
   PayloadInvalid,
   OperationDenied,
@@ -346,7 +353,7 @@ const performErrors = Schema.Union([
   JournalStoreError,
   KeysError,
   SecretStoreError
-])
+]
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -30,6 +30,7 @@ import type { Verifier } from "../effects/Verifier.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
+import * as Telemetry from "../observability/Telemetry.ts"
 import type { ForkKnown, Local, Loaded } from "../sync/Share.ts"
 import type { Delivery } from "./Arrivals.ts"
 import * as Authoring from "./Authoring.ts"
@@ -108,7 +109,7 @@ interface Receive {
 }
 
 /** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
-export const open = Effect.fn("Replica.open")(function* (
+export const open = Telemetry.fn("Replica.open")(function* (
   space: SpaceId
 ): Effect.fn.Return<
   Replica,

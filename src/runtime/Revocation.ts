@@ -10,9 +10,9 @@
  * It believes nobody: its own replica judges the revocation like everyone's. From then on its writes are refused here
  * (`DeviceRevoked`), since they would count nowhere. What it has stays readable.
  */
+import * as Data from "effect/Data"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import { DeviceId, type FeedId } from "../identity/Id.ts"
+import type { DeviceId, FeedId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Frontier from "../journal/Frontier.ts"
@@ -25,16 +25,16 @@ import * as Branches from "./Branches.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** This device was put out of the space: what it writes would count nowhere, so nothing was written. */
-export class DeviceRevoked extends Schema.TaggedError<DeviceRevoked>()("DeviceRevoked", {
-  device: DeviceId,
-  by: DeviceId,
+export class DeviceRevoked extends Data.TaggedError("DeviceRevoked")<{
+  readonly device: DeviceId
+  readonly by: DeviceId
   /** What the space calls that device; empty when it is the recovery key. */
-  byName: Schema.String,
+  readonly byName: string
   /** The recovery words did it. */
-  isByRoot: Schema.Boolean,
-  atMillis: Schema.Finite,
-  reason: Schema.String
-}) {
+  readonly isByRoot: boolean
+  readonly atMillis: number
+  readonly reason: string
+}> {
   override get message(): string {
     const by = this.isByRoot ? "with the recovery words" : `by ${this.by.slice(0, 10)}`
     return `this device was revoked ${by}: ${this.reason === "" ? "no reason given" : this.reason}`

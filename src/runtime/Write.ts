@@ -4,10 +4,10 @@
  * The words between those who ask (runtime/Operations.ts) and the one writer that answers (runtime/Authoring.ts).
  * Nothing here decides or stores anything.
  */
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
 import type { SecretStoreError } from "../effects/SecretStore.ts"
@@ -57,17 +57,17 @@ export interface Write<A, E> {
 }
 
 /** What an operation wants to write does not fit an entry. Nothing was written. */
-export class EntryTooLarge extends Schema.TaggedError<EntryTooLarge>()("EntryTooLarge", {
-  bytes: Schema.Finite,
-  allowed: Schema.Finite
-}) {
+export class EntryTooLarge extends Data.TaggedError("EntryTooLarge")<{
+  readonly bytes: number
+  readonly allowed: number
+}> {
   override get message(): string {
     return `an entry of ${this.bytes} bytes is too large: at most ${this.allowed}; split the operation`
   }
 }
 
 /** More writes wait than are allowed to. Nothing was written; try again when some have ended. */
-export class ReplicaBusy extends Schema.TaggedError<ReplicaBusy>()("ReplicaBusy", { allowed: Schema.Finite }) {
+export class ReplicaBusy extends Data.TaggedError("ReplicaBusy")<{ readonly allowed: number }> {
   override get message(): string {
     return `${this.allowed} writes are waiting already: wait for some to end`
   }

@@ -9,10 +9,10 @@
  * It starts nothing by itself and decides nothing: who crashes when is in Faults.ts, what must hold is the scenario's.
  */
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
 import { Keys } from "../effects/Keys.ts"
@@ -32,7 +32,7 @@ import { addressOf, type SimulatedNetwork } from "./SimulatedNetwork.ts"
 import type { World } from "./World.ts"
 
 /** Nothing runs there, so nothing was asked of it. */
-export class AgentDown extends Schema.TaggedError<AgentDown>()("AgentDown", { name: Schema.String }) {
+export class AgentDown extends Data.TaggedError("AgentDown")<{ readonly name: string }> {
   override get message(): string {
     return `${this.name} is not running`
   }

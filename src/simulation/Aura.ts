@@ -16,11 +16,11 @@
  */
 import * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { Keys } from "../effects/Keys.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import * as ClockTime from "../handlers/memory/ClockTime.ts"
@@ -44,7 +44,7 @@ import * as SimulatedNetwork from "./SimulatedNetwork.ts"
 import * as World from "./World.ts"
 
 /** The devices that are up and connected did not come to agree. */
-export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", { afterMillis: Schema.Finite }) {
+export class NotSettled extends Data.TaggedError("NotSettled")<{ readonly afterMillis: number }> {
   override get message(): string {
     return `the devices still differ after ${this.afterMillis} ms of their time`
   }

@@ -4,13 +4,14 @@
  * Every member may write notes, tags and the tally; settings need a right that not everybody gets, so that some
  * operations are denied, everywhere alike.
  */
+import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
 import { LWWMap, LWWRegister, ORMap, ORSet, PNCounter } from "../journal/crdt/Field.ts"
 import * as App from "../runtime/App.ts"
 import * as Policy from "../trust/Policy.ts"
 
 /** Refused: there is no such note, or it was removed. */
-export class NoteUnknown extends Schema.TaggedError<NoteUnknown>()("NoteUnknown", { id: Schema.String }) {}
+export class NoteUnknown extends Data.TaggedError("NoteUnknown")<{ readonly id: string }> {}
 
 const Text = Schema.String.pipe(Schema.check(Schema.isMaxLength(100)))
 const writing = Policy.make({ capabilities: ["note:write"] })

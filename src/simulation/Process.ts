@@ -15,6 +15,7 @@ import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,12 +23,11 @@ import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
-import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
 import * as Chance from "./Chance.ts"
 
 /** The process was killed before it could answer. Whether it did what was asked is unknown, as after any crash. */
-export class ProcessKilled extends Schema.TaggedError<ProcessKilled>()("ProcessKilled", { name: Schema.String }) {
+export class ProcessKilled extends Data.TaggedError("ProcessKilled")<{ readonly name: string }> {
   override get message(): string {
     return `${this.name} was killed`
   }

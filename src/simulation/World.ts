@@ -9,9 +9,9 @@
  * It knows no network, disk or agent: those are built on processes (Process.ts) and timers by the files beside it.
  */
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Chance from "./Chance.ts"
 import * as Process from "./Process.ts"
@@ -22,16 +22,16 @@ import * as Trace from "./Trace.ts"
  * `Deadlock`: nothing can run and no timer is set. `Livelock`: tasks without end at one instant. `OutOfSteps`,
  * `OutOfTime`: the scenario did not end within the budget of tasks or of virtual time.
  */
-export class WorldStuck extends Schema.TaggedError<WorldStuck>()("WorldStuck", {
-  kind: Schema.Literals(["Deadlock", "Livelock", "OutOfSteps", "OutOfTime"]),
-  seed: Schema.Finite,
-  atMillis: Schema.Finite,
-  steps: Schema.Finite,
+export class WorldStuck extends Data.TaggedError("WorldStuck")<{
+  readonly kind: "Deadlock" | "Livelock" | "OutOfSteps" | "OutOfTime"
+  readonly seed: number
+  readonly atMillis: number
+  readonly steps: number
   /** `<process>: <fibers>` for each process with unfinished fibers. */
-  waiting: Schema.Array(Schema.String),
+  readonly waiting: ReadonlyArray<string>
   /** `<instant> ms <process>`, the nearest first. */
-  timers: Schema.Array(Schema.String)
-}) {
+  readonly timers: ReadonlyArray<string>
+}> {
   override get message(): string {
     const why = {
       Deadlock: "nothing can run and no timer is set (a fiber that awaits a real promise looks like this too)",

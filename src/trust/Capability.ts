@@ -22,15 +22,15 @@ export const capabilityCharactersMax = 256
 
 const isCapabilityText = (text: string): boolean => text.length <= capabilityCharactersMax && grammar.test(text)
 
-/** A well-formed capability. */
-export const Capability = Schema.String.pipe(
-  Schema.check(
-    Schema.makeFilter(isCapabilityText, {
+/** A well-formed capability. (The annotations let a bundler leave it out where only its type is used.) */
+export const Capability = /* @__PURE__ */ Schema.String.pipe(
+  /* @__PURE__ */ Schema.check(
+    /* @__PURE__ */ Schema.makeFilter(isCapabilityText, {
       expected:
         'a capability: "*", an action such as "task:write", or an action on a resource such as "task:write/tasks/*"'
     })
   ),
-  Schema.brand("Capability")
+  /* @__PURE__ */ Schema.brand("Capability")
 )
 export type Capability = typeof Capability.Type
 

@@ -12,14 +12,14 @@
  *     aura.device.revoke       {device, admission, cut: [[feed, seq, hash]…], reason}
  */
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import { deviceId, entryHash, toBytes, type DeviceId, type EntryHash } from "../identity/Id.ts"
 import type * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
+import { isMap } from "../journal/crdt/ValueType.ts"
 import type { Fact } from "../journal/Entry.ts"
 import { isPosition, positionFromCbor, positionToCbor, type Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
-import { Capability } from "./Capability.ts"
+import { isCapability, type Capability } from "./Capability.ts"
 import * as Definition from "./Definition.ts"
 import {
   cutPositionsMax,
@@ -138,68 +138,65 @@ export const decode = (fact: Fact): DecodedFact => {
         : malformed(definition.failure.what)
     }
     case "aura.device.admit":
-      return decodeWith(AdmitPayload, fact.payload, ({ device, box, name }) => ({
-        _tag: "Admit",
-        device: deviceId(device),
-        box,
-        name
-      }))
+      return decodeAdmit(fact.payload)
     case "aura.delegation.grant":
-      return decodeWith(GrantPayload, fact.payload, ({ device, rights }) => ({
-        _tag: "Grant",
-        device: deviceId(device),
-        rights: rights.map((right) => ({
-          capability: right.capability,
-          depth: right.depth,
-          from: right.from ?? undefined,
-          until: right.until ?? undefined
-        }))
-      }))
+      return decodeGrant(fact.payload)
     case revokeType:
-      return decodeWith(RevokePayload, fact.payload, ({ device, admission, cut, reason }) => {
-        const positions: Array<Position> = []
-        for (const item of cut as ReadonlyArray<Cbor.Cbor>) {
-          if (!isPosition(item)) return malformed("cut is not a list of positions")
-          positions.push(positionFromCbor(item))
-        }
-        if (new Set(positions.map((position) => position.feed)).size !== positions.length)
-          return malformed("cut names a feed twice")
-        return { _tag: "Revoke", device: deviceId(device), admission: entryHash(admission), cut: positions, reason }
-      })
+      return decodeRevoke(fact.payload)
     default:
       return { _tag: "Unknown", type: fact.type }
   }
 }
 
-/** UTF-16 code units of what is said about a malformed payload. */
-const whatCharactersMax = 200
+const decodeAdmit = (payload: Cbor.Cbor): DecodedFact => {
+  if (!hasKeys(payload, ["device", "box", "name"])) return malformed("not {device, box, name}")
+  const { device, box, name } = payload
+  if (!isBytes32(device)) return malformed("device is not 32 bytes")
+  if (!isBytes32(box)) return malformed("box is not 32 bytes")
+  if (!isText(name, deviceNameCharactersMax)) return malformed(`name is no text of at most ${deviceNameCharactersMax}`)
+  return { _tag: "Admit", device: deviceId(device), box, name }
+}
 
-const Bytes32 = Schema.Uint8Array.pipe(
-  Schema.check(Schema.makeFilter((bytes: Uint8Array) => bytes.length === 32, { expected: "32 bytes" }))
-)
-const EntryTime = Schema.Finite.pipe(Schema.check(Schema.makeFilter(Clock.isTime, { expected: "a time" })))
-const text = (charactersMax: number) => Schema.String.pipe(Schema.check(Schema.isMaxLength(charactersMax)))
+const decodeGrant = (payload: Cbor.Cbor): DecodedFact => {
+  if (!hasKeys(payload, ["device", "rights"])) return malformed("not {device, rights}")
+  const { device, rights } = payload
+  if (!isBytes32(device)) return malformed("device is not 32 bytes")
+  if (!isList(rights, grantRightsMax) || rights.length === 0)
+    return malformed(`rights is no list of 1 to ${grantRightsMax}`)
+  const decoded: Array<Right> = []
+  for (const item of rights) {
+    const right = rightFromCbor(item)
+    if (typeof right === "string") return malformed(`right ${decoded.length}: ${right}`)
+    decoded.push(right)
+  }
+  return { _tag: "Grant", device: deviceId(device), rights: decoded }
+}
 
-const AdmitPayload = Schema.Struct({ device: Bytes32, box: Bytes32, name: text(deviceNameCharactersMax) })
+const decodeRevoke = (payload: Cbor.Cbor): DecodedFact => {
+  if (!hasKeys(payload, ["device", "admission", "cut", "reason"]))
+    return malformed("not {device, admission, cut, reason}")
+  const { device, admission, cut, reason } = payload
+  if (!isBytes32(device)) return malformed("device is not 32 bytes")
+  if (!isBytes32(admission)) return malformed("admission is not 32 bytes")
+  if (!isText(reason, reasonCharactersMax)) return malformed(`reason is no text of at most ${reasonCharactersMax}`)
+  if (!isList(cut, cutPositionsMax) || !cut.every(isPosition))
+    return malformed(`cut is no list of at most ${cutPositionsMax} positions`)
+  const positions = cut.map(positionFromCbor)
+  if (new Set(positions.map((position) => position.feed)).size !== positions.length)
+    return malformed("cut names a feed twice")
+  return { _tag: "Revoke", device: deviceId(device), admission: entryHash(admission), cut: positions, reason }
+}
 
-const GrantPayload = Schema.Struct({
-  device: Bytes32,
-  rights: Schema.Array(
-    Schema.Struct({
-      capability: Capability,
-      depth: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: grantDepthMax }))),
-      from: Schema.NullOr(EntryTime),
-      until: Schema.NullOr(EntryTime)
-    })
-  ).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(grantRightsMax)))
-})
-
-const RevokePayload = Schema.Struct({
-  device: Bytes32,
-  admission: Bytes32,
-  cut: Schema.Array(Schema.Unknown).pipe(Schema.check(Schema.isMaxLength(cutPositionsMax))),
-  reason: text(reasonCharactersMax)
-})
+/** A right, or why it is none. */
+const rightFromCbor = (value: Cbor.Cbor): Right | string => {
+  if (!hasKeys(value, ["capability", "depth", "from", "until"])) return "not {capability, depth, from, until}"
+  const { capability, depth, from, until } = value
+  if (typeof capability !== "string" || !isCapability(capability)) return "no capability"
+  if (typeof depth !== "number" || !Number.isSafeInteger(depth) || depth < 0 || depth > grantDepthMax)
+    return `depth is no integer from 0 to ${grantDepthMax}`
+  if (!isBound(from) || !isBound(until)) return "from and until are a time or null"
+  return { capability, depth, from: from ?? undefined, until: until ?? undefined }
+}
 
 const rightToCbor = (right: Right): Cbor.Cbor => ({
   capability: right.capability,
@@ -208,16 +205,22 @@ const rightToCbor = (right: Right): Cbor.Cbor => ({
   until: right.until ?? null
 })
 
-const decodeWith = <Payload>(
-  schema: Schema.Codec<Payload, unknown>,
-  payload: Cbor.Cbor,
-  meaning: (payload: Payload) => DecodedFact
-): DecodedFact => {
-  const decoded = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })(payload)
-  return Result.isSuccess(decoded) ? meaning(decoded.success) : malformed(inOneLine(decoded.failure.message))
-}
+/** Whether it is a map of these keys and no others. */
+const hasKeys = <Key extends string>(
+  value: Cbor.Cbor,
+  keys: ReadonlyArray<Key>
+): value is { readonly [key in Key]: Cbor.Cbor } =>
+  isMap(value) && Object.keys(value).length === keys.length && keys.every((key) => Object.hasOwn(value, key))
 
-/** Keys of a payload are its author's words, so what names them is kept short. */
-const inOneLine = (message: string): string => message.replace(/\s+/g, " ").slice(0, whatCharactersMax)
+const isBytes32 = (value: Cbor.Cbor): value is Uint8Array => value instanceof Uint8Array && value.length === 32
+
+const isText = (value: Cbor.Cbor, charactersMax: number): value is string =>
+  typeof value === "string" && value.length <= charactersMax
+
+const isList = (value: Cbor.Cbor, itemsMax: number): value is ReadonlyArray<Cbor.Cbor> & Cbor.Cbor =>
+  Array.isArray(value) && value.length <= itemsMax
+
+const isBound = (value: Cbor.Cbor): value is number | null =>
+  value === null || (typeof value === "number" && Clock.isTime(value))
 
 const malformed = (what: string): Malformed => ({ _tag: "Malformed", what })

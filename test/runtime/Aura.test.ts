@@ -1,5 +1,6 @@
 /** The promise face over memory handlers: what an application's author meets first. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -60,5 +61,35 @@ describe("Aura.open", () => {
     )
     await alice.close()
     await bob.close()
+  })
+
+  it("ends what still waits when it is closed, and starts nothing afterwards", async () => {
+    const alone = await Aura.open({ app, effects: effects(MemoryNetwork.hub(), "alice", 1), found: { root } })
+    const waiting = alone.caughtUp()
+    await alone.close()
+    const outcomes = await Promise.allSettled([waiting, alone.caughtUp(), alone.perform("add", { title: "milk" })])
+    assert.deepStrictEqual(
+      outcomes.map(({ status }) => status),
+      ["rejected", "rejected", "rejected"]
+    )
+    await alone.close()
+  })
+
+  it("ends the effects when it can't be opened over them", async () => {
+    let isEnded = false
+    const ending = Layer.effectDiscard(
+      Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          isEnded = true
+        })
+      )
+    )
+    const some = Layer.mergeAll(effects(MemoryNetwork.hub(), "alice", 1), ending)
+    const opening = await Aura.open({ app, effects: some }).then(
+      () => "opened",
+      (error: unknown) => String(error)
+    )
+    assert.include(opening, "pass found or join")
+    assert.isTrue(isEnded)
   })
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { App, GCounter, LWWRegister, ORMap, Policy } from "aura"
+import { TaskUnknown } from "../../examples/tasks/app.ts"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import type { Position } from "../../src/journal/Feed.ts"
@@ -232,6 +233,13 @@ describe("an operation", () => {
       )
     })
   )
+})
+
+describe("a refusal as data", () => {
+  it("is its tag and fields, of either kind of error", () => {
+    assert.deepStrictEqual(Operations.toJson(new Empty({})), { _tag: "Empty" })
+    assert.deepStrictEqual(Operations.toJson(new TaskUnknown({ id: "x" })), { _tag: "TaskUnknown", id: "x" })
+  })
 })
 
 describe("watching", () => {

@@ -42,8 +42,10 @@ const onNode = ["handlers/node", "cli"]
 
 /** Which places may import which package; a package that is not here has no reason in ARCHITECTURE.md yet. */
 const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<string> | "everywhere"]> = [
+  // Large, used for a little each: a page would load them.
+  [/^effect\/(?:ManagedRuntime|Metric)$/u, notIn([...pure, "effects", "runtime"])],
   // The pure folders return values: Schema, Option and Result, but nothing that runs.
-  [/^effect\/(?:Effect|Layer|Context|Fiber|Stream|Queue|Ref|Scope|ManagedRuntime)$/u, notIn(pure)],
+  [/^effect\/(?:Effect|Layer|Context|Fiber|Stream|Queue|Ref|Scope)$/u, notIn(pure)],
   [/^effect\/./u, "everywhere"],
   [/^@noble\/(?:hashes|curves|ciphers)\/.*\.js$/u, "everywhere"],
   [/^@scure\/bip39(?:\/|$)/u, ["identity", "cli"]],

@@ -122,13 +122,15 @@ describe("a fact", () => {
     }
   })
 
-  it("says where, in one short line", () => {
-    const decoded = Fact.decode({ type: "aura.device.admit", payload: { ...admit, ["k".repeat(5000)]: 1 } })
+  it.each([
+    ["aura.device.admit", { ...admit, ["k".repeat(5000)]: 1 }, /^not \{device, box, name\}$/],
+    ["aura.device.admit", { ...admit, box: bytes(31) }, /^box is not 32 bytes$/],
+    ["aura.delegation.grant", { ...grant, rights: [right, { ...right, depth: -1 }] }, /^right 1: depth is no integer/],
+    ["aura.device.revoke", { ...revoke, cut: [[bytes(32), 1]] }, /^cut is no list of at most \d+ positions$/]
+  ])("says what is wrong in one line, without its author's words: %s", (type, payload, what) => {
+    const decoded = Fact.decode({ type, payload })
     assert.strictEqual(decoded._tag, "Malformed")
-    if (decoded._tag === "Malformed") {
-      assert.match(decoded.what, /^Expected no excess property at \["kkk/)
-      assert.isAtMost(decoded.what.length, 200)
-    }
+    if (decoded._tag === "Malformed") assert.match(decoded.what, what)
   })
 
   it("of an unknown type is kept as such", () => {

@@ -72,7 +72,7 @@ export const open = Effect.fn("Author.open")(function* (directory: string, code?
     return yield* new NotesUnreadable({ where: directory, what: `entry ${damage.seq} of a feed: ${damage.what}` })
   }
   const host = { replica, device: agent.device, store: Context.get(context, JournalStore) }
-  const performer = yield* Operations.performer(host, app)
+  const performer = yield* Effect.provideContext(Operations.performer(host, app), context)
 
   const judged = (feed: FeedId): number => replica.ledger().lines.get(feed)?.judged ?? 0
   const arrived = (others: ReadonlyArray<Position>): Effect.Effect<void> =>

@@ -33,7 +33,9 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { RequestListener } from "node:http"
 import type { JournalStoreError } from "../../effects/JournalStore.ts"
+import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import * as Metrics from "../../observability/Metrics.ts"
+import { Telemetry } from "../../observability/Telemetry.ts"
 import * as CommandLine from "../CommandLine.ts"
 import * as DeviceProof from "./DeviceProof.ts"
 import { formsOf, type Form } from "./Forms.ts"
@@ -60,9 +62,12 @@ export interface FrontDoor {
 /** Requests under way end with the scope. */
 export const make: Effect.Effect<FrontDoor, never, Scope.Scope> = Effect.gen(function* () {
   const scope = yield* Effect.scope
+  const telemetry = yield* EffectTelemetry.make
   let opened: Opened | undefined
   const listener = yield* NodeHttpServer.makeHandler(
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => respond(opened, request)),
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.provideService(respond(opened, request), Telemetry, telemetry)
+    ),
     { scope }
   )
   return {

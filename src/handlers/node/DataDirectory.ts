@@ -15,6 +15,7 @@
  * neither owners nor access lists, so privacy rests on where the directory lies. It is not for network file systems
  * whose locks are local.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -26,21 +27,21 @@ import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { codeOf, DirectoryExposed, makePrivate } from "./PrivatePath.ts"
 
 /** What is there is no data directory. Nothing in it was changed. */
-export class DataDirectoryForeign extends Schema.TaggedError<DataDirectoryForeign>()("DataDirectoryForeign", {
-  where: Schema.String,
-  what: Schema.String
-}) {
+export class DataDirectoryForeign extends Data.TaggedError("DataDirectoryForeign")<{
+  readonly where: string
+  readonly what: string
+}> {
   override get message(): string {
     return `${this.where} is no data directory: ${this.what}; name one that is empty or does not exist`
   }
 }
 
 /** Another process has it open; which one is known unless that process is just starting. */
-export class DataDirectoryInUse extends Schema.TaggedError<DataDirectoryInUse>()("DataDirectoryInUse", {
-  where: Schema.String,
-  pid: Schema.Option(Schema.Finite),
-  controlSocket: Schema.Option(Schema.String)
-}) {
+export class DataDirectoryInUse extends Data.TaggedError("DataDirectoryInUse")<{
+  readonly where: string
+  readonly pid: Option.Option<number>
+  readonly controlSocket: Option.Option<string>
+}> {
   override get message(): string {
     const who = Option.match(this.pid, { onNone: () => "another process", onSome: (pid) => `process ${pid}` })
     return `${this.where} is open in ${who}: stop it, or let it do the work`
@@ -48,26 +49,25 @@ export class DataDirectoryInUse extends Schema.TaggedError<DataDirectoryInUse>()
 }
 
 /** A newer version of Aura made it. */
-export class DataDirectoryTooNew extends Schema.TaggedError<DataDirectoryTooNew>()("DataDirectoryTooNew", {
-  where: Schema.String,
-  found: Schema.Finite,
-  known: Schema.Finite
-}) {
+export class DataDirectoryTooNew extends Data.TaggedError("DataDirectoryTooNew")<{
+  readonly where: string
+  readonly found: number
+  readonly known: number
+}> {
   override get message(): string {
     return `${this.where} has format ${this.found}, this version reads up to ${this.known}: upgrade Aura`
   }
 }
 
-export class DataDirectoryError extends Schema.TaggedError<DataDirectoryError>()("DataDirectoryError", {
-  reason: Schema.Union([
-    DirectoryExposed,
-    PrivateDirectory.DirectoryFull,
-    PrivateDirectory.DirectoryUnavailable,
-    DataDirectoryForeign,
-    DataDirectoryInUse,
-    DataDirectoryTooNew
-  ])
-}) {
+export class DataDirectoryError extends Data.TaggedError("DataDirectoryError")<{
+  readonly reason:
+    | DirectoryExposed
+    | PrivateDirectory.DirectoryFull
+    | PrivateDirectory.DirectoryUnavailable
+    | DataDirectoryForeign
+    | DataDirectoryInUse
+    | DataDirectoryTooNew
+}> {
   override get message(): string {
     return this.reason.message
   }
@@ -139,7 +139,16 @@ const attempt = <A>(where: string, work: () => Promise<A>): Effect.Effect<A, Rea
     }
   })
 
-const isReason = Schema.is(DataDirectoryError.fields.reason)
+const isReason = (cause: unknown): cause is Reason => reasons.some((reason) => cause instanceof reason)
+
+const reasons = [
+  DirectoryExposed,
+  PrivateDirectory.DirectoryFull,
+  PrivateDirectory.DirectoryUnavailable,
+  DataDirectoryForeign,
+  DataDirectoryInUse,
+  DataDirectoryTooNew
+]
 
 const lock = (home: string): Effect.Effect<DatabaseSync, Reason> =>
   attempt(home, async () => {

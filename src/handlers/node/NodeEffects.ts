@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { networkInterfaces } from "node:os"
+import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import type { DataDirectory } from "./DataDirectory.ts"
 import * as DirectorySecretStore from "./DirectorySecretStore.ts"
 import * as EncryptedFileStorage from "./EncryptedFileStorage.ts"
@@ -49,7 +50,8 @@ export const stores = (home: DataDirectory, { passphrase }: StoresOptions = {}) 
     ),
     SystemTime.layer(),
     NodeVerifier.layer,
-    SecureRandom.layerWebCrypto
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
   )
 
 export const network = (home: DataDirectory, options: NetworkOptions = {}) =>

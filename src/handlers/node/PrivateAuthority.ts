@@ -16,11 +16,11 @@
  * a start that finds its files does not.
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import { createHash, createPrivateKey, sign, verify, X509Certificate, type KeyObject } from "node:crypto"
 import { isIP } from "node:net"
 import { hostname } from "node:os"
@@ -29,63 +29,53 @@ import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { Disk } from "./PrivatePath.ts"
 
 /** A file is not what was written, or not whole. */
-export class AuthorityDamaged extends Schema.TaggedError<AuthorityDamaged>()("AuthorityDamaged", {
-  where: Schema.String,
-  what: Schema.String
-}) {
+export class AuthorityDamaged extends Data.TaggedError("AuthorityDamaged")<{
+  readonly where: string
+  readonly what: string
+}> {
   override get message(): string {
     return `${this.where} is damaged (${this.what}): restore it from a backup, or move it away to make a new one`
   }
 }
 
 /** A file is whole and belongs to somebody else's authority. */
-export class AuthorityForeign extends Schema.TaggedError<AuthorityForeign>()("AuthorityForeign", {
-  where: Schema.String,
-  what: Schema.String
-}) {
+export class AuthorityForeign extends Data.TaggedError("AuthorityForeign")<{
+  readonly where: string
+  readonly what: string
+}> {
   override get message(): string {
     return `${this.where} is not of this authority (${this.what}): move it away to let a new one be made`
   }
 }
 
 /** The authority itself has run out, or the clock is wrong. */
-export class AuthorityExpired extends Schema.TaggedError<AuthorityExpired>()("AuthorityExpired", {
-  where: Schema.String,
-  from: Schema.String,
-  until: Schema.String
-}) {
+export class AuthorityExpired extends Data.TaggedError("AuthorityExpired")<{
+  readonly where: string
+  readonly from: string
+  readonly until: string
+}> {
   override get message(): string {
     return `${this.where} is valid from ${this.from} until ${this.until}: check the clock, or move it away and give peers the new pin`
   }
 }
 
 /** Not a name that a certificate can carry. */
-export class AuthorityNameInvalid extends Schema.TaggedError<AuthorityNameInvalid>()("AuthorityNameInvalid", {
-  name: Schema.String
-}) {
+export class AuthorityNameInvalid extends Data.TaggedError("AuthorityNameInvalid")<{ readonly name: string }> {
   override get message(): string {
     return `"${this.name}" is no name for a server: a host name (letters, digits, "-", "."), or an IP address`
   }
 }
 
 /** The directory can't be used; `what` says why. */
-export class AuthorityUnavailable extends Schema.TaggedError<AuthorityUnavailable>()("AuthorityUnavailable", {
-  what: Schema.String
-}) {
+export class AuthorityUnavailable extends Data.TaggedError("AuthorityUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return `no certificate authority: ${this.what}`
   }
 }
 
-export class AuthorityError extends Schema.TaggedError<AuthorityError>()("AuthorityError", {
-  reason: Schema.Union([
-    AuthorityDamaged,
-    AuthorityForeign,
-    AuthorityExpired,
-    AuthorityNameInvalid,
-    AuthorityUnavailable
-  ])
-}) {
+export class AuthorityError extends Data.TaggedError("AuthorityError")<{
+  readonly reason: AuthorityDamaged | AuthorityForeign | AuthorityExpired | AuthorityNameInvalid | AuthorityUnavailable
+}> {
   override get message(): string {
     return this.reason.message
   }

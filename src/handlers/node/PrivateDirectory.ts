@@ -10,9 +10,9 @@
  * It does not lock: one process uses the directory at a time (the data directory's lock sees to it), and writes to one
  * name are put in order by the caller. It does not judge what it reads: sealing is the caller's business.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
@@ -29,20 +29,17 @@ import {
 } from "./PrivatePath.ts"
 
 /** No room: the disk, a quota or the process's own limit. The old bytes stand. */
-export class DirectoryFull extends Schema.TaggedError<DirectoryFull>()("DirectoryFull", {
-  where: Schema.String,
-  /** Size of the file system that is full; 0 when unknown. */
-  limitBytes: Schema.Finite
-}) {
+export class DirectoryFull extends Data.TaggedError("DirectoryFull")<{
+  readonly where: string /** Size of the file system that is full; 0 when unknown. */
+  readonly limitBytes: number
+}> {
   override get message(): string {
     return `no room in ${this.where}`
   }
 }
 
 /** The operating system refused; `what` is its reason. */
-export class DirectoryUnavailable extends Schema.TaggedError<DirectoryUnavailable>()("DirectoryUnavailable", {
-  what: Schema.String
-}) {
+export class DirectoryUnavailable extends Data.TaggedError("DirectoryUnavailable")<{ readonly what: string }> {
   override get message(): string {
     return this.what
   }

@@ -11,16 +11,16 @@
  * It does not look at access control lists, and on Windows, which has no modes, it only creates. It does not repair what
  * it finds too open: who opened it may have had a reason, and what was readable is known.
  */
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 import type * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
 
 /** Another user could read or replace what is in the directory. Nothing was written. */
-export class DirectoryExposed extends Schema.TaggedError<DirectoryExposed>()("DirectoryExposed", {
-  where: Schema.String,
-  what: Schema.String,
-  allowed: Schema.String
-}) {
+export class DirectoryExposed extends Data.TaggedError("DirectoryExposed")<{
+  readonly where: string
+  readonly what: string
+  readonly allowed: string
+}> {
   override get message(): string {
     return `${this.where} is not private: ${this.what}; allowed: ${this.allowed}`
   }

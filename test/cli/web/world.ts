@@ -28,6 +28,7 @@ import * as PrivateAuthority from "../../../src/handlers/node/PrivateAuthority.t
 import * as TlsNetwork from "../../../src/handlers/node/TlsNetwork.ts"
 import type { DeviceId } from "../../../src/identity/Id.ts"
 import * as RecoveryWords from "../../../src/identity/RecoveryWords.ts"
+import * as EffectTelemetry from "../../../src/observability/EffectTelemetry.ts"
 import * as Agent from "../../../src/runtime/Agent.ts"
 import * as PairingCode from "../../../src/sync/PairingCode.ts"
 import { capability } from "../../../src/trust/Capability.ts"
@@ -61,7 +62,8 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
     Layer.succeed(Keys, alice),
     NodeVerifier.layer,
     ClockTime.layer(),
-    SecureRandom.layerWebCrypto
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
   )
   const network = TlsNetwork.layer({
     listen: { host: "127.0.0.1", port: 0, authority },
