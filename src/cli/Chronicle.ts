@@ -12,8 +12,8 @@ import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
-import * as Branches from "../runtime/Branches.ts"
 import * as Ledger from "../runtime/Ledger.ts"
+import * as Line from "../runtime/Line.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import { time } from "./Text.ts"
@@ -44,11 +44,11 @@ const readBytes = 256 * 1024
 export const rowsOf = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId,
-  line: Ledger.Line,
+  line: Line.Line,
   from: number
 ) {
   const rows: Array<Row> = []
-  const start = Branches.startOf(line)
+  const start = Line.startOf(line)
   for (let next = Math.max(start, from); ;) {
     const stored = yield* store.read(space, line.id, next - start, readBytes)
     for (const { bytes } of stored) {
@@ -63,7 +63,7 @@ export const rowsOf = Effect.fnUntraced(function* (
   }
 })
 
-const rowOf = ({ feed, id }: Ledger.Line, run: Run.Run, index: number): Row => {
+const rowOf = ({ feed, id }: Line.Line, run: Run.Run, index: number): Row => {
   const body = Entry.decode(run.bodies[index]!)
   const clock = run.times[index]!
   return {

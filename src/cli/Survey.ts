@@ -1,7 +1,7 @@
 /** What a replica has and what it holds back, in numbers: for `status`, `doctor` and whoever else reports on it. */
 import * as Clock from "../journal/Clock.ts"
-import * as Branches from "../runtime/Branches.ts"
 import * as Ledger from "../runtime/Ledger.ts"
+import * as Line from "../runtime/Line.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
 
@@ -32,9 +32,9 @@ export const of = (replica: Replica): Survey => {
   for (const line of ledger.lines.values()) {
     const limit = Ledger.limitOf(ledger, line.feed).seq
     const inside = Math.min(line.taken, limit + 1)
-    const start = Math.min(inside, Branches.startOf(line))
+    const start = Math.min(inside, Line.startOf(line))
     survey.entries += inside - start
-    survey.outside += line.taken - Math.max(inside, Branches.startOf(line))
+    survey.outside += line.taken - Math.max(inside, Line.startOf(line))
     const open = Math.max(0, inside - line.judged)
     if (open === 0 || line.blocked === undefined) continue
     if (line.blocked._tag === "Held") {

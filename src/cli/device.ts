@@ -10,7 +10,7 @@ import type { DeviceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type { Position } from "../journal/Feed.ts"
 import { authorityWrite } from "../runtime/Agent.ts"
-import * as Branches from "../runtime/Branches.ts"
+import * as Line from "../runtime/Line.ts"
 import type { Ledger } from "../runtime/Ledger.ts"
 import * as Authority from "../trust/Authority.ts"
 import { capability } from "../trust/Capability.ts"
@@ -121,7 +121,7 @@ export const everythingOf = (
   [...ledger.lines.values()]
     .filter(({ branch, feed }) => branch === undefined && feed.device === device)
     .map((line) => {
-      const end = ofSeveral === "first" ? { seq: line.taken - 1, hash: line.hash } : Branches.sharedEnd(line)
+      const end = ofSeveral === "first" ? { seq: line.taken - 1, hash: line.hash } : Line.sharedEnd(line)
       return { feed: line.feed.id, ...end }
     })
     .filter(({ seq }) => seq >= 0)

@@ -15,8 +15,8 @@ import * as RecoveryWords from "../identity/RecoveryWords.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Feed from "../journal/Feed.ts"
 import { authorityWrite } from "../runtime/Agent.ts"
-import * as Branches from "../runtime/Branches.ts"
 import * as Ledger from "../runtime/Ledger.ts"
+import * as Line from "../runtime/Line.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
 import { all } from "../trust/Capability.ts"
@@ -72,7 +72,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Recov
 /** How many entries of a device are here, on whatever branch. */
 const countOf = ({ lines }: Ledger.Ledger, device: DeviceId): number =>
   [...lines.values()].reduce(
-    (sum, line) => (line.feed.device === device ? sum + line.taken - Branches.startOf(line) : sum),
+    (sum, line) => (line.feed.device === device ? sum + line.taken - Line.startOf(line) : sum),
     0
   )
 

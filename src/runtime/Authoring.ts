@@ -25,6 +25,7 @@ import * as Desk from "./Desk.ts"
 import { freshId } from "./FreshId.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
+import type * as Line from "./Line.ts"
 import * as Packing from "./Packing.ts"
 import * as Revocation from "./Revocation.ts"
 import { abandonedLocal } from "./Token.ts"
@@ -74,7 +75,7 @@ interface Draft {
   readonly as: Author | undefined
   readonly author: Author
   /** Undefined: the run opens a new feed. */
-  readonly line: Ledger.Line | undefined
+  readonly line: Line.Line | undefined
   readonly feed: Feed.Feed
   readonly first: number
   /** When the run was begun: its entries are written at one moment. */
@@ -83,7 +84,7 @@ interface Draft {
   readonly bodies: Array<Uint8Array>
   readonly accepted: Array<{ readonly item: Waiting; readonly prepared: Prepared<unknown> }>
   /** For each body, what its author knows of it already. */
-  readonly decided: Array<Ledger.Decided | undefined>
+  readonly decided: Array<Line.Decided | undefined>
   readonly room: Cbor.Room
   /** Bytes of the bodies. */
   bytes: number
@@ -96,7 +97,7 @@ interface Draft {
 const begin = (
   desk: Desk.Desk,
   { as, kind }: Write<unknown, unknown>,
-  line: Ledger.Line | undefined,
+  line: Line.Line | undefined,
   feed: Feed.Feed
 ): Draft => ({
   kind,
@@ -122,8 +123,8 @@ const newFeed = Effect.fnUntraced(function* (desk: Desk.Desk, { device }: Author
   return Feed.encode({ space: desk.space, device, kind, nonce, time: born, closes: undefined, key: undefined })
 })
 
-const ownLine = ({ abandoned, folded, keys }: Desk.Desk, kind: Feed.FeedKind): Ledger.Line | undefined => {
-  let newest: Ledger.Line | undefined
+const ownLine = ({ abandoned, folded, keys }: Desk.Desk, kind: Feed.FeedKind): Line.Line | undefined => {
+  let newest: Line.Line | undefined
   const { damaged, forks, lines } = folded.ledger
   for (const line of lines.values()) {
     if (line.feed.device !== keys.device || line.feed.kind !== kind || abandoned.has(line.feed.id)) continue

@@ -13,76 +13,27 @@
  */
 import { entryHash, type EntryHash, type FeedId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
-import * as Frontier from "../journal/Frontier.ts"
+import type { Feed } from "../journal/Feed.ts"
 import * as Authority from "../trust/Authority.ts"
-import type { Ledger, Line } from "./Ledger.ts"
-
-/** Where other lines branch off inside a line: its own part from there on has a name. */
-export interface Split {
-  readonly own: Branch.Branch
-}
-
-/** A stretch of a line by the name that others know it by. `to` = its last entry, which has `hash`. */
-export interface Part {
-  readonly id: FeedId
-  readonly header: Uint8Array
-  readonly line: Line
-  readonly from: number
-  readonly to: number
-  readonly hash: EntryHash
-}
-
-/** The first position of a line. */
-export const startOf = (line: Line): number => line.branch?.at ?? 0
-
-/** The parts of a line, first one first; a part without entries is left out. */
-export const partsOf = (line: Line): ReadonlyArray<Part> => {
-  const parts: Array<Part> = []
-  let from = startOf(line)
-  let named: Branch.Branch | undefined = line.branch
-  const add = (to: number, hash: EntryHash): void => {
-    const [id, header] = named === undefined ? [line.feed.id, line.feed.bytes] : [named.id, named.bytes]
-    if (to >= from) parts.push({ id, header, line, from, to, hash })
-  }
-  for (const { own } of line.splits) {
-    add(own.at - 1, own.previous)
-    from = own.at
-    named = own
-  }
-  add(line.taken - 1, line.hash)
-  return parts
-}
+import * as Ledger from "./Ledger.ts"
+import * as Line from "./Line.ts"
 
 /** The part that goes by a name here. */
-export const partNamed = (ledger: Ledger, id: FeedId): Part | undefined => {
+export const partNamed = (ledger: Ledger.Ledger, id: FeedId): Line.Part | undefined => {
   const line = ledger.parted.get(id) ?? ledger.lines.get(id)
-  return line === undefined ? undefined : partsOf(line).find((part) => part.id === id)
+  return line === undefined ? undefined : Line.partsOf(line).find((part) => part.id === id)
 }
 
-/** The further parts of its line that a run holds which reaches so far, and how much of each. */
-export const behind = (part: Part, last: number): ReadonlyArray<readonly [FeedId, { readonly seq: number }]> =>
-  last <= part.to
-    ? []
-    : partsOf(part.line)
-        .filter(({ from }) => from > part.to && from <= last)
-        .map(({ from, id, to }) => [id, { seq: Math.min(to, last) - from }])
-
 /** The last entry that will ever go by a name, counted from its beginning, because others branch off behind it. */
-export const endNamed = (ledger: Ledger, id: FeedId): number | undefined => {
+export const endNamed = (ledger: Ledger.Ledger, id: FeedId): number | undefined => {
   const line = ledger.parted.get(id) ?? ledger.lines.get(id)
-  const start = line?.splits.find(({ own }) => own.id === id)?.own.at ?? (line && startOf(line))
+  const start = line?.splits.find(({ own }) => own.id === id)?.own.at ?? (line && Line.startOf(line))
   const next = line?.splits.find(({ own }) => own.id !== id && own.at >= start!)
   return next === undefined ? undefined : next.own.at - 1 - start!
 }
 
-/** By which name, and how far counted from its beginning, others know an entry of a line. */
-export const headAt = (line: Line, seq: number, hash: EntryHash): { readonly feed: FeedId } & Frontier.Head => {
-  const own = line.splits.findLast(({ own }) => own.at <= seq)?.own ?? line.branch
-  return { feed: own?.id ?? line.feed.id, seq: seq - (own?.at ?? 0), mark: Frontier.mark(hash) }
-}
-
 /** The lines that hold the histories of an authority feed, the first one first. */
-export const linesOf = (ledger: Ledger, feed: FeedId): ReadonlyArray<Line> => {
+export const linesOf = (ledger: Ledger.Ledger, feed: FeedId): ReadonlyArray<Line.Line> => {
   const first = ledger.lines.get(feed)
   const others = ledger.branches.get(feed)
   return first === undefined ? (others ?? []) : others === undefined ? [first] : [first, ...others]
@@ -90,19 +41,19 @@ export const linesOf = (ledger: Ledger, feed: FeedId): ReadonlyArray<Line> => {
 
 /** Where an entry of an authority feed lies; the feed's own id lies before its first entry. */
 export interface Place {
-  readonly line: Line
+  readonly line: Line.Line
   readonly seq: number
   readonly time: number
 }
 
 /** Finds an entry, judged or not, by its position: one that goes by this hash elsewhere is not it. */
-export const locate = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): Place | undefined => {
+export const locate = (ledger: Ledger.Ledger, feed: FeedId, seq: number, hash: EntryHash): Place | undefined => {
   const first = ledger.lines.get(feed)
   if (seq < 0)
     return first !== undefined && hash === (feed as string) ? placeAt(first, seq, first.feed.time) : undefined
   const node = judgedAt(ledger, feed, seq, hash)
   for (const line of linesOf(ledger, feed)) {
-    if (seq < startOf(line) || seq >= line.taken) continue
+    if (seq < Line.startOf(line) || seq >= line.taken) continue
     if (seq >= line.judged) {
       const pending = line.pending[seq - line.judged]
       if (pending !== undefined && entryHash(pending.hash) === hash) return placeAt(line, seq, pending.time)
@@ -113,47 +64,53 @@ export const locate = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHas
 }
 
 /** Whether an entry of this feed is here. */
-export const isHere = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): boolean =>
+export const isHere = (ledger: Ledger.Ledger, feed: FeedId, seq: number, hash: EntryHash): boolean =>
   judgedAt(ledger, feed, seq, hash) !== undefined || locate(ledger, feed, seq, hash) !== undefined
 
 /** The hash alone does not tell whose it is: who copies another feed's entries makes the same. */
-const judgedAt = (ledger: Ledger, feed: FeedId, seq: number, hash: EntryHash): Authority.Node | undefined => {
+const judgedAt = (ledger: Ledger.Ledger, feed: FeedId, seq: number, hash: EntryHash): Authority.Node | undefined => {
   const node = ledger.authority?.nodes.get(hash)
   return node?.feed.id === feed && node.seq === seq ? node : undefined
 }
 
-const placeAt = (line: Line, seq: number, time: number): Place => ({ line, seq, time })
+const placeAt = (line: Line.Line, seq: number, time: number): Place => ({ line, seq, time })
+
+/** The line of a feed, or of a branch of it, opened if need be. The header was decoded and belongs to this space. */
+export const lineOf = (ledger: Ledger.Ledger, feed: Feed, branch: Branch.Branch | undefined): Line.Line =>
+  branch === undefined ? Ledger.lineOf(ledger, feed) : (ledger.lines.get(branch.id) ?? open(ledger, branch))
 
 /**
- * Enters a line that was opened for a branch: what it branches off from is parted there, and the feed is frozen. The line
- * it branches off from has the entry before it, unless that was lost with a damaged store.
+ * Opens the line of a branch: what it branches off from is parted there, and the feed is frozen. The line it branches off
+ * from has the entry before it, unless that was lost with a damaged store.
  */
-export const attach = (ledger: Ledger, line: Line, branch: Branch.Branch): void => {
-  const known = ledger.branches.get(branch.of.id)
-  if (known === undefined) ledger.branches.set(branch.of.id, [line])
+const open = (ledger: Ledger.Ledger, branch: Branch.Branch): Line.Line => {
+  const { at, of, previous } = branch
+  const line = Line.make(of, branch)
+  ledger.lines.set(branch.id, line)
+  const known = ledger.branches.get(of.id)
+  if (known === undefined) ledger.branches.set(of.id, [line])
   else known.push(line)
-  const host = locate(ledger, branch.of.id, branch.at - 1, branch.previous)
-  if (host === undefined) return
-  line.time = host.time
-  line.judgedTime = host.time
-  if (host.line.splits.some(({ own }) => own.at === branch.at)) return
-  const first = hashAt(ledger, host.line, branch.at)
+  const host = locate(ledger, of.id, at - 1, previous)
+  if (host !== undefined) {
+    line.time = host.time
+    line.judgedTime = host.time
+    part(ledger, host.line, branch)
+  }
+  Ledger.freeze(ledger, of, { seq: at - 1, hash: previous, proof: undefined })
+  return line
+}
+
+/** Names what a line has from where another branches off. */
+const part = (ledger: Ledger.Ledger, line: Line.Line, { at, of, previous }: Branch.Branch): void => {
+  const first = line.splits.some(({ own }) => own.at === at) ? undefined : hashAt(ledger, line, at)
   if (first === undefined) return
-  const own = Branch.make(branch.of, branch.at, branch.previous, first)
-  host.line.splits.push({ own })
-  host.line.splits.sort((a, b) => a.own.at - b.own.at)
-  ledger.parted.set(own.id, host.line)
+  const own = Branch.make(of, at, previous, first)
+  line.splits.push({ own })
+  line.splits.sort((a, b) => a.own.at - b.own.at)
+  ledger.parted.set(own.id, line)
 }
 
-/** The last entry of a feed that all of its histories share, as far as they are here. */
-export const sharedEnd = (line: Line): { readonly seq: number; readonly hash: EntryHash } => {
-  const [split] = line.splits
-  return split === undefined
-    ? { seq: line.taken - 1, hash: line.hash }
-    : { seq: split.own.at - 1, hash: split.own.previous }
-}
-
-const hashAt = (ledger: Ledger, line: Line, seq: number): EntryHash | undefined => {
+const hashAt = (ledger: Ledger.Ledger, line: Line.Line, seq: number): EntryHash | undefined => {
   const pending = line.pending[seq - line.judged]
   if (seq >= line.judged) return pending === undefined ? undefined : entryHash(pending.hash)
   return Authority.backTo(ledger.authority!, line.judgedHash, seq)?.hash

@@ -22,7 +22,8 @@ import * as Cbor from "../journal/Cbor.ts"
 import * as State from "../journal/crdt/State.ts"
 import { isPosition, isSeq, positionFromCbor, positionToCbor } from "../journal/Feed.ts"
 import * as Authority from "../trust/Authority.ts"
-import type { Ledger, Line, Quarantined } from "./Ledger.ts"
+import type { Ledger, Quarantined } from "./Ledger.ts"
+import type { Line } from "./Line.ts"
 
 /** Name of the local row. */
 export const checkpointRow = "checkpoint"

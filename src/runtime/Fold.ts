@@ -15,9 +15,11 @@ import * as Branch from "../journal/Branch.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
+import * as Branches from "./Branches.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import * as Judging from "./Judging.ts"
 import * as Ledger from "./Ledger.ts"
+import type * as Line from "./Line.ts"
 import { judgedTogether, loadBytes } from "./limits.ts"
 
 /** A place where the store does not hold what was written. */
@@ -113,7 +115,7 @@ const foldFeed = Effect.fnUntraced(function* (
   damage: Array<Damage>,
   nowMillis?: number
 ): Effect.fn.Return<boolean, JournalStoreError> {
-  const line = Ledger.lineOf(ledger, feed, branch)
+  const line = Branches.lineOf(ledger, feed, branch)
   const start = branch?.at ?? 0
   let overturned = false
   let bytesMax = loadBytes
@@ -160,7 +162,7 @@ const readable = (
   )
 
 /** The run's own bytes against the feed so far and against the row they were stored under. */
-const misplaced = (run: Run.Run, stored: StoredRun, line: Ledger.Line): string | undefined => {
+const misplaced = (run: Run.Run, stored: StoredRun, line: Line.Line): string | undefined => {
   if (run.feed !== line.feed.id) return "a run of another feed"
   const isFresh = run.first === line.taken
   // behind a checkpoint the first run may begin before it: then the hash there has to be in the run

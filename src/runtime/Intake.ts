@@ -18,6 +18,7 @@ import * as Genesis from "../journal/Genesis.ts"
 import * as Result from "effect/Result"
 import * as Branches from "./Branches.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Line from "./Line.ts"
 import { feedPendingBytesMax } from "./limits.ts"
 
 /** What became of a run. */
@@ -112,7 +113,7 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
   const last = Run.lastHash(run)
   if (known === run.hashes.length) {
     const place = Branches.locate(ledger, feed.id, seq, last)!
-    return { _tag: "Known", ...Branches.headAt(place.line, seq, last) }
+    return { _tag: "Known", ...Line.headAt(place.line, seq, last) }
   }
   const at = run.first + known
   const previous = known === 0 ? run.previous : entryHash(run.hashes[known - 1]!)
@@ -130,7 +131,7 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
       ? { feed: feed.id, seq, mark }
       : isBranching
         ? { feed: branch!.id, seq: seq - at, mark }
-        : Branches.headAt(place.line, seq, last)
+        : Line.headAt(place.line, seq, last)
   if (place !== undefined && (ledger.damaged.has(place.line.id) || ledger.damaged.has(end.feed)))
     return damagedHere(end.feed)
   if (isCrowded(ledger, feed)) return crowded(end.feed)
@@ -147,7 +148,7 @@ const knownOf = (ledger: Ledger.Ledger, feed: Feed.Feed, { first, hashes }: Run.
   return known
 }
 
-const endOf = (line: Ledger.Line | undefined): Branches.Place | undefined =>
+const endOf = (line: Line.Line | undefined): Branches.Place | undefined =>
   line && { line, seq: line.taken - 1, time: line.time }
 
 const notRising: Outcome = { _tag: "Refused", why: "a run whose time is not above that of the entry before it" }
@@ -190,7 +191,7 @@ export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array |
   return place !== undefined && !isDamaged(ledger, place.line) && !isCrowded(ledger, feed)
 }
 
-const isDamaged = ({ damaged }: Ledger.Ledger, { feed, id }: Ledger.Line): boolean =>
+const isDamaged = ({ damaged }: Ledger.Ledger, { feed, id }: Line.Line): boolean =>
   damaged.has(id) || damaged.has(feed.id)
 
 /** The branch as which a peer sent a run, told by its header; undefined: as its feed. */

@@ -21,7 +21,8 @@ import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import { freshIds } from "./FreshId.ts"
-import { limitOf, requestName, type Ledger, type Line, type Pending } from "./Ledger.ts"
+import { limitOf, requestName, type Ledger } from "./Ledger.ts"
+import type { Line, Pending } from "./Line.ts"
 
 /** What `advance` did. `overturned`: something applied before no longer counts, or the reverse: fold anew. */
 export interface Advance {

@@ -15,22 +15,13 @@
  * inverse.
  *
  * A data feed counts up to its fork and has one line. Of a forked authority feed all histories count, each branch on a
- * line of its own (runtime/Branches.ts): what a restriction on any of them ends, it ends everywhere.
+ * line of its own (runtime/Line.ts, runtime/Branches.ts): what a restriction on any of them ends, it ends everywhere.
  *
  * What moves entries along is runtime/Judging.ts; here is what is kept, what is taken, and where each feed ends.
  * The Ledger is mutated in place by its owner alone and never handed out.
  */
-import type * as Result from "effect/Result"
-import {
-  entryHash,
-  type DefinitionId,
-  type DeviceId,
-  type EntryHash,
-  type FeedId,
-  type SpaceId
-} from "../identity/Id.ts"
+import { entryHash, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as State from "../journal/crdt/State.ts"
-import type * as Branch from "../journal/Branch.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
@@ -41,69 +32,7 @@ import type * as Run from "../journal/Run.ts"
 import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
-import * as Branches from "./Branches.ts"
-
-/** An entry taken and not yet judged. */
-export interface Pending {
-  readonly seq: number
-  readonly time: number
-  readonly hash: Uint8Array
-  readonly body: Uint8Array
-  readonly decided: Decided | undefined
-}
-
-/** What an entry of this device's own says, and what it was allowed by when it was written (`Judging.asDecided`). */
-export interface Decided {
-  readonly by: DecidedBy
-  readonly body: Entry.Body
-}
-
-export interface DecidedBy {
-  readonly authority: Authority.Authority
-  readonly view: Authority.View
-}
-
-/** Why a feed does not move on. */
-export type Blocked =
-  | { readonly _tag: "Waiting"; readonly seq: number; readonly forEntry: Position | undefined; readonly what: string }
-  | { readonly _tag: "Held"; readonly seq: number; readonly untilMillis: number }
-
-/** One history of a feed in the books. `taken` = the seq that comes next; `judged` = the seq that is judged next. */
-export interface Line {
-  /** The feed's id, or that of the branch. */
-  readonly id: FeedId
-  readonly feed: Feed
-  readonly branch: Branch.Branch | undefined
-  /** Where others branch off, lowest first. */
-  readonly splits: Array<Branches.Split>
-  taken: number
-  hash: EntryHash
-  /** Time of the last entry taken. */
-  time: number
-  judged: number
-  view: Authority.View
-  readonly pending: Array<Pending>
-  /** Bytes of the bodies in `pending`. */
-  pendingBytes: number
-  blocked: Blocked | undefined
-  /** Hash of the last entry that passed: what the next one chains to. */
-  judgedHash: EntryHash
-  /** Time of the last entry that passed. */
-  judgedTime: number
-  /** Everything this device had named as seen in this feed, so that only news is named. */
-  readonly named: Map<FeedId, number>
-  rules: Rules | undefined
-}
-
-/** What a run of similar entries is judged by; recomputed when the view, the authority or the definition changes. */
-interface Rules {
-  readonly authority: Authority.Authority
-  readonly view: Authority.View
-  readonly id: DefinitionId
-  readonly definition: Result.Result<Definition, Decision.Refusal>
-  readonly isAdmitted: boolean
-  readonly standing: Decision.Standing
-}
+import * as Line from "./Line.ts"
 
 export interface Quarantined {
   readonly feed: FeedId
@@ -116,7 +45,7 @@ export interface Ledger {
   readonly space: SpaceId
   genesis: (Genesis.Genesis & { readonly space: SpaceId }) | undefined
   authority: Authority.Authority | undefined
-  readonly lines: Map<FeedId, Line>
+  readonly lines: Map<FeedId, Line.Line>
   readonly state: State.State
   readonly quarantine: Map<string, Quarantined>
   /** Of the entries with one (requester, key) the one that counts. */
@@ -129,9 +58,9 @@ export interface Ledger {
     { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
   >
   /** Further lines of authority feeds that forked. */
-  readonly branches: Map<FeedId, Array<Line>>
+  readonly branches: Map<FeedId, Array<Line.Line>>
   /** The lines inside which others branch off, by the names of their own parts behind that. */
-  readonly parted: Map<FeedId, Line>
+  readonly parted: Map<FeedId, Line.Line>
   /** Feeds whose stored entries can't be read to the end: nothing is put behind them. */
   readonly damaged: Set<FeedId>
   /** Something judged before no longer counts, or the reverse; judging reports it. */
@@ -159,41 +88,18 @@ export const make = (space: SpaceId): Ledger => ({
   latest: 0
 })
 
-/** The line of a feed or of a branch of it, opened if need be. The header was decoded and belongs to this space. */
-export const lineOf = (ledger: Ledger, feed: Feed, branch?: Branch.Branch): Line => {
-  const id = branch?.id ?? feed.id
-  const known = ledger.lines.get(id)
+/** The line of a feed, opened if need be. The header was decoded and belongs to this space. */
+export const lineOf = (ledger: Ledger, feed: Feed): Line.Line => {
+  const known = ledger.lines.get(feed.id)
   if (known !== undefined) return known
-  const start = branch?.at ?? 0
-  const previous = branch?.previous ?? (feed.id as string as EntryHash)
-  const line: Line = {
-    id,
-    feed,
-    branch,
-    splits: [],
-    taken: start,
-    hash: previous,
-    time: feed.time,
-    judged: start,
-    view: noView,
-    pending: [],
-    pendingBytes: 0,
-    blocked: undefined,
-    judgedHash: previous,
-    judgedTime: feed.time,
-    named: new Map(),
-    rules: undefined
-  }
-  ledger.lines.set(id, line)
-  if (branch !== undefined) {
-    Branches.attach(ledger, line, branch)
-    freeze(ledger, feed, { seq: branch.at - 1, hash: branch.previous, proof: undefined })
-  } else if (feed.closes !== undefined) noteClosing(ledger, feed, feed.closes)
+  const line = Line.make(feed, undefined)
+  ledger.lines.set(feed.id, line)
+  if (feed.closes !== undefined) noteClosing(ledger, feed, feed.closes)
   return line
 }
 
 /** Whether what a run adds to the line keeps time: above the entry before it, as within a run. */
-export const rises = (line: Line, run: Run.Run): boolean => {
+export const rises = (line: Line.Line, run: Run.Run): boolean => {
   const next = run.times[line.taken - run.first]
   return line.taken === 0 || next === undefined || next > line.time
 }
@@ -204,9 +110,9 @@ export const rises = (line: Line, run: Run.Run): boolean => {
  */
 export const take = (
   ledger: Ledger,
-  line: Line,
+  line: Line.Line,
   run: Run.Run,
-  decided: ReadonlyArray<Decided | undefined> = []
+  decided: ReadonlyArray<Line.Decided | undefined> = []
 ): void => {
   for (let i = Math.max(0, line.taken - run.first); i < run.bodies.length; i++) {
     const body = run.bodies[i]!
@@ -222,7 +128,8 @@ export const take = (
 export const noteFork = (ledger: Ledger, fork: Fork.Fork): boolean =>
   freeze(ledger, fork.feed, { seq: fork.at - 1, hash: Fork.hashBefore(fork), proof: fork.bytes })
 
-const freeze = (
+/** Ends what counts of a forked feed there, if nothing ended it before. True when this is news. */
+export const freeze = (
   ledger: Ledger,
   feed: Feed,
   end: { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
@@ -291,7 +198,7 @@ export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
     const limit = limitOf(ledger, line.feed)
     if (line.taken === 0 || limit.seq < 0) continue
     if (ledger.branches.has(line.feed.id)) {
-      for (const { from, hash, id, to } of Branches.partsOf(line))
+      for (const { from, hash, id, to } of Line.partsOf(line))
         heads.set(id, { seq: to - from, mark: Frontier.mark(hash) })
     } else if (limit.seq >= line.taken - 1)
       heads.set(line.feed.id, { seq: line.taken - 1, mark: Frontier.mark(line.hash) })
@@ -301,7 +208,7 @@ export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
 }
 
 /** Our own hash at a position not yet passed or just passed: where we hold another branch, the mark says so. */
-const hashAt = (line: Line, seq: number): EntryHash | undefined => {
+const hashAt = (line: Line.Line, seq: number): EntryHash | undefined => {
   if (seq === line.judged - 1) return line.judgedHash
   const pending = line.pending[seq - line.judged]
   return pending === undefined ? undefined : entryHash(pending.hash)
@@ -313,7 +220,7 @@ export const read = (ledger: Ledger, definition: Definition): State.Shown => Sta
 /** Authority positions that are news to a feed: what its next entry has to name as seen. */
 export const unseen = (
   ledger: Ledger,
-  line: Line | undefined,
+  line: Line.Line | undefined,
   kind: Feed["kind"],
   seq: number
 ): ReadonlyArray<Position> => {
@@ -323,7 +230,7 @@ export const unseen = (
     if (other.feed.kind !== "authority" || other.branch !== undefined || other.id === line?.id) continue
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
     // of several histories what they share: behind it nothing is given, and what else stands there stands, seen or not
-    const shared = Branches.sharedEnd(other)
+    const shared = Line.sharedEnd(other)
     const last = shared.seq < other.judged ? shared : { seq: other.judged - 1, hash: other.judgedHash }
     if (last.seq > known) positions.push({ feed: other.feed.id, ...last })
   }
@@ -344,8 +251,6 @@ export const isRequested = (ledger: Ledger, request: Entry.Request): boolean =>
 
 /** What `requests` keeps a request under. */
 export const requestName = (request: Entry.Request): string => `${request.requester} ${request.key}`
-
-const noView: Authority.View = { id: -1, heads: new Map() }
 
 const noteClosing = (ledger: Ledger, closer: Feed, closes: Position): void => {
   const known = ledger.closers.get(closes.feed)

@@ -16,7 +16,7 @@ import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import type * as App from "./App.ts"
 import { freshIdsMax } from "./FreshId.ts"
-import type { DecidedBy } from "./Ledger.ts"
+import type { DecidedBy } from "./Line.ts"
 import type { Prepared, Turn } from "./Write.ts"
 
 /** Plans operations of one application on one device. */

@@ -17,6 +17,7 @@ import * as Feed from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
 import { gather, type Delivery } from "./Arrivals.ts"
+import * as Branches from "./Branches.ts"
 import * as Desk from "./Desk.ts"
 import { forks, forksRow } from "./Fold.ts"
 import * as Intake from "./Intake.ts"
@@ -43,7 +44,7 @@ export const receiveAll = Effect.fnUntraced(function* (desk: Desk.Desk, deliveri
       locals: isOwn ? [abandonedLocal(desk.abandoned)] : []
     })
     for (const { branch, feed, runs } of stretches) {
-      const line = Ledger.lineOf(desk.folded.ledger, feed, branch)
+      const line = Branches.lineOf(desk.folded.ledger, feed, branch)
       for (const run of runs) Ledger.take(desk.folded.ledger, line, run)
     }
     staged.clear()

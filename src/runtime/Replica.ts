@@ -39,6 +39,7 @@ import * as Desk from "./Desk.ts"
 import type { Damage } from "./Fold.ts"
 import type * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Line from "./Line.ts"
 import {
   checkpointAtCloseMin,
   checkpointEveryMin,
@@ -258,7 +259,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
       if (part === undefined) return []
       const end = Math.min(part.to, Ledger.limitOf(desk.folded.ledger, part.line.feed).seq)
       // counted from where the part begins, in the store from where its line does
-      const skip = part.from - Branches.startOf(part.line)
+      const skip = part.from - Line.startOf(part.line)
       const runs = yield* desk.store.read(space, part.line.id, skip + from, bytesMax)
       return runs
         .filter(({ first }) => first - skip <= end - part.from)
@@ -268,7 +269,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
           mark: Frontier.mark(hash),
           header: part.header,
           isBranch: part.id !== part.line.feed.id,
-          covers: Branches.behind(part, last + Branches.startOf(part.line)),
+          covers: Line.behind(part, last + Line.startOf(part.line)),
           bytes
         }))
     }),

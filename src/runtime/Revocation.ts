@@ -22,6 +22,7 @@ import * as Authority from "../trust/Authority.ts"
 import { capability } from "../trust/Capability.ts"
 import { revokeType } from "../trust/Fact.ts"
 import * as Branches from "./Branches.ts"
+import * as Line from "./Line.ts"
 import type { Ledger } from "./Ledger.ts"
 
 /** This device was put out of the space: what it writes would count nowhere, so nothing was written. */
@@ -74,7 +75,7 @@ export const toldTo = (ledger: Ledger, peer: DeviceId): Told | undefined => {
   if (Authority.holds(authority, Authority.present(authority), peer, spaceRead, time) === undefined) return undefined
   const feeds = new Map<FeedId, Required<Local>>()
   for (const [feed, ends] of dismissal.heads) {
-    for (const part of Branches.linesOf(ledger, feed).flatMap(Branches.partsOf)) {
+    for (const part of Branches.linesOf(ledger, feed).flatMap(Line.partsOf)) {
       const local = within(authority, part, ends, time)
       if (local !== undefined) feeds.set(part.id, local)
     }
@@ -85,7 +86,7 @@ export const toldTo = (ledger: Ledger, peer: DeviceId): Told | undefined => {
 /** How far a part of a feed leads to one of these entries, and how far it was written by then. */
 const within = (
   authority: Authority.Authority,
-  { from, hash, line, to }: Branches.Part,
+  { from, hash, line, to }: Line.Part,
   ends: ReadonlyArray<Authority.Node>,
   time: number
 ): Required<Local> | undefined => {

@@ -15,6 +15,7 @@ import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../ide
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
+import type * as Line from "./Line.ts"
 import type { DeviceRevoked } from "./Revocation.ts"
 
 /** What a write is given when its turn has come. */
@@ -36,7 +37,7 @@ export interface Prepared<A> {
   /** What it changes stands on the changes before it: the next write has to see it first. */
   readonly endsTurn?: boolean
   /** How the facts were judged. They are data that nobody else holds (journal/Plain.ts). */
-  readonly decidedBy?: Ledger.DecidedBy
+  readonly decidedBy?: Line.DecidedBy
   /** Kept with the entry for repeats of the same request. */
   readonly result?: { readonly key: string; readonly payload: Uint8Array; readonly result: Uint8Array }
 }

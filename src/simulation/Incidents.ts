@@ -10,9 +10,9 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
-import * as Branches from "../runtime/Branches.ts"
 import { JoinIncomplete } from "../runtime/Joining.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
+import * as Line from "../runtime/Line.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import type { Author, Write } from "../runtime/Write.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -57,7 +57,7 @@ export const endOf = (ledger: Ledger.Ledger, device: DeviceId): Pick<Fact.Revoke
 const judgedOf = (ledger: Ledger.Ledger, device: DeviceId): ReadonlyArray<Feed.Position> =>
   [...ledger.lines.values()].flatMap((line) => {
     if (line.feed.device !== device || line.branch !== undefined || line.judged === 0) return []
-    if (line.splits.length > 0) return [{ feed: line.id, ...Branches.sharedEnd(line) }].filter(({ seq }) => seq >= 0)
+    if (line.splits.length > 0) return [{ feed: line.id, ...Line.sharedEnd(line) }].filter(({ seq }) => seq >= 0)
     return [{ feed: line.id, seq: line.judged - 1, hash: line.judgedHash }]
   })
 

@@ -19,6 +19,7 @@ import * as State from "../../src/journal/crdt/State.ts"
 import * as Run from "../../src/journal/Run.ts"
 import * as Judging from "../../src/runtime/Judging.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
+import type * as Line from "../../src/runtime/Line.ts"
 import * as Operations from "../../src/runtime/Operations.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
@@ -335,7 +336,7 @@ describe("an own entry", () => {
       say(hers, { facts: [set("a", "as written")] })
       const said = { keyEpoch: undefined, definition: definition.id, seen: [], request: undefined }
       const body = { ...said, facts: [set("a", "as decided")] }
-      const judged = (change: (by: Ledger.DecidedBy) => Ledger.DecidedBy) =>
+      const judged = (change: (by: Line.DecidedBy) => Line.DecidedBy) =>
         during(
           installation(alice),
           Effect.gen(function* () {
