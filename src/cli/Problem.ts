@@ -113,6 +113,7 @@ const waysOn: Readonly<Record<string, string>> = {
   JournalTooNew: "upgrade Aura; the journal was not touched",
   JournalLocked: "stop the other process, or let it do the work",
   JournalUnavailable: "check the disk and its permissions, then try again",
+  FeedsExhausted: "start in a fresh directory and pair again; what this one wrote stays",
   KeysLocked: "give the passphrase: AURA_KEYS__PASSPHRASE_FILE=FILE, or keys.passphrase_file in aura.toml",
   KeysCorrupt: "restore the secrets directory from a backup, or start in a fresh directory and pair again",
   SecretStoreExposed: "give it to yourself alone: chmod 700 the directory, chmod 600 its files",

@@ -36,8 +36,11 @@ export const completeSeenEvery = 1024
 /** Sequence numbers stay below this: (seq, index of a change) packs into a safe integer. */
 export const seqMax = 2 ** 36
 
-/** Data feeds of one device in one space; further ones are not fetched. */
-export const deviceFeedsMax = 64
+/**
+ * Data feeds of one device in one space; further ones are not fetched, so a device begins no more. Each beginning over costs
+ * one: a restored store, a doubt about what others have of the last feed, a fork.
+ */
+export const deviceFeedsMax = 256
 
 /**
  * Authority feeds of one device, with their branches. Further ones are not fetched until somebody else names them, so a

@@ -18,7 +18,7 @@ import * as Cbor from "../journal/Cbor.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
-import { completeSeenEvery, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
+import { completeSeenEvery, deviceFeedsMax, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
 import * as Run from "../journal/Run.ts"
 import { revokeType } from "../trust/Fact.ts"
 import * as Desk from "./Desk.ts"
@@ -31,6 +31,7 @@ import * as Revocation from "./Revocation.ts"
 import { abandonedLocal } from "./Token.ts"
 import {
   EntryTooLarge,
+  FeedsExhausted,
   type Author,
   type Done,
   type Prepared,
@@ -62,6 +63,10 @@ export const writeRun = Effect.fnUntraced(function* (desk: Desk.Desk, writes: Re
   }
   const { as, kind } = writes[0]!.write
   const line = as === undefined ? ownLine(desk, kind) : undefined
+  if (line === undefined && as === undefined && kind === "data" && countFeeds(desk) >= deviceFeedsMax) {
+    answer(writes[0]!, Exit.fail(new FeedsExhausted({ device: desk.keys.device, allowed: deviceFeedsMax })))
+    return 1
+  }
   const draft = begin(desk, writes[0]!.write, line, line?.feed ?? (yield* newFeed(desk, as ?? desk.keys, kind)))
   let handled = 0
   while (handled < writes.length && add(desk, draft, writes[handled]!)) handled++
@@ -122,6 +127,13 @@ const newFeed = Effect.fnUntraced(function* (desk: Desk.Desk, { device }: Author
   const born = Clock.next(desk.folded.ledger.latest, desk.time.now().millis)
   return Feed.encode({ space: desk.space, device, kind, nonce, time: born, closes: undefined, key: undefined })
 })
+
+/** How many feeds of data this device has begun, usable or not. */
+const countFeeds = ({ folded, keys }: Desk.Desk): number => {
+  let count = 0
+  for (const { feed } of folded.ledger.lines.values()) if (feed.device === keys.device && feed.kind === "data") count++
+  return count
+}
 
 const ownLine = ({ abandoned, folded, keys }: Desk.Desk, kind: Feed.FeedKind): Line.Line | undefined => {
   let newest: Line.Line | undefined

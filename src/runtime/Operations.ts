@@ -33,7 +33,7 @@ import * as Ledger from "./Ledger.ts"
 import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
 import { DeviceRevoked } from "./Revocation.ts"
-import { EntryTooLarge, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
+import { EntryTooLarge, FeedsExhausted, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Data.TaggedError("OperationUnknown")<{
@@ -349,6 +349,7 @@ const performErrors = [
   RequestConflict,
   EntryTooLarge,
   ReplicaBusy,
+  FeedsExhausted,
   DeviceRevoked,
   JournalStoreError,
   KeysError,

@@ -11,7 +11,7 @@ import type * as Result from "effect/Result"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
 import type { SecretStoreError } from "../effects/SecretStore.ts"
-import { entryHash, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
+import { entryHash, short, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
@@ -74,6 +74,16 @@ export class ReplicaBusy extends Data.TaggedError("ReplicaBusy")<{ readonly allo
   }
 }
 
+/** The device had to begin a new feed so often that peers would take no more from it. Nothing was written. */
+export class FeedsExhausted extends Data.TaggedError("FeedsExhausted")<{
+  readonly device: DeviceId
+  readonly allowed: number
+}> {
+  override get message(): string {
+    return `device ${short(this.device)} has begun ${this.allowed} feeds of data here, and peers take no more: join with a new device, in a fresh directory`
+  }
+}
+
 /** Where a write ended up; durable when it is told. */
 export interface Written<A> {
   readonly result: A
@@ -94,7 +104,8 @@ export const written = <A>({ feed, hash, result, seq }: WrittenBare<A>): Written
 })
 
 /** Why a write of any kind can fail. */
-export type WriteError = EntryTooLarge | ReplicaBusy | DeviceRevoked | JournalStoreError | KeysError | SecretStoreError
+export type WriteError =
+  EntryTooLarge | ReplicaBusy | FeedsExhausted | DeviceRevoked | JournalStoreError | KeysError | SecretStoreError
 
 /** How a write ended. */
 export type Done<A, E> = (exit: Exit.Exit<WrittenBare<A>, E | WriteError>) => void

@@ -13,6 +13,8 @@ import {
 import { KeysError, KeysUnavailable } from "../../src/effects/Keys.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import type { FeedId } from "../../src/identity/Id.ts"
+import { deviceFeedsMax } from "../../src/journal/limits.ts"
+import { authorityWrite } from "../../src/runtime/Agent.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
   account,
@@ -407,6 +409,31 @@ describe("a write", () => {
           yield* write(replica, "a", "2")
           assert.strictEqual(told, 2)
           yield* quiet
+        })
+      )
+    })
+  )
+})
+
+describe("a device that had to begin anew too often", () => {
+  it.live("is told so instead of writing what nobody would fetch; what governs still goes", () =>
+    Effect.gen(function* () {
+      const { authority, on, space } = yield* home()
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(space)
+          // feeds of its own that come from peers were lost here, and are not continued
+          for (let nonce = 0; nonce < deviceFeedsMax; nonce++) {
+            const lost = script(space, alice, "data", { nonce })
+            say(lost, { facts: [set("lost", `${nonce}`)], seen: [head(authority)] })
+            assert.strictEqual((yield* replica.receive([runOf(lost)]))[0]?._tag, "Stored")
+          }
+          const before = account(replica.ledger())
+          const error = yield* Effect.flip(write(replica, "one more", "1"))
+          assert.strictEqual(error._tag, "FeedsExhausted")
+          assert.deepStrictEqual(account(replica.ledger()), before)
+          yield* replica.write(authorityWrite([{ _tag: "Grant", device: bob.device, rights: [right("kv:write")] }]))
         })
       )
     })

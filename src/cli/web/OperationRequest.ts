@@ -188,6 +188,8 @@ const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
       return { status: 409, code: error._tag, detail: `idempotency key: ${error.what}` }
     case "EntryTooLarge":
       return { status: 413, code: error._tag, detail: error.message }
+    case "FeedsExhausted":
+      return { status: 507, code: error._tag, detail: isOwn ? error.message : "this device can't write here any more" }
     case "ReplicaBusy":
       return {
         status: 503,
