@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { StoredFeed } from "../effects/JournalStore.ts"
 import type { Claim } from "../effects/Verifier.ts"
+import * as Bytes from "../identity/Bytes.ts"
 import { entryHash, short, type SpaceId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
@@ -149,7 +150,7 @@ const checkCheckpoint = Effect.fnUntraced(function* ({ secrets, store, time }: O
     const nowMillis = time.now().millis
     const whole = State.digest((yield* fold(store, space, nowMillis, "whole")).ledger.state)
     const quick = State.digest((yield* fold(store, space, nowMillis, secret.checkpointKey)).ledger.state)
-    if (whole.every((byte, index) => byte === quick[index])) return
+    if (Bytes.isSame(whole, quick)) return
   }
   yield* store.commit({ space, locals: [{ name: Checkpoint.checkpointRow, bytes: null }] })
   yield* voice.note(

@@ -31,6 +31,7 @@
  */
 import { concatBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
+import * as Bytes from "./Bytes.ts"
 import * as Hash from "./Hash.ts"
 import { deviceId, toBytes, type DeviceId } from "./Id.ts"
 import * as Noise from "./Noise.ts"
@@ -201,7 +202,7 @@ const askVerdict = (talk: Talk, hash: Uint8Array, proof: Proof, binding: Uint8Ar
   const { peer, signature } = proof
   if (isExpected?.(peer) === false) return refuse("OtherDevice", "another device answers there", peer)
   if (peer === device) return refuse("SameDevice", "this device itself answers there", peer)
-  if (isStated(binding) && isStated(bindingOf(talk.options)) && !isSame(binding, bindingOf(talk.options))) {
+  if (isStated(binding) && isStated(bindingOf(talk.options)) && !Bytes.isSame(binding, bindingOf(talk.options))) {
     return refuse("OtherBinding", "the outer TLS of the two ends is not the same: something in between ends it", peer)
   }
   const message = text(talk, hash, {
@@ -355,5 +356,3 @@ const isStated = (binding: Uint8Array): boolean => binding[0] === 1
 
 const isBinding = (bytes: Uint8Array): boolean =>
   (bytes.length === 1 && bytes[0] === 0) || (bytes.length === 1 + Hash.hashBytes && bytes[0] === 1)
-
-const isSame = (left: Uint8Array, right: Uint8Array): boolean => left.every((byte, index) => byte === right[index])

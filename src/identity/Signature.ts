@@ -23,6 +23,7 @@ import { ed25519 } from "@noble/curves/ed25519.js"
 import { sha512 } from "@noble/hashes/sha2.js"
 import { concatBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
+import * as Bytes from "./Bytes.ts"
 import { signatureBytes } from "./Signing.ts"
 
 /** Costs a scalar multiplication, about a millisecond: ask once per key. */
@@ -44,7 +45,7 @@ export const satisfies = (publicKey: Uint8Array, message: Uint8Array, signature:
       const r = signature.subarray(0, 32)
       const k = Scalar.create(integer(sha512(concatBytes(r, publicKey, message))))
       const expected = Point.BASE.multiplyUnsafe(integer(signature.subarray(32))).subtract(point.multiplyUnsafe(k))
-      return isSame(expected.toBytes(), r)
+      return Bytes.isSame(expected.toBytes(), r)
     }
   })
 
@@ -88,7 +89,5 @@ const isCanonicalR = (encoded: Uint8Array): boolean => {
   const y = Uint8Array.from(encoded)
   y[31]! &= 0x7f
   const isNegative = encoded[31]! > 0x7f
-  return isBelow(y, 0, fieldPrimeBytes) && !isSame(y, one) && !(isNegative && isSame(y, minusOne))
+  return isBelow(y, 0, fieldPrimeBytes) && !Bytes.isSame(y, one) && !(isNegative && Bytes.isSame(y, minusOne))
 }
-
-const isSame = (left: Uint8Array, right: Uint8Array): boolean => left.every((byte, index) => byte === right[index])

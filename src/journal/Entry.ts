@@ -17,6 +17,7 @@
  * expanded, never in the abbreviated form that runs carry (journal/Run.ts): a run's dictionary can't change a meaning.
  */
 import * as Result from "effect/Result"
+import * as Bytes from "../identity/Bytes.ts"
 import { domain, hashScratch, makeScratch } from "../identity/Hash.ts"
 import { definitionId, deviceId, toBytes, type DefinitionId, type DeviceId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
@@ -206,7 +207,7 @@ const isSeen = (value: Cbor.Cbor | undefined): value is null | Array<[Uint8Array
   if (!Array.isArray(value) || value.length === 0 || value.length > seenPositionsMax) return false
   let before: Uint8Array | undefined
   for (const position of value as ReadonlyArray<Cbor.Cbor>) {
-    if (!isPosition(position) || (before !== undefined && compareBytes(before, position[0]) >= 0)) return false
+    if (!isPosition(position) || (before !== undefined && Bytes.compare(before, position[0]) >= 0)) return false
     before = position[0]
   }
   return true
@@ -233,11 +234,6 @@ const isRequest = (value: Cbor.Cbor): value is [string, Uint8Array] =>
   value[0].length > 0 &&
   value[0].length <= requestKeyCharactersMax &&
   isBytes32(value[1])
-
-const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
-  return 0
-}
 
 const malformed = (what: string): Result.Result<never, EntryMalformed> =>
   Result.fail({ _tag: "EntryMalformed", what: `entry body: ${what}` })

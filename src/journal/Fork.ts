@@ -7,6 +7,7 @@
  * lowest position at which a feed is proved forked counts; a proof of a lower one replaces a higher one.
  */
 import * as Result from "effect/Result"
+import * as Bytes from "../identity/Bytes.ts"
 import type { EntryHash } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import * as Feed from "./Feed.ts"
@@ -38,7 +39,7 @@ export const between = (feed: Feed.Feed, a: Run.Run, b: Run.Run): Fork | undefin
   const to = Math.min(Run.lastSeq(a), Run.lastSeq(b))
   if (from > to || Run.hashBefore(a, from) !== Run.hashBefore(b, from)) return undefined
   for (let at = from; at <= to; at++) {
-    const order = compareBytes(a.hashes[at - a.first]!, b.hashes[at - b.first]!)
+    const order = Bytes.compare(a.hashes[at - a.first]!, b.hashes[at - b.first]!)
     if (order === 0) continue
     const branches = [Run.tail(order < 0 ? a : b, at), Run.tail(order < 0 ? b : a, at)] as const
     return { feed, at, branches, bytes: Cbor.encode([version, feed.bytes, branches[0].bytes, branches[1].bytes]) }
@@ -67,7 +68,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Fork, ForkMalformed> =>
   if (branches[0].first !== branches[1].first || branches[0].previous !== branches[1].previous) {
     return malformed("the two runs do not follow the same entry")
   }
-  if (compareBytes(branches[0].hashes[0]!, branches[1].hashes[0]!) >= 0) {
+  if (Bytes.compare(branches[0].hashes[0]!, branches[1].hashes[0]!) >= 0) {
     return malformed("the two runs do not differ, lower hash first, in their first entries")
   }
   return Result.succeed({ feed: feed.success, at: branches[0].first, branches, bytes })
@@ -86,11 +87,6 @@ export const claims = (fork: Fork): ReadonlyArray<ReturnType<typeof Run.claim>> 
 export const hashBefore = (fork: Fork): EntryHash => fork.branches[0].previous
 
 const isBytes = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array
-
-const compareBytes = (a: Uint8Array, b: Uint8Array): number => {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
-  return 0
-}
 
 const malformed = (what: string): Result.Result<never, ForkMalformed> =>
   Result.fail({ _tag: "ForkMalformed", what: `fork proof: ${what}` })

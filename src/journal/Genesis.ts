@@ -9,6 +9,7 @@
  * the first entry of the creator's first authority feed; a peer refuses a space whose record does not hash to its name.
  */
 import * as Result from "effect/Result"
+import * as Bytes from "../identity/Bytes.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import { deviceId, spaceId, toBytes, type DeviceId, type SpaceId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
@@ -55,7 +56,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Genesis & { readonly sp
   if (fields.length !== 6) return malformed(`${fields.length} fields instead of 6`)
   const [, root, creator, app, nonce, time] = fields as ReadonlyArray<Cbor.Cbor>
   if (!isKey(root) || !isKey(creator)) return malformed("root and creator are keys of 32 bytes")
-  if (sameBytes(root, creator)) return malformed("root is the creator's own key")
+  if (Bytes.isSame(root, creator)) return malformed("root is the creator's own key")
   if (!isAppName(app)) return malformed("app is no application name")
   if (!(nonce instanceof Uint8Array) || nonce.length !== nonceBytes)
     return malformed(`nonce is not ${nonceBytes} bytes`)
@@ -71,8 +72,6 @@ export const decode = (bytes: Uint8Array): Result.Result<Genesis & { readonly sp
 }
 
 const isKey = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array && value.length === 32
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index])
 
 const malformed = (what: string): Result.Result<never, GenesisMalformed> =>
   Result.fail({ _tag: "GenesisMalformed", what: `genesis record: ${what}` })

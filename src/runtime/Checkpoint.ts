@@ -16,6 +16,7 @@
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import * as Result from "effect/Result"
+import * as Bytes from "../identity/Bytes.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import { entryHash, feedId, toBytes, type EntryHash, type FeedId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
@@ -45,7 +46,9 @@ export const seal = (key: Uint8Array, checkpoint: Uint8Array): Uint8Array => {
 /** The checkpoint in a row; undefined when it was not sealed with this key. */
 export const unseal = (key: Uint8Array, row: Uint8Array): Uint8Array | undefined => {
   const checkpoint = row.subarray(tagBytes)
-  return row.length >= tagBytes && sameBytes(row.subarray(0, tagBytes), tagOf(key, checkpoint)) ? checkpoint : undefined
+  return row.length >= tagBytes && Bytes.isSame(row.subarray(0, tagBytes), tagOf(key, checkpoint))
+    ? checkpoint
+    : undefined
 }
 
 const tagBytes = 32
@@ -82,7 +85,8 @@ export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<Fee
   if (Result.isFailure(decoded) || !Array.isArray(decoded.success) || ledger.authority === undefined) return false
   const [found, digest, lines, stateData, quarantine, requests, applied, latest] =
     decoded.success as ReadonlyArray<Cbor.Cbor>
-  if (found !== version || !(digest instanceof Uint8Array) || !sameBytes(digest, verdictsDigest(ledger))) return false
+  if (found !== version || !(digest instanceof Uint8Array) || !Bytes.isSame(digest, verdictsDigest(ledger)))
+    return false
   if (!Array.isArray(lines) || !Array.isArray(requests) || typeof quarantine !== "string") return false
   if (typeof applied !== "number" || typeof latest !== "number") return false
   const state = State.fromCbor(stateData ?? null)
@@ -182,6 +186,3 @@ const stand = ({ hash, judged, line, named, time, view }: Place): void => {
 
 const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array =>
   value instanceof Uint8Array && value.length === 32
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])

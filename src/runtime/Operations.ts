@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import { JournalStoreError, type JournalStore } from "../effects/JournalStore.ts"
 import { KeysError } from "../effects/Keys.ts"
 import { SecretStoreError } from "../effects/SecretStore.ts"
+import * as Bytes from "../identity/Bytes.ts"
 import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
@@ -213,7 +214,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
   const answered = Effect.fnUntraced(function* (ready: Ready, payload: unknown, request: Request) {
     const before = yield* host.store.result(host.replica.space, host.device, request.key)
     if (Option.isNone(before)) return Option.none<Performed<unknown>>()
-    if (!sameBytes(before.value.payload, digestOf(ready, payload)))
+    if (!Bytes.isSame(before.value.payload, digestOf(ready, payload)))
       return yield* new RequestConflict({ key: request.key, what: "was used for another request" })
     return Option.some<Performed<unknown>>({ result: fromAnswer(before.value.result), position: undefined })
   })
@@ -355,6 +356,3 @@ const performErrors = [
   KeysError,
   SecretStoreError
 ]
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Bytes from "../identity/Bytes.ts"
 import type { FeedId } from "../identity/Id.ts"
 import type * as Branch from "../journal/Branch.ts"
 import * as Cbor from "../journal/Cbor.ts"
@@ -128,7 +129,7 @@ const compare = Effect.fnUntraced(function* (desk: Desk.Desk, feed: Feed.Feed, r
     }
     from = Run.lastSeq(own.success) + 1
     const same = own.success.hashes[last - own.success.first]
-    if (same !== undefined && sameBytes(same, run.hashes[run.hashes.length - 1]!))
+    if (same !== undefined && Bytes.isSame(same, run.hashes[run.hashes.length - 1]!))
       return {
         _tag: "Known",
         feed: feed.id,
@@ -154,5 +155,3 @@ const keepFork = Effect.fnUntraced(function* (desk: Desk.Desk, fork: Fork.Fork) 
   })
   return Ledger.noteFork(desk.folded.ledger, fork)
 })
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i])

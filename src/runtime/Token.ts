@@ -11,6 +11,7 @@
  *
  * The secret: the key of checkpoints (32; runtime/Checkpoint.ts), then the token, and while a new one is written the last.
  */
+import { concatBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -18,6 +19,7 @@ import * as Result from "effect/Result"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import type { JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
 import type { SecretStore, SecretStoreError } from "../effects/SecretStore.ts"
+import * as Bytes from "../identity/Bytes.ts"
 import { feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 
@@ -58,7 +60,7 @@ export const compare = Effect.fnUntraced(function* (
   const ours = yield* store.local(space, row)
   if (Option.isNone(ours) && secret === undefined) return "None"
   if (Option.isNone(ours) || secret === undefined) return "Unequal"
-  return secret.tokens.some((token) => sameBytes(token, ours.value)) ? "Equal" : "Unequal"
+  return secret.tokens.some((token) => Bytes.isSame(token, ours.value)) ? "Equal" : "Unequal"
 })
 
 /** The feeds of this device that are not continued, as the store has them. A row that can't be read names none. */
@@ -96,9 +98,9 @@ export const draw = Effect.fnUntraced(function* (
   const key = before === undefined ? yield* random.randomBytes(keyBytes) : Redacted.value(before.checkpointKey)
   const token = yield* random.randomBytes(tokenBytes)
   const keep = (...tokens: ReadonlyArray<Uint8Array>) =>
-    secrets.put(secretName(space), Redacted.make(joined(key, ...tokens)))
+    secrets.put(secretName(space), Redacted.make(concatBytes(key, ...tokens)))
   // a token that is not ours stays foreign whatever happens now
-  const isOurs = last !== undefined && before?.tokens.some((known) => sameBytes(known, last)) === true
+  const isOurs = last !== undefined && before?.tokens.some((known) => Bytes.isSame(known, last)) === true
   yield* keep(token, ...(isOurs ? [last] : []))
   const locals = [{ name: row, bytes: token }, ...(abandoned.size === 0 ? [] : [abandonedLocal(abandoned)])]
   yield* store.commit({ space, locals })
@@ -108,16 +110,3 @@ export const draw = Effect.fnUntraced(function* (
 
 const tokenBytes = 16
 const keyBytes = 32
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])
-
-const joined = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}

@@ -67,6 +67,3 @@ export const claimOf = ({ feeds }: Share): Claim => {
   const frontier: Frontier.Frontier = new Map([...feeds].map(([feed, { head }]) => [feed, head]))
   return { digest: Frontier.digest(frontier), frontier }
 }
-
-export const isSameDigest = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index])

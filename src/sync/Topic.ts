@@ -14,12 +14,13 @@
  * come to the same conclusion, whatever each has learnt meanwhile. A peer that repeats ours without being equal is
  * believed as one that lies in its frontier is: it is not sent what it says it has, and may still ask for it.
  */
+import * as Bytes from "../identity/Bytes.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
 import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
-import { claimOf, isLong, isSameDigest, type Claim, type Loaded, type Local, type Reach, type Share } from "./Share.ts"
+import { claimOf, isLong, type Claim, type Loaded, type Local, type Reach, type Share } from "./Share.ts"
 
 /** What the runtime is to do next, in order. */
 export type Ask =
@@ -223,7 +224,7 @@ export const digested = (topic: Topic, digest: Uint8Array): Next | Breach => {
   if (topic.peerSpoke) return { breach: "a digest after its first word" }
   const spoken: Topic = { ...topic, peerOffered: true, introducing: false, peerSpoke: true }
   if (topic.claim !== undefined) {
-    if (isSameDigest(topic.claim.digest, digest)) return settle(spoken, topic.claim.frontier)
+    if (Bytes.isSame(topic.claim.digest, digest)) return settle(spoken, topic.claim.frontier)
     return tellHave({ ...spoken, claim: undefined }, topic.told === undefined)
   }
   // we have said how far we are, or say it now: the peer's own frontier is its answer to that

@@ -8,6 +8,7 @@
  * A book only grows, and is shared by successive values of `Authority`, each of which knows how many entries it has.
  * Whoever extends the newest value writes into the same book; whoever extends an older one gets a copy.
  */
+import * as Bytes from "../identity/Bytes.ts"
 import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
@@ -202,7 +203,7 @@ const isFounding = (book: Book, node: Node): boolean => {
   const [first] = node.facts
   if (node.seq !== 0 || node.feed.device !== book.genesis.creator || first?._tag !== "Create") return false
   const record = Genesis.encode(book.genesis).bytes
-  return record.length === first.genesis.length && record.every((byte, index) => byte === first.genesis[index])
+  return Bytes.isSame(record, first.genesis)
 }
 
 const push = <Key, What>(index: Index<Key, What>, key: Key, stated: Stated<What>): void => {

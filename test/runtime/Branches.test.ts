@@ -15,7 +15,6 @@ import type * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
 import { deviceHistoriesMax, seenPositionsMax } from "../../src/journal/limits.ts"
 import * as Run from "../../src/journal/Run.ts"
-import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Intake from "../../src/runtime/Intake.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
@@ -43,6 +42,7 @@ import {
   right,
   root,
   runOf,
+  runsOf,
   say,
   script,
   set,
@@ -84,14 +84,6 @@ const forked = (common: number, x: number, y: number) => {
     return to
   }
   return { space, authority, trunk, admission, x: tell(dave, x), y: tell(erin, y) }
-}
-
-/** In runs of so many entries. */
-const runsOf = (of: Script, size: number, from = 0): ReadonlyArray<Delivery> => {
-  const runs: Array<Delivery> = []
-  for (let first = from; first < of.entries.length; first += size)
-    runs.push(runOf(of, first, Math.min(of.entries.length, first + size) - 1))
-  return runs
 }
 
 const revoked = (replica: Replica.Replica): ReadonlyArray<DeviceId> =>

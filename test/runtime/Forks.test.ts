@@ -12,7 +12,6 @@ import * as Cbor from "../../src/journal/Cbor.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import * as Fork from "../../src/journal/Fork.ts"
 import * as Run from "../../src/journal/Run.ts"
-import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
@@ -33,6 +32,7 @@ import {
   quiet,
   right,
   runOf,
+  runsOf,
   say,
   sayBytes,
   script,
@@ -57,14 +57,6 @@ const forked = (common: number, x: number, y: number) => {
   }
   tell(trunk, "common", common)
   return { space, authority, x: tell(branch(trunk, common), "x", x), y: tell(branch(trunk, common), "y", y) }
-}
-
-/** In runs of so many entries. */
-const runsOf = (of: Script, size: number, from = 0): ReadonlyArray<Delivery> => {
-  const runs: Array<Delivery> = []
-  for (let first = from; first < of.entries.length; first += size)
-    runs.push(runOf(of, first, Math.min(of.entries.length, first + size) - 1))
-  return runs
 }
 
 const proofOf = (a: Script, b: Script): Uint8Array => {

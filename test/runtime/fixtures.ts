@@ -169,6 +169,14 @@ export const runOf = (of: Script, first = 0, last = of.entries.length - 1): Deli
   return { header: of.feed.bytes, run: Run.encode(unsigned, signature) }
 }
 
+/** All entries from `from` on, in runs of so many. */
+export const runsOf = (of: Script, size: number, from = 0): ReadonlyArray<Delivery> => {
+  const runs: Array<Delivery> = []
+  for (let first = from; first < of.entries.length; first += size)
+    runs.push(runOf(of, first, Math.min(of.entries.length, first + size) - 1))
+  return runs
+}
+
 export const fact = (authority: Fact.AuthorityFact): Entry.Fact => Fact.encode(authority)
 
 export const admit = (keys: Keys["Service"], ...rights: ReadonlyArray<Fact.Right>): ReadonlyArray<Entry.Fact> => [
