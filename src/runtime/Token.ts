@@ -39,6 +39,7 @@ export interface Secret {
   readonly checkpointKey: Redacted.Redacted<Uint8Array>
 }
 
+/** Undefined when there is none, or what is there is none of ours: then a new one is drawn, key and all. */
 export const read = Effect.fnUntraced(function* (
   secrets: SecretStore["Service"],
   space: SpaceId
@@ -46,6 +47,8 @@ export const read = Effect.fnUntraced(function* (
   const kept = yield* secrets.get(secretName(space))
   if (Option.isNone(kept)) return undefined
   const bytes = Redacted.value(kept.value)
+  const count = (bytes.length - keyBytes) / tokenBytes
+  if (count !== 1 && count !== 2) return undefined
   const tokens: Array<Uint8Array> = []
   for (let at = keyBytes; at + tokenBytes <= bytes.length; at += tokenBytes)
     tokens.push(bytes.slice(at, at + tokenBytes))

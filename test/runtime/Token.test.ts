@@ -1,6 +1,7 @@
 /** When an opening draws its token: nobody who reads waits for it, and nothing is said before it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import { SecretStoreError, SecretStoreUnavailable } from "../../src/effects/SecretStore.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
@@ -106,6 +107,23 @@ describe("the token of an opening", () => {
         }),
         wrap
       )
+    })
+  )
+
+  it.live("is drawn anew with another key when the secret is not one of ours: no key is made of what is left", () =>
+    Effect.gen(function* () {
+      const { authority, space } = founded()
+      for (const bytes of [0, 16, 32, 47, 49, 80]) {
+        const on = installation(alice)
+        yield* bring(on, space, runOf(authority))
+        yield* on.secrets.put(`token.${space.slice(0, 32)}`, Redacted.make(new Uint8Array(bytes)))
+        assert.isUndefined(yield* Token.read(on.secrets, space))
+        yield* during(on, Replica.open(space))
+        const secret = (yield* Token.read(on.secrets, space))!
+        assert.strictEqual(secret.tokens.length, 1)
+        const key = Redacted.value(secret.checkpointKey)
+        assert.isTrue(key.length === 32 && key.some((byte) => byte !== 0))
+      }
     })
   )
 
