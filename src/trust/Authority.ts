@@ -42,7 +42,7 @@ import * as Fact from "./Fact.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
 import * as PolicyChange from "./PolicyChange.ts"
-import { isOf, lastLeft, ofData, ofNow, type Regime, type Standing } from "./Regime.ts"
+import { lastLeft, ofData, ofNow, type Regime as Against, type Standing } from "./Regime.ts"
 import * as Strata from "./Strata.ts"
 import * as Trust from "./Trust.ts"
 import * as Web from "./Web.ts"
@@ -52,7 +52,7 @@ export type Node = Book.Node
 export type View = Book.View
 export type Restriction = Standing
 export type Revocation = Standing<Fact.Revoke>
-export type { Regime } from "./Regime.ts"
+export type Regime = Against
 export type Held = Holding.Held
 
 export interface Authority {

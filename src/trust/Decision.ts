@@ -151,7 +151,7 @@ interface Asker {
 
 /** All policies in force for the operation. */
 const judge = (asker: Asker, { app }: Definition, { policy, type }: Operation): Decision => {
-  const { authority, device, regime, view } = asker
+  const { authority, regime, view } = asker
   const terminated = terminationOf(asker)
   if (terminated !== undefined) return denied(terminated)
   const grounds: Array<Ground> = []

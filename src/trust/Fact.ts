@@ -26,15 +26,13 @@
  *     aura.flow.summary        {peer, epoch, spent, receipts, head}
  */
 import * as Result from "effect/Result"
-import type { DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
-import type * as Cbor from "../journal/Cbor.ts"
+import type { DeviceId, EntryHash } from "../identity/Id.ts"
 import { isFactType, type Fact } from "../journal/Entry.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import { seqMax } from "../journal/limits.ts"
 import type { Capability } from "./Capability.ts"
 import * as Definition from "./Definition.ts"
-import type * as Hours from "./Hours.ts"
 import { levels, severities, type Level, type Severity } from "./Level.ts"
 import {
   budgetLeasesMax,
@@ -48,7 +46,7 @@ import {
 import type { Shape } from "./Payload.ts"
 import * as Payload from "./Payload.ts"
 import * as Policy from "./Policy.ts"
-import { shape as rightShape, type Right } from "./Right.ts"
+import { shape as rightShape, type Right as OneRight } from "./Right.ts"
 
 export interface Create {
   readonly _tag: "Create"
@@ -189,7 +187,8 @@ export interface Unknown {
   readonly type: string
 }
 
-export type { Right } from "./Right.ts"
+/** As one grant gives it. */
+export type Right = OneRight
 
 /** What takes away. It counts whoever has seen it, for all that its cut leaves out. */
 export type Restriction = Revoke | Ungrant | Refine | SetPolicy | Lower | Report

@@ -117,7 +117,7 @@ const judgesOfPasts = (strata: Strata, known: ReadonlyArray<Book.Restriction>): 
 
 /** Stratum 2. */
 const earned = (judge: Judge.Judge, restriction: Book.Restriction): Reach | undefined => {
-  const { fact, node } = restriction
+  const { node } = restriction
   const author = node.feed.device
   if (Judge.revocationOn(judge, node) !== undefined || !Judge.isMember(judge, node.view, author)) return undefined
   const held = Judge.holding(judge, node.view, author, Regime.ofNode(judge.regimes, node))
