@@ -26,3 +26,6 @@ export const definitionFieldsMax = 128
 
 /** Writes-paths of one operation, and capabilities of one policy. */
 export const operationPathsMax = 32
+
+/** Reports of independent reporters from which on they lower the one reported. */
+export const reportsMin = 3
