@@ -119,7 +119,7 @@ interface Known {
 /** Relations, looked at from their subjects and from the roots. */
 interface Reach {
   readonly roots: ReadonlySet<DeviceId>
-  /** Whom → who. Relations to roots and to oneself are left out. */
+  /** Whom → who. */
   readonly trusters: ReadonlyMap<DeviceId, ReadonlyArray<Truster>>
   /** For the level of each number: the fewest hops from a root along relations of at least that level. */
   readonly hopsByLevel: ReadonlyArray<ReadonlyMap<DeviceId, number>>
@@ -249,17 +249,17 @@ const place = (voice: Voice, holders: Map<DeviceId, Voice>, tried: Set<DeviceId>
 const reachOf = ({ known, statements }: Web): Reach => (known.reach ??= reachFrom(statements))
 
 const reachFrom = ({ relations, roots }: Statements): Reach => {
-  const isRoot = new Set(roots)
   const trusters = new Map<DeviceId, Array<Truster>>()
   for (const [device, related] of relations) {
     for (const [whom, level] of related) {
-      if (level === "None" || whom === device || isRoot.has(whom)) continue
+      if (level === "None") continue
       const those = trusters.get(whom)
       if (those === undefined) trusters.set(whom, [{ device, level: levelToNumber(level) }])
       else those.push({ device, level: levelToNumber(level) })
     }
   }
-  return { roots: isRoot, trusters, hopsByLevel: levels.map((level) => hopsAlong(relations, isRoot, level)) }
+  const origins = new Set(roots)
+  return { roots: origins, trusters, hopsByLevel: levels.map((level) => hopsAlong(relations, origins, level)) }
 }
 
 /** Breadth first, as far as a path along these relations is worth anything. */
