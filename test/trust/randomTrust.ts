@@ -47,49 +47,6 @@ export const toStatements = (statements: Iterable<Statement>): Trust.Statements 
   return { roots, relations, attestations, reports, ceilings }
 }
 
-const someDevice = fc.constantFrom(...devices)
-
-/** High is common, so that four hops are; relations out of roots are not too common, so that first hops are few. */
-export const someRelation: fc.Arbitrary<Statement> = fc.record({
-  _tag: fc.constant("Relate"),
-  by: someDevice,
-  subject: someDevice,
-  level: fc.constantFrom<Level>("High", "High", "High", "Medium", "Medium", "Low", "None")
-})
-
-export const someAttestation: fc.Arbitrary<Statement> = fc.record({
-  _tag: fc.constant("Attest"),
-  by: someDevice,
-  subject: fc.constantFrom(carol, erin)
-})
-
-/** With any first hops: those of the past that it saw are not those of the web. */
-export const someReport: fc.Arbitrary<Statement> = fc.record({
-  _tag: fc.constant("Report"),
-  subject: fc.constantFrom(alice, mallory, mallory, mallory),
-  report: fc.record({
-    hash: fc.nat({ max: 5 }).map(hashOf),
-    reporter: someDevice,
-    severity: fc.constantFrom<Severity>("Minor", "Major", "Severe", "Severe"),
-    firstHops: fc.uniqueArray(fc.constantFrom(bob, carol, dave, erin), { maxLength: 3 }).map((hops) => new Set(hops))
-  })
-})
-
-export const someCeiling: fc.Arbitrary<Statement> = fc.record({
-  _tag: fc.constant("Ceiling"),
-  subject: fc.constantFrom(alice, bob, carol, mallory),
-  level: fc.constantFrom(...levels)
-})
-
-export const someStatements: fc.Arbitrary<ReadonlyArray<Statement>> = fc
-  .tuple(
-    fc.array(someRelation, { maxLength: 22, size: "max" }),
-    fc.array(someAttestation, { maxLength: 9, size: "max" }),
-    fc.array(someReport, { maxLength: 9, size: "max" }),
-    fc.array(someCeiling, { maxLength: 2 })
-  )
-  .map((statements) => statements.flat())
-
 const people: Readonly<Record<string, DeviceId>> = {
   Root: root,
   Alice: alice,
@@ -139,9 +96,59 @@ export const drawn = (drawing: string): Trust.Web => {
       hash: hashOf(index),
       reporter,
       severity: severities.find((one) => one === severity)!,
-      firstHops: Trust.firstHops(seen, reporter)
+      seen
     }
     statements.push({ _tag: "Report", subject, report })
   }
   return Trust.make(toStatements(statements))
 }
+
+const someDevice = fc.constantFrom(...devices)
+
+/** High is common, so that four hops are; relations out of roots are not too common, so that first hops are few. */
+export const someRelation: fc.Arbitrary<Statement> = fc.record({
+  _tag: fc.constant("Relate"),
+  by: someDevice,
+  subject: someDevice,
+  level: fc.constantFrom<Level>("High", "High", "High", "Medium", "Medium", "Low", "None")
+})
+
+export const someAttestation: fc.Arbitrary<Statement> = fc.record({
+  _tag: fc.constant("Attest"),
+  by: someDevice,
+  subject: fc.constantFrom(carol, erin)
+})
+
+/** What reports may have seen: where each reporter has a way of his own, and where few lead to many. */
+const seen = [
+  "Root ==> Bob ==> Carol\nRoot ==> Dave ==> Erin",
+  "Root ==> Mallory ==> Bob ==> Carol\nMallory ==> Dave\nMallory ==> Erin",
+  "Alice ==> Carol ==> Dave ==> Erin ==> Bob\nAlice --> Erin\nRoot ==> Dave",
+  "Root ==> Bob\nRoot ==> Carol\nAlice ==> Dave\nAlice ==> Erin ..> Mallory"
+].map((drawing) => drawn(drawing))
+
+export const someReport: fc.Arbitrary<Statement> = fc.record({
+  _tag: fc.constant("Report"),
+  subject: fc.constantFrom(alice, mallory, mallory, mallory),
+  report: fc.record({
+    hash: fc.nat({ max: 5 }).map(hashOf),
+    reporter: someDevice,
+    severity: fc.constantFrom<Severity>("Minor", "Major", "Severe", "Severe"),
+    seen: fc.constantFrom(...seen)
+  })
+})
+
+export const someCeiling: fc.Arbitrary<Statement> = fc.record({
+  _tag: fc.constant("Ceiling"),
+  subject: fc.constantFrom(alice, bob, carol, mallory),
+  level: fc.constantFrom(...levels)
+})
+
+export const someStatements: fc.Arbitrary<ReadonlyArray<Statement>> = fc
+  .tuple(
+    fc.array(someRelation, { maxLength: 22, size: "max" }),
+    fc.array(someAttestation, { maxLength: 9, size: "max" }),
+    fc.array(someReport, { maxLength: 9, size: "max" }),
+    fc.array(someCeiling, { maxLength: 2 })
+  )
+  .map((statements) => statements.flat())

@@ -1,6 +1,6 @@
 /**
- * The web of trust once more, written down as slowly as it reads: every simple path, every assignment of voices to
- * first hops, nothing remembered. It shares types with the engine and no code.
+ * The web of trust once more, written down as slowly as it reads: every simple path, every choice of voices and of
+ * paths to them, nothing remembered. It shares types with the engine and no code.
  */
 import type { DeviceId, EntryHash } from "../../src/identity/Id.ts"
 import type { Level, Severity } from "../../src/trust/Level.ts"
@@ -24,16 +24,6 @@ const stepsOf = (value: number): number => from.findLastIndex((least) => value >
 const choices = <A>(list: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
   list.reduce<ReadonlyArray<ReadonlyArray<A>>>((all, one) => [...all, ...all.map((some) => [...some, one])], [[]])
 
-/** Whether there is any way to give each set a member that no other gets. */
-const assignable = (sets: ReadonlyArray<ReadonlySet<DeviceId>>, taken: ReadonlyArray<DeviceId> = []): boolean =>
-  sets.length === 0 || [...sets[0]!].some((hop) => !taken.includes(hop) && assignable(sets.slice(1), [...taken, hop]))
-
-/** The largest choice of voices that is assignable, up to a size; of several, the first by id. */
-const chosen = (voices: ReadonlyMap<DeviceId, ReadonlySet<DeviceId>>, sizeMax: number): ReadonlyArray<DeviceId> =>
-  choices([...voices.keys()].sort())
-    .filter((some) => some.length <= sizeMax && assignable(some.map((device) => voices.get(device)!)))
-    .sort((a, b) => b.length - a.length || (a.join() < b.join() ? -1 : 1))[0]!
-
 const pathsOf = ({ relations, roots }: Statements): ReadonlyArray<Path> => {
   const all: Array<Path> = []
   const walk = (devices: ReadonlyArray<DeviceId>, given: ReadonlyArray<number>): void => {
@@ -50,11 +40,45 @@ const pathsOf = ({ relations, roots }: Statements): ReadonlyArray<Path> => {
   return all
 }
 
+/** Whether there is any way to give each voice a path of at least Medium that shares no device with another's. */
+const areApart = (
+  voices: ReadonlyArray<DeviceId>,
+  paths: ReadonlyArray<ReadonlyArray<DeviceId>>,
+  taken: ReadonlyArray<DeviceId> = []
+): boolean =>
+  voices.length === 0 ||
+  paths.some(
+    (path) =>
+      path.at(-1) === voices[0] &&
+      !path.some((device) => taken.includes(device)) &&
+      areApart(voices.slice(1), paths, [...taken, ...path])
+  )
+
+/** The largest choice of voices that have paths apart, up to a size; of several, the first by id. */
+const chosen = (
+  voices: ReadonlyArray<DeviceId>,
+  webs: ReadonlyArray<Statements>,
+  sizeMax: number
+): ReadonlyArray<DeviceId> => {
+  const roots = webs[0]?.roots ?? []
+  const firm = new Map<DeviceId, Map<DeviceId, Level>>()
+  for (const { relations } of webs)
+    for (const [by, related] of relations)
+      for (const [whom, level] of related)
+        if (gives[level] >= 6667) firm.set(by, (firm.get(by) ?? new Map<DeviceId, Level>()).set(whom, "High"))
+  const none = new Map()
+  const all = pathsOf({ roots, relations: firm, attestations: none, reports: none, ceilings: none })
+  // a root speaks for itself, and no path needs it but as its start
+  const paths = [...roots.map((root) => [root]), ...all.map(({ devices }) => devices.slice(1))]
+  return choices([...new Set(voices)].sort())
+    .filter((some) => some.length <= sizeMax && areApart(some, paths))
+    .sort((a, b) => b.length - a.length || (a.join() < b.join() ? -1 : 1))[0]!
+}
+
 const backwards = (path: Path): string => path.devices.toReversed().join()
 
 export interface TrustOracle {
   readonly base: (device: DeviceId) => number
-  readonly firstHops: (device: DeviceId) => ReadonlyArray<DeviceId>
   readonly standing: (device: DeviceId) => Standing
 }
 
@@ -72,23 +96,27 @@ export const trustOracle = (statements: Statements, paths = pathsOf(statements))
         (a, b) => b.lowest - a.lowest || a.devices.length - b.devices.length || (backwards(a) < backwards(b) ? -1 : 1)
       )[0]!.devices
   }
-  const firstHops = (device: DeviceId): ReadonlyArray<DeviceId> =>
-    isRoot(device)
-      ? [device]
-      : [...new Set(pathsTo(device).flatMap(({ devices, value }) => (value >= 5000 ? [devices[1]!] : [])))].sort()
   const attestersOf = (subject: DeviceId): ReadonlyArray<DeviceId> => {
     if (isRoot(subject) || base(subject) === 0) return []
-    const others = [...(statements.attestations.get(subject) ?? [])].filter((device) => device !== subject)
-    return chosen(new Map(others.map((device) => [device, new Set(firstHops(device))])), 5)
+    const attesters = [...(statements.attestations.get(subject) ?? [])]
+    const voices = attesters.filter((device) => device !== subject && base(device) >= 5000)
+    return voices.length === 0 ? [] : chosen(voices, [statements], 5)
   }
   const sanctionOf = (subject: DeviceId): Standing["sanction"] => {
     const reports: ReadonlyArray<Report> = isRoot(subject) ? [] : (statements.reports.get(subject) ?? [])
     for (const severity of worse) {
       const bad = worse.slice(0, worse.indexOf(severity) + 1)
-      const those = reports.filter((report) => bad.includes(report.severity) && report.reporter !== subject)
-      const hopsOf = (device: DeviceId) =>
-        new Set(those.flatMap(({ firstHops, reporter }) => (reporter === device ? [...firstHops] : [])))
-      const counted = chosen(new Map(those.map(({ reporter }) => [reporter, hopsOf(reporter)])), 3)
+      const those = reports.filter(
+        ({ reporter, seen, severity }) =>
+          bad.includes(severity) && reporter !== subject && trustOracle(seen.statements).base(reporter) >= 5000
+      )
+      if (those.length < 3) continue
+      const webs = new Set(those.map(({ seen }) => seen.statements))
+      const counted = chosen(
+        those.map(({ reporter }) => reporter),
+        [...webs],
+        3
+      )
       if (counted.length < 3) continue
       const hashes = new Set<EntryHash>(those.flatMap((one) => (counted.includes(one.reporter) ? [one.hash] : [])))
       return { severity, reports: [...hashes].sort() }
@@ -117,5 +145,5 @@ export const trustOracle = (statements: Statements, paths = pathsOf(statements))
       ceiling
     }
   }
-  return { base, firstHops, standing }
+  return { base, standing }
 }
