@@ -140,6 +140,15 @@ describe("a voice", () => {
       [one, two, three].map((web) => standing(web, "Carol").attesters.length),
       [1, 2, 2]
     )
+    // Mallory stands first on Bob's way, who has another one, longer, past neither her nor Carol
+    const longer = drawn(`Root --> Puppet2\nRoot ==> Mallory ==> Carol ==> Bob
+      Root ==> Dave ==> Erin ==> Puppet1 ==> Bob\nBob attests Puppet2\nMallory attests Puppet2`)
+    assert.deepStrictEqual(standing(longer, "Puppet2").attesters, ids("Bob", "Mallory"))
+    // and with one more way round to Carol all three are heard
+    const free = drawn(`Root --> Puppet2\nRoot ==> Mallory ==> Carol ==> Bob
+      Root ==> Dave ==> Erin ==> Puppet1 ==> Bob\nRoot ==> Puppet3 ==> Puppet4 ==> Puppet5 ==> Carol
+      Bob attests Puppet2\nMallory attests Puppet2\nCarol attests Puppet2`)
+    assert.deepStrictEqual(standing(free, "Puppet2").attesters, ids("Bob", "Carol", "Mallory"))
   })
 })
 
@@ -242,6 +251,19 @@ describe("reports", () => {
     assert.deepStrictEqual(valued(web, "Puppet1", "Carol"), [
       ["Medium", 5333],
       ["High", 10_000]
+    ])
+  })
+
+  it("count by the base that reporters had where they reported", () => {
+    const chain = "Root --> Bob --> Erin --> Mallory\nAlice --> Dave\nRoot --> Puppet1\nRoot ==> Carol"
+    const reports = "Mallory reports Carol Minor\nDave reports Carol Minor\nPuppet1 reports Carol Minor"
+    assert.deepStrictEqual(valued(drawn(`${chain}\n${reports}`), "Mallory", "Carol"), [
+      ["Low", 4266],
+      ["High", 10_000]
+    ])
+    assert.deepStrictEqual(valued(drawn(`${chain}\nRoot --> Erin\n${reports}`), "Mallory", "Carol"), [
+      ["Medium", 5333],
+      ["Medium", 7999]
     ])
   })
 
@@ -437,6 +459,29 @@ describe("the web", () => {
     fc.assert(property, { numRuns: 2000 })
     assert.isAbove(heard, 30)
   })
+
+  it("finds as many ways apart as there are, where some must be led elsewhere more than once", () => {
+    const ring = Array.from({ length: 9 }, (_, index) => nobody(300 + index))
+    const someOne = fc.constantFrom(...ring)
+    const relation = fc.record({
+      _tag: fc.constant("Relate" as const),
+      by: fc.oneof({ weight: 1, arbitrary: fc.constant(root) }, { weight: 5, arbitrary: someOne }),
+      subject: someOne,
+      level: fc.constant<Level>("High")
+    })
+    const relations = fc.array(relation, { minLength: 12, maxLength: 18, size: "max" })
+    const attesters = fc.uniqueArray(someOne, { minLength: 3, maxLength: 5, size: "max" })
+    const property = fc.property(relations, attesters, (related, those) => {
+      const direct: Statement = { _tag: "Relate", by: root, subject: carol, level: "Medium" }
+      const attesting = those.map((by): Statement => ({ _tag: "Attest", by, subject: carol }))
+      const web = webOf([direct], related, attesting)
+      assert.deepStrictEqual(
+        Trust.standingOf(web, carol).attesters,
+        trustOracle(web.statements).standing(carol).attesters
+      )
+    })
+    fc.assert(property, { numRuns: 3000 })
+  }, 60_000)
 
   it("asks for more reporters than a pair", () => {
     assert.isAbove(reportsMin, 2)
