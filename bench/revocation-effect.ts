@@ -1,0 +1,3 @@
+/** Later. */
+import type { Question } from "./question.ts"
+export const questions: ReadonlyArray<Question> = []
