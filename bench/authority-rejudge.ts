@@ -6,11 +6,11 @@
  * that rested on it. Shown beside: a device on which nothing rests, and the same revocation by the recovery words, which
  * every other revocation is judged by.
  */
+import type { Space } from "./authority.ts"
 import type { Question, Side } from "./question.ts"
 import { millisOf } from "./timing.ts"
 
-type Ours = typeof import("./authority.ts")
-type Outcome = Exclude<Parameters<Ours["expectRenamers"]>[1], "before">
+type Outcome = keyof Space["revocations"]
 
 const side = (peer: string, outcome: Outcome): Side => ({
   peer,

@@ -17,11 +17,12 @@ import * as JournalEntry from "../src/journal/Entry.ts"
 import type { Feed, Position } from "../src/journal/Feed.ts"
 import * as Genesis from "../src/journal/Genesis.ts"
 import * as Run from "../src/journal/Run.ts"
+import type { Ledger } from "../src/runtime/Ledger.ts"
 import * as Authority from "../src/trust/Authority.ts"
 import { capability } from "../src/trust/Capability.ts"
 import * as Decision from "../src/trust/Decision.ts"
 import * as Definition from "../src/trust/Definition.ts"
-import type * as Fact from "../src/trust/Fact.ts"
+import * as Fact from "../src/trust/Fact.ts"
 import { devicesCount, leaf, trunk, type Act } from "./delegations.ts"
 
 export type Known = Authority.Authority
@@ -221,6 +222,20 @@ const isAllowed = (known: Known, request: Decision.Request, standing?: Decision.
     Authority.restrictionOn(known, request.device, dataFeed, 0) === undefined &&
     Decision.decide(known, view, request, standing)._tag === "Allowed"
   )
+}
+
+/** Whether a device is put out by these books. */
+export const isEnded = ({ authority }: Ledger, device: DeviceId): boolean =>
+  authority !== undefined && Authority.isRevoked(authority, device)
+
+/** Puts out a device after the last entry of each of its feeds that these books hold. */
+export const ending = ({ authority, lines }: Ledger, device: DeviceId): JournalEntry.Fact => {
+  const admission = authority === undefined ? undefined : Authority.admissionOf(authority, device)
+  if (admission === undefined) throw new Error("who is to be put out was never admitted")
+  const cut = [...lines.values()]
+    .filter(({ feed, judged }) => feed.device === device && judged > 0)
+    .map(({ feed, judged, judgedHash }) => ({ feed: feed.id, seq: judged - 1, hash: judgedHash }))
+  return Fact.encode({ _tag: "Revoke", device, admission: admission.hash, cut, reason: "the bench is done with it" })
 }
 
 /** How many different requests are asked in turn, so that none is the one just asked. */

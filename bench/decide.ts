@@ -8,8 +8,10 @@
  * chain of four statements decides, by prefix and time, and 64 requests take turns. What is not: ours decides by
  * everything that the space knows (every grant to the device, its membership, whether a restriction ends it, the
  * operation's definition) and looks at the change itself, its form and its path; it answers with the chain as evidence;
- * who holds is a device, and each link was written and signed by another one. A token is all that Biscuit looks at, whoever bears it
- * holds it, revocation is left to its user; its rules are Datalog, which can say more than our rights.
+ * who holds is a device, and each link was written and signed by another one. A token is all that Biscuit looks at: whoever
+ * bears it holds it, anybody may attenuate it, revocation is left to its user; its rules are Datalog, which can say more
+ * than our rights. What is found about a view is remembered by ours, which is what "warm" means; a Biscuit authorizer is
+ * good for one request, so its Datalog runs each time.
  *
  * `decide-received` is not alike either: a Biscuit carries its chain in every request, so each block's signature is
  * verified each time. Of ours the chain was verified when its entries came in, once; a request is an entry of the

@@ -154,6 +154,10 @@ export const millisOf = (step: () => void): number => {
   return performance.now() - begin
 }
 
+/** The sample that this share of all samples does not exceed. */
+export const percentileOf = (samples: ReadonlyArray<number>, share: number): number =>
+  samples.toSorted((a, b) => a - b)[Math.ceil(samples.length * share) - 1]!
+
 const secondsOf = async (step: () => Promise<void>): Promise<number> => {
   collect()
   const begin = performance.now()
