@@ -23,6 +23,8 @@ import { capability } from "../src/trust/Capability.ts"
 import * as Decision from "../src/trust/Decision.ts"
 import * as Definition from "../src/trust/Definition.ts"
 import * as Fact from "../src/trust/Fact.ts"
+import * as Policy from "../src/trust/Policy.ts"
+import * as Right from "../src/trust/Right.ts"
 import { devicesCount, leaf, trunk, type Act } from "./delegations.ts"
 
 export type Known = Authority.Authority
@@ -56,8 +58,16 @@ export const definition: Definition.Definition = Result.getOrThrow(
       notes: { kind: "LWWMap", value: { kind: "string", maxLength: 100 } }
     },
     operations: {
-      "task.rename": { writes: ["tasks/{id}:set"], capabilities: ["task:write"], resource: "tasks/{id}" },
-      "note.write": { writes: ["notes/{id}:set"], capabilities: ["note:write"], resource: undefined }
+      "task.rename": {
+        writes: ["tasks/{id}:set"],
+        policy: Policy.make({ capabilities: [capability("task:write")] }),
+        resource: "tasks/{id}"
+      },
+      "note.write": {
+        writes: ["notes/{id}:set"],
+        policy: Policy.make({ capabilities: [capability("note:write")] }),
+        resource: undefined
+      }
     }
   })
 )
@@ -72,7 +82,7 @@ const admit = (device: DeviceId): Fact.Admit => ({ _tag: "Admit", device, box: n
 const grant = (device: DeviceId, text: string, depth: number, until?: number): Fact.Grant => ({
   _tag: "Grant",
   device,
-  rights: [{ capability: capability(text), depth, from: undefined, until }]
+  rights: [Right.make(capability(text), { depth, until })]
 })
 
 const feedOf = (author: DeviceId, number: number): Feed => ({
@@ -219,7 +229,7 @@ const isAllowed = (known: Known, request: Decision.Request, standing?: Decision.
   const view = Authority.present(known)
   return (
     Authority.isAdmitted(known, view, request.device) &&
-    Authority.restrictionOn(known, request.device, dataFeed, 0) === undefined &&
+    Authority.revocationOn(known, request.device, dataFeed, 0) === undefined &&
     Decision.decide(known, view, request, standing)._tag === "Allowed"
   )
 }

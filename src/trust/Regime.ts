@@ -5,7 +5,7 @@
  * they make up the position's regime. Few regimes exist, since most positions of a feed lie between the same cuts, so
  * equal ones are one object, and whatever follows from one is remembered under its number.
  */
-import type { DeviceId, FeedId } from "../identity/Id.ts"
+import type { FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Book from "./Book.ts"
 import type * as Fact from "./Fact.ts"
