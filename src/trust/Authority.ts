@@ -106,9 +106,11 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     const node = Book.add(book, entry)
     Book.join(heads, node)
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
+    // where there are branches, an entry more may be the one that a cut or a settlement names on one of them
+    const isOnBranch = isFork || forks.has(entry.feed.id)
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
     const restricts = entry.facts.some(Fact.isRestriction)
-    if (isFork || entry.facts.some((fact) => changesStrata(authority, entry, fact))) news = "strata"
+    if (isOnBranch || entry.facts.some((fact) => changesStrata(authority, entry, fact))) news = "strata"
     else if (restricts && news === "grants") news = "restrictions"
   }
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {

@@ -102,7 +102,11 @@ export const isMember = (judge: Judge, view: Book.View, device: DeviceId): boole
 
 /** The first admission that made a device a member, within a view. */
 export const admissionOf = (judge: Judge, view: Book.View, device: DeviceId): Book.Stated<Fact.Admit> | undefined => {
-  settle(judge, view, device, judge.regimes.none)
+  // those of founders too, who need none: their boxes are asked for
+  if (judge.admissions.get(view.id)?.has(device) !== true) {
+    const admissions = judge.book.admissions.get(device) ?? []
+    settleAll(judge, admissions.flatMap(({ node }) => (Book.inView(view, node) ? [node] : [])))
+  }
   return settledAdmission(judge, view, device)
 }
 
