@@ -31,7 +31,11 @@
  * brute-force oracle agrees). It verifies no signatures, reads no clock, and can't tell whether a cut takes back data:
  * what an author had seen of data feeds stands nowhere.
  */
-import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
+import { bytesToHex } from "@noble/hashes/utils.js"
+import * as Bytes from "../identity/Bytes.ts"
+import { domain, hash } from "../identity/Hash.ts"
+import { toBytes, type DefinitionId, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
 import type { Position } from "../journal/Feed.ts"
 import type { Genesis } from "../journal/Genesis.ts"
 import * as Book from "./Book.ts"
@@ -106,11 +110,11 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     const node = Book.add(book, entry)
     Book.join(heads, node)
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
-    // where there are branches, an entry more may be the one that a cut or a settlement names on one of them
-    const isOnBranch = isFork || forks.has(entry.feed.id)
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
     const restricts = entry.facts.some(Fact.isRestriction)
-    if (isOnBranch || entry.facts.some((fact) => changesStrata(authority, entry, fact))) news = "strata"
+    // of a forked feed any entry may be the one that was settled on
+    if (isFork || forks.has(entry.feed.id) || entry.facts.some((fact) => changesStrata(authority, entry, fact)))
+      news = "strata"
     else if (restricts && news === "grants") news = "restrictions"
   }
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
@@ -123,6 +127,40 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     former: news !== "strata" && isNewest ? (memo.final ?? memo.former) : undefined
   })
 }
+
+/** The same entries and more, in a book of their own: for what is only asked, and never came to be. */
+export const suppose = (authority: Authority, entries: ReadonlyArray<AuthorityEntry>): Authority => {
+  const { book, count } = authority.memo
+  const memo = { ...authority.memo, book: Book.copy(book, count), standing: new Map(), former: undefined }
+  return extend(fromMemo(authority.genesis, authority.forks, { ...memo, final: undefined }), entries)
+}
+
+/** As things stood for somebody who had seen this view and nothing else. */
+export const past = (authority: Authority, view: View): Authority => {
+  const { book, count } = authority.memo
+  const seen = [...book.nodes.values()].filter((node) => node.number < count && Book.inView(view, node))
+  return extend(make(authority.genesis), seen)
+}
+
+/** One short text for all that decisions rest on: equal sets of entries and forks have equal ones. */
+export const digest = (authority: Authority): string => {
+  const known = digests.get(authority)
+  if (known !== undefined) return known
+  const found = digestOf(authority)
+  digests.set(authority, found)
+  return found
+}
+
+const digests = new WeakMap<Authority, string>()
+
+const digestOf = (authority: Authority): string => {
+  const heads = [...authority.memo.heads.values()].flatMap((branches) => branches.map((head) => toBytes(head.hash)))
+  const forks = [...authority.forks].sort(([a], [b]) => (a < b ? -1 : 1))
+  const said = [heads.sort(Bytes.compare), forks.map(([feed, at]) => [toBytes(feed), at])]
+  return bytesToHex(hash(snapshotDomain, Cbor.encode(said)))
+}
+
+const snapshotDomain = domain("aura/authority/v1")
 
 const changesStrata = ({ forks, genesis }: Authority, { feed }: AuthorityEntry, fact: Fact.DecodedFact): boolean =>
   (feed.device === genesis.root && (fact._tag === "Seal" || Fact.isRestriction(fact))) ||
@@ -291,6 +329,20 @@ export const rights = (
   regime: Regime = regimeNow(authority)
 ): ReadonlyArray<Held> => Judge.holding(finalJudge(authority), view, device, regime)
 
+/** The counting entries that grant a device something, by number. */
+export const grantsTo = (authority: Authority, device: DeviceId): ReadonlyArray<EntryHash> => {
+  const view = present(authority)
+  const judge = finalJudge(authority)
+  const nodes = (authority.memo.book.grants.get(device) ?? []).map(({ node }) => node)
+  return [...new Set(nodes)]
+    .filter((node) => Book.inView(view, node) && Judge.verdict(judge, node) !== undefined)
+    .map(({ hash }) => hash)
+}
+
+/** Who may hold something through grants to a device, itself first: whom a withdrawal from it reaches. */
+export const descendants = (authority: Authority, device: DeviceId): ReadonlySet<DeviceId> =>
+  Descent.descendants(authority.memo.book, device, present(authority))
+
 /** The right by which a device may do `wanted` at `time` within a view, if it holds one. */
 export const holds = (
   authority: Authority,
@@ -392,6 +444,9 @@ const strataOf = (authority: Authority): Strata.Strata => {
   const { book, count, standing } = authority.memo
   return { book, count, standing, seals: Strata.sealsOf(book, count), find: (position) => find(authority, position) }
 }
+
+/** The judge of stratum 3: for those who ask how a verdict came about (trust/Explanation.ts). */
+export const judgeOf = (authority: Authority): Judge.Judge => finalJudge(authority)
 
 const finalJudge = (authority: Authority): Judge.Judge => {
   const { memo } = authority
