@@ -421,13 +421,15 @@ export const grounds = (authority: Authority): ReadonlySet<FeedId> => {
   const { book } = authority.memo
   const view = present(authority)
   const judge = finalJudge(authority)
-  const nodes: Array<Node | undefined> = [...book.founding, ...judge.restrictions.map(({ node }) => node)]
+  const founding = book.founding.filter((node) => Book.inView(view, node))
+  const nodes: Array<Node | undefined> = [...founding, ...judge.restrictions.map(({ node }) => node)]
   for (const device of book.admissions.keys()) nodes.push(Judge.admissionOf(judge, view, device)?.node)
   for (const device of book.grants.keys())
     for (const { through } of rights(authority, view, device))
       nodes.push(...through.map((hash) => authority.nodes.get(hash)))
   for (const stated of book.definitions.values())
-    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, Judge.define)).map(({ node }) => node))
+    for (const { node } of stated)
+      if (Book.inView(view, node) && Judge.counts(judge, node, Judge.define)) nodes.push(node)
   return new Set(nodes.flatMap((node) => (node === undefined ? [] : [node.feed.id])))
 }
 
