@@ -412,7 +412,7 @@ export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<
 })
 
 const say = (connection: Connection, step: Pairing.Step): Effect.Effect<void, NetworkError> =>
-  Effect.asVoid(Guard.send(connection, { _tag: "Pairing", fields: Pairing.toFields(step) }, undefined))
+  Guard.greet(connection, { _tag: "Pairing", fields: Pairing.toFields(step) })
 
 const hasHeld = (replica: Replica.Replica): boolean =>
   [...replica.ledger().lines.values()].some((line) => line.blocked?._tag === "Held")

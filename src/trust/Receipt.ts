@@ -52,6 +52,10 @@ export const hashOf = (parties: Parties, receipt: Receipt): Uint8Array => hash(h
 const receiptDomain = domain("aura/receipt/v1")
 const hashDomain = domain("aura/receipt-hash/v1")
 
+/** Whether it can stand where receipts have a number. */
+export const isCount = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+
 /** Whether a receipt moves on what is held of its source. */
 export const follows = (held: Receipt | undefined, receipt: Receipt, nowEpoch: number): boolean =>
   receipt.epoch <= nowEpoch + 1 &&
