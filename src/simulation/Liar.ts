@@ -27,6 +27,7 @@ import * as Run from "../journal/Run.ts"
 import * as Message from "../sync/Message.ts"
 import { all } from "../trust/Capability.ts"
 import * as Fact from "../trust/Fact.ts"
+import * as Right from "../trust/Right.ts"
 import type { Chance } from "./Chance.ts"
 import * as Notebook from "./Notebook.ts"
 
@@ -120,7 +121,7 @@ const invent = Effect.fnUntraced(function* (
     yield* say(author, header, branch("other"), knowledge.time)
   ]
   const verdicts = headerOf(author, "authority")
-  const right = { capability: all, depth: 3, from: undefined, until: undefined }
+  const right = Right.make(all, { depth: 3 })
   const nothing = bodyOf([Fact.encode({ _tag: "Grant", device: stranger.device, rights: [right] })], knowledge.seen)
   const verdict = (index: number) => {
     const victim = knowledge.victims[index % knowledge.victims.length]
