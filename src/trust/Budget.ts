@@ -21,39 +21,12 @@
  */
 import type { DeviceId, EntryHash } from "../identity/Id.ts"
 import * as Authority from "./Authority.ts"
-
-/** The limit for one peer in one epoch, and how a device knows its share of it. */
-export interface Budget {
-  readonly _tag: "Budget"
-  readonly peer: DeviceId
-  readonly epoch: number
-  readonly limit: number
-  /** Their sum is at most the limit. */
-  readonly leases: ReadonlyArray<{ readonly device: DeviceId; readonly amount: number }>
-}
-
-/** The author gives away what it has not spent. */
-export interface Give {
-  readonly _tag: "Give"
-  readonly peer: DeviceId
-  readonly epoch: number
-  readonly to: DeviceId
-  readonly amount: number
-}
-
-/** What the author spent in an epoch that has ended, by so many receipts, the last of which hashes to `head`. */
-export interface Summary {
-  readonly _tag: "Summary"
-  readonly peer: DeviceId
-  readonly epoch: number
-  readonly spent: number
-  readonly receipts: number
-  readonly head: Uint8Array
-}
+import type * as Fact from "./Fact.ts"
+import * as Judge from "./Judge.ts"
 
 /** A fact about budgets, and who said it when. */
 export interface Said {
-  readonly fact: Budget | Give | Summary
+  readonly fact: Fact.Budget | Fact.Give | Fact.Summary
   readonly author: DeviceId
   readonly time: number
   readonly hash: EntryHash
@@ -104,11 +77,11 @@ export const lease = (said: ReadonlyArray<Said>, device: DeviceId, peer: DeviceI
   return has(device)
 }
 
-const baseOf = (budgets: ReadonlyArray<Budget>, device: DeviceId): number =>
+const baseOf = (budgets: ReadonlyArray<Fact.Budget>, device: DeviceId): number =>
   budgets.length === 0 ? shareDefault : Math.min(...budgets.map((budget) => leased(budget, device)))
 
 /** What a budget leases to a device, as far as there is room for it beside the shares of those who do not know it. */
-const leased = ({ leases, limit }: Budget, device: DeviceId): number => {
+const leased = ({ leases, limit }: Fact.Budget, device: DeviceId): number => {
   const amount = leases.find((one) => one.device === device)?.amount ?? 0
   const added = leases.reduce((sum, one) => sum + Math.max(0, one.amount - shareDefault), 0)
   return added <= Math.max(0, limit - limitDefault) ? amount : Math.min(amount, shareDefault)
@@ -126,7 +99,7 @@ export interface Sum {
 
 /** The sums of what was summed up, by epoch and peer; of two summaries of one device the higher counts. */
 export const sums = (said: ReadonlyArray<Said>): ReadonlyArray<Sum> => {
-  const most = new Map<string, Said & { readonly fact: Summary }>()
+  const most = new Map<string, Said & { readonly fact: Fact.Summary }>()
   for (const one of said) {
     const { counts, fact } = one
     if (!counts || fact._tag !== "Summary") continue
@@ -152,36 +125,25 @@ export const sums = (said: ReadonlyArray<Said>): ReadonlyArray<Sum> => {
 export const saidIn = (authority: Authority.Authority): ReadonlyArray<Said> => {
   const known = saidBy.get(authority)
   if (known !== undefined) return known
-  const said: Array<Said> = []
-  for (const node of authority.memo.book.nodes.values()) {
-    if (node.number >= authority.memo.count) break
-    for (const fact of ofFlow(node.facts)) {
-      const author = node.feed.device
-      const counts = fact._tag === "Budget" ? isBudgetAuthority(authority, author) : true
-      said.push({ fact, author, time: node.time, hash: node.hash, counts: counts && isSound(authority, node) })
-    }
-  }
+  const { book, count } = authority.memo
+  const judge = Authority.judgeOf(authority)
+  const said = book.flows.flatMap(({ fact, node }) => {
+    if (node.number >= count) return []
+    const author = node.feed.device
+    const may = fact._tag !== "Budget" || isBudgetAuthority(authority, author)
+    const counts = may && Judge.verdict(judge, node) !== undefined
+    return [{ fact, author, time: node.time, hash: node.hash, counts }]
+  })
   saidBy.set(authority, said)
   return said
 }
 
 const saidBy = new WeakMap<Authority.Authority, ReadonlyArray<Said>>()
 
-const ofFlow = (facts: ReadonlyArray<{ readonly _tag: string }>): ReadonlyArray<Said["fact"]> =>
-  facts.filter(
-    (fact): fact is Said["fact"] => fact._tag === "Budget" || fact._tag === "Give" || fact._tag === "Summary"
-  )
-
 /** Whose budgets count: the creator's, and root's once the creator was put out. */
 const isBudgetAuthority = (authority: Authority.Authority, device: DeviceId): boolean => {
   const { creator, root } = authority.genesis
   return device === creator || (device === root && Authority.isRevoked(authority, creator))
 }
-
-/** Whether its author was a member that nothing ends before it. */
-const isSound = (authority: Authority.Authority, { feed, seq, view }: Authority.Node): boolean =>
-  Authority.isAdmitted(authority, view, feed.device) &&
-  Authority.restrictionOn(authority, feed.device, feed.id, seq) === undefined &&
-  seq < (authority.forks.get(feed.id) ?? Infinity)
 
 const byTime = (a: Said, b: Said): number => a.time - b.time || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { deviceId, entryHash, type DeviceId } from "../../src/identity/Id.ts"
 import * as Budget from "../../src/trust/Budget.ts"
+import type * as Fact from "../../src/trust/Fact.ts"
 import { bytesOf } from "../journal/writing.ts"
 
 const devices = ["Alice", "Bob", "Carol"].map((name) => deviceId(bytesOf(name)))
@@ -20,7 +21,7 @@ const said = (author: DeviceId, fact: Budget.Said["fact"], time = ++count, count
   counts
 })
 
-const budget = (limit: number, ...amounts: ReadonlyArray<number>): Budget.Budget => ({
+const budget = (limit: number, ...amounts: ReadonlyArray<number>): Fact.Budget => ({
   _tag: "Budget",
   peer,
   epoch,
@@ -28,9 +29,9 @@ const budget = (limit: number, ...amounts: ReadonlyArray<number>): Budget.Budget
   leases: amounts.map((amount, i) => ({ device: devices[i]!, amount }))
 })
 
-const give = (to: DeviceId, amount: number): Budget.Give => ({ _tag: "Give", peer, epoch, to, amount })
+const give = (to: DeviceId, amount: number): Fact.Give => ({ _tag: "Give", peer, epoch, to, amount })
 
-const summary = (spent: number, of = peer, at = epoch): Budget.Summary => ({
+const summary = (spent: number, of = peer, at = epoch): Fact.Summary => ({
   _tag: "Summary",
   peer: of,
   epoch: at,
