@@ -59,8 +59,8 @@ export interface Account {
   readonly reserve: (cost: number) => Effect.Effect<boolean, JournalStoreError>
   /** What may still be spent now. */
   readonly rest: () => number
-  /** Keeps units from being spent while a fact that gives them away is written; false: there are not so many. */
-  readonly withhold: (epoch: number, amount: number) => boolean
+  /** Keeps units from being spent while a fact that gives them away is written; of which epoch, if there are so many. */
+  readonly withhold: (amount: number) => number | undefined
   readonly release: (epoch: number, amount: number) => void
   /** Per epoch that is kept, oldest first. */
   readonly spent: () => ReadonlyArray<Spent>
@@ -175,11 +175,11 @@ export const open = Effect.fnUntraced(function* (
       const slot = present()
       return slot === undefined ? 0 : Math.max(0, boundOf(slot) - slot.spent)
     },
-    withhold: (epoch, amount) => {
+    withhold: (amount) => {
       const slot = present()
-      if (slot === undefined || slot.epoch !== epoch || slot.spent + amount > boundOf(slot)) return false
+      if (slot === undefined || slot.spent + amount > boundOf(slot)) return undefined
       slot.withheld += amount
-      return true
+      return slot.epoch
     },
     release: (epoch, amount) => {
       const slot = slots.find((one) => one.epoch === epoch)

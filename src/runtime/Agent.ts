@@ -33,6 +33,7 @@ import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
+import * as Budget from "../trust/Budget.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import * as Guard from "./Guard.ts"
@@ -41,6 +42,7 @@ import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
+import * as Summaries from "./Summaries.ts"
 import type { Write, WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
@@ -276,6 +278,25 @@ export const layer: Layer.Layer<
         )
       ).pipe(Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
+
+    if (yield* Summaries.Summarizing) {
+      const sumUp = Effect.fnUntraced(function* (replica: Replica.Replica) {
+        const facts = yield* Summaries.due(replica, keys.device, Budget.epochOf(time.now().millis))
+        if (facts.length > 0) yield* replica.write(authorityWrite(facts))
+      })
+      yield* Effect.forkScoped(
+        Effect.suspend(() =>
+          Effect.forEach(
+            replicas.values(),
+            (replica) =>
+              sumUp(replica).pipe(
+                Effect.catch((error) => Effect.logWarning("what was spent could not be summed up yet", error.message))
+              ),
+            { discard: true }
+          )
+        ).pipe(Effect.repeat(Schedule.spaced("5 minutes")))
+      )
+    }
 
     return Agent.of({
       device: keys.device,
