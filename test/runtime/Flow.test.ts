@@ -9,6 +9,7 @@ import { Network } from "../../src/effects/Network.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import { toBytes, type SpaceId } from "../../src/identity/Id.ts"
 import * as Signature from "../../src/identity/Signature.ts"
+import * as AccountRow from "../../src/runtime/AccountRow.ts"
 import { receiptMillis } from "../../src/runtime/limits.ts"
 import type { Replica } from "../../src/runtime/Replica.ts"
 import { Summarizing } from "../../src/runtime/Summaries.ts"
@@ -284,6 +285,9 @@ describe("receipts", () => {
             answers.map(({ nonce }) => nonce),
             [5]
           )
+          // and was durable before that
+          const row = on.disk.spaces.get(space)!.locals.get(AccountRow.nameOf(bob.device))
+          assert.deepStrictEqual(AccountRow.decode(row!)?.held, good)
           for (const one of bad) {
             yield* bring(his, one)
             assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
