@@ -281,24 +281,7 @@ export const layer: Layer.Layer<
       ).pipe(Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
-    if (yield* Summaries.Summarizing) {
-      const sumUp = Effect.fnUntraced(function* (replica: Replica.Replica) {
-        const facts = yield* Summaries.due(replica, keys.device, Budget.epochOf(time.now().millis))
-        if (facts.length > 0) yield* replica.write(authorityWrite(facts))
-      })
-      yield* Effect.forkScoped(
-        Effect.suspend(() =>
-          Effect.forEach(
-            replicas.values(),
-            (replica) =>
-              sumUp(replica).pipe(
-                Effect.catch((error) => Effect.logWarning("what was spent could not be summed up yet", error.message))
-              ),
-            { discard: true }
-          )
-        ).pipe(Effect.repeat(Schedule.spaced("5 minutes")))
-      )
-    }
+    if (yield* Summaries.Summarizing) yield* Effect.forkScoped(sumUpHours(replicas, keys.device, time))
 
     return Agent.of({
       device: keys.device,
@@ -427,6 +410,25 @@ const reconnectPauses = Schedule.min([Schedule.exponential(pauseMillisMin), Sche
 
 /** After a connection that held so long the pauses begin small again; a peer that hangs up at once is not pressed. */
 const steadyMillis = 1_000
+
+/** Writes what is due of summaries, now and then. */
+const sumUpHours = (
+  replicas: ReadonlyMap<SpaceId, Replica.Replica>,
+  device: DeviceId,
+  time: Time["Service"]
+): Effect.Effect<unknown> => {
+  const sumUp = Effect.fnUntraced(function* (replica: Replica.Replica) {
+    const facts = yield* Summaries.due(replica, device, Budget.epochOf(time.now().millis))
+    if (facts.length > 0) yield* replica.write(authorityWrite(facts))
+  })
+  const sumUpOrSay = (replica: Replica.Replica) =>
+    sumUp(replica).pipe(
+      Effect.catch((error) => Effect.logWarning("what was spent could not be summed up yet", error.message))
+    )
+  return Effect.suspend(() => Effect.forEach(replicas.values(), sumUpOrSay, { discard: true })).pipe(
+    Effect.repeat(Schedule.spaced("5 minutes"))
+  )
+}
 
 /** Writes authority facts as they are; whether they count is judged like everyone's. */
 export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<void, never> => ({
