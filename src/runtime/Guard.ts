@@ -21,11 +21,10 @@ import * as Run from "../journal/Run.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Authority from "../trust/Authority.ts"
-import * as Budget from "../trust/Budget.ts"
 import type { Account } from "./Account.ts"
 import type { Ledger } from "./Ledger.ts"
+import * as Price from "./Price.ts"
 import * as Revocation from "./Revocation.ts"
-import * as Summaries from "./Summaries.ts"
 
 /** Whether a device may read a space now: a member, not revoked, holding `space:read`. */
 export const mayRead = (ledger: Ledger, peer: DeviceId, time: number): boolean => {
@@ -52,8 +51,8 @@ export const send = Effect.fnUntraced(function* (
   if (isTold && (space === undefined || !mayTell(space, connection.peer, message))) return yield* denied
   const frame = Message.encode(message)
   if (frame.length > frameBytesMax) throw new RangeError(`a message of ${frame.length} bytes`)
-  if (isTold && space !== undefined && !Summaries.isOfSummaries(space.ledger(), message)) {
-    const cost = Budget.costOf(frame.length)
+  const cost = isTold && space !== undefined ? Price.of(space.ledger(), message, frame.length) : 0
+  if (space !== undefined && cost > 0) {
     const isNews = message._tag === "Run" || message._tag === "Fork"
     while (!space.account.take(cost, isNews)) {
       if (!(yield* space.account.reserve(cost))) return "OverBudget"

@@ -4,7 +4,7 @@
  * One fiber sends, in order, through the guard; permission and budget are asked when a message leaves, not when it was
  * made. A space that is over budget stops here: what tells of it is parked in order, while the connection, credits and
  * all other spaces go on, and leaves as soon as the hour ends or a lease rises. Acknowledgements that are parked become
- * one, so that what is parked is bounded by the session's windows; with what is queued it never exceeds `outboxMax`.
+ * one, so that what is parked of a space is bounded by the session's window.
  *
  * Receipts go at most once in `receiptMillis`, one for all that was spent meanwhile, and after a reconnect those that the
  * peer has not acknowledged, in order. Nothing waits for the signer. A receipt of the peer is kept durably before it is
@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
-import type { Connection, NetworkError } from "../effects/Network.ts"
+import { ConnectionClosed, NetworkError, type Connection } from "../effects/Network.ts"
 import { short, type SpaceId } from "../identity/Id.ts"
 import { ticksPerMilli, toMillis } from "../journal/Clock.ts"
 import * as Frontier from "../journal/Frontier.ts"
@@ -23,7 +23,7 @@ import * as Metrics from "../observability/Metrics.ts"
 import type * as Message from "../sync/Message.ts"
 import * as Budget from "../trust/Budget.ts"
 import * as Guard from "./Guard.ts"
-import { budgetRetryMillis, outboxMax, receiptMillis } from "./limits.ts"
+import { budgetRetryMillis, outboxMax, parkedMax, receiptMillis } from "./limits.ts"
 import type { Replica } from "./Replica.ts"
 
 export interface Outbox {
@@ -58,7 +58,7 @@ export const make = Effect.fnUntraced(function* (
   const sentAt = new Map<SpaceId, number>()
   const parked = new Map<SpaceId, Array<Message.Message>>()
   const parkings = yield* Queue.bounded<true>(1)
-  /** Messages that are queued or parked. */
+  /** Messages that are queued. */
   let waiting = 0
 
   const offer = (message: Message.Message): boolean => {
@@ -81,18 +81,20 @@ export const make = Effect.fnUntraced(function* (
     const outcome = yield* Guard.send(connection, message, { ledger: replica.ledger, time, account })
     if (outcome !== "Sent") return outcome
     if (message._tag === "Run" && !sentAt.has(replica.space)) sentAt.set(replica.space, time)
-    receipts.spent(replica, message.space, time, waiting <= 1)
+    receipts.spent(replica, message.space, time, waiting === 0)
     return outcome
   })
 
   const sendOrPark = Effect.fnUntraced(function* (message: Message.Message): Effect.fn.Return<void, Failure> {
     const replica = "space" in message ? replicaOf(message.space) : undefined
     const list = replica !== undefined && Guard.isTelling(message) ? parked.get(replica.space) : undefined
+    waiting--
     if (list !== undefined) {
-      if (park(list, message)) waiting--
+      park(list, message)
+      if (list.length > parkedMax) yield* ended(new NetworkError({ reason: new ConnectionClosed({ reason: crowded }) }))
       return
     }
-    if ((yield* send(message, replica)) !== "OverBudget") return void waiting--
+    if ((yield* send(message, replica)) !== "OverBudget") return
     const space = replica!.space
     parked.set(space, [message])
     Queue.offerUnsafe(parkings, true)
@@ -110,7 +112,6 @@ export const make = Effect.fnUntraced(function* (
         const replica = "space" in next ? replicaOf(next.space) : undefined
         if ((yield* send(next, replica)) === "OverBudget") break
         list.shift()
-        waiting--
       }
       if (list.length === 0) parked.delete(space)
     }
@@ -142,8 +143,10 @@ export const make = Effect.fnUntraced(function* (
   return { offer, isOverBudget: (space) => parked.has(space), retry, sentAt, receipt: receipts.receive }
 })
 
-/** Parks a message behind others. True: it became part of one that is there. */
-const park = (list: Array<Message.Message>, message: Message.Message): boolean => {
+const crowded = "more waits for budget than a window holds"
+
+/** Parks a message behind others, or makes it part of one that is there. */
+const park = (list: Array<Message.Message>, message: Message.Message): void => {
   const at = message._tag === "Have" && !message.more ? list.findIndex(({ _tag }) => _tag === "Have") : -1
   const known = list[at]
   if (
@@ -154,10 +157,7 @@ const park = (list: Array<Message.Message>, message: Message.Message): boolean =
     known.frontier.size + message.frontier.size <= frontierFeedsMax
   ) {
     list[at] = { ...message, frontier: new Map([...Frontier.join(known.frontier, message.frontier)].sort(byFeed)) }
-    return true
-  }
-  list.push(message)
-  return false
+  } else list.push(message)
 }
 
 const byFeed = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)

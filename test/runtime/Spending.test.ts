@@ -1,6 +1,7 @@
 /** What a device spends on its peers: paid before it leaves, kept through crashes, and never more than everybody may. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import fc from "fast-check"
 import type { Connection } from "../../src/effects/Network.ts"
 import type { DeviceId } from "../../src/identity/Id.ts"
@@ -8,11 +9,14 @@ import type { Account } from "../../src/runtime/Account.ts"
 import * as AccountRow from "../../src/runtime/AccountRow.ts"
 import * as Giving from "../../src/runtime/Giving.ts"
 import * as Guard from "../../src/runtime/Guard.ts"
-import { accountEpochsMax, chargeBlock } from "../../src/runtime/limits.ts"
+import { accountEpochsMax, chargeBlock, operationsCostMax } from "../../src/runtime/limits.ts"
+import * as Price from "../../src/runtime/Price.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import type * as Message from "../../src/sync/Message.ts"
 import * as Budget from "../../src/trust/Budget.ts"
+import * as Definition from "../../src/trust/Definition.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
+import * as Policy from "../../src/trust/Policy.ts"
 import {
   alice,
   bob,
@@ -27,6 +31,7 @@ import {
   right,
   runOf,
   say,
+  script,
   type Installation
 } from "./fixtures.ts"
 
@@ -151,6 +156,58 @@ describe("what leaves for a peer", () => {
           // nonces that may have been used are not used again
           assert.isAbove(first!.nonce, 5)
           assert.strictEqual(first!.spent, chargeBlock)
+        })
+      )
+    })
+  )
+})
+
+describe("an application that asks a price for an operation", () => {
+  const priced = (cost: number) =>
+    Result.getOrThrow(
+      Definition.make({
+        app: "kv",
+        version: 2,
+        fields: { count: { kind: "PNCounter" } },
+        operations: {
+          "kv.add": {
+            writes: ["count:add"],
+            policy: Policy.make({ capabilities: ["kv:write"] }),
+            resource: undefined,
+            cost
+          },
+          "kv.free": { writes: ["count:add"], policy: Policy.make({ capabilities: ["kv:write"] }), resource: undefined }
+        }
+      })
+    )
+
+  it.live("is paid it with every entry of that operation, up to a bound for each run", () =>
+    Effect.gen(function* () {
+      const dear = priced(40_000)
+      const cheap = priced(7)
+      const made = world({ _tag: "Define", definition: dear }, { _tag: "Define", definition: cheap })
+      const on = yield* installed(alice, made)
+      const data = script(made.space, alice, "data")
+      const feed = (of: Definition.Definition, type: string) =>
+        say(data, { facts: [{ type, payload: [["add", "count", 1]] }], definition: of.id })
+      feed(cheap, "kv.add")
+      feed(cheap, "kv.free")
+      feed(cheap, "kv.add")
+      feed(dear, "kv.add")
+      feed(dear, "kv.add")
+      yield* opened(on, made.space, (replica) =>
+        Effect.sync(() => {
+          const price = (first: number, last: number, bytes = 2000) =>
+            Price.of(
+              replica.ledger(),
+              { _tag: "Run", space: "ab".repeat(16), header: undefined, run: runOf(data, first, last).run },
+              bytes
+            ) - Budget.costOf(bytes)
+          assert.strictEqual(price(0, 2), 14)
+          assert.strictEqual(price(1, 1), 0)
+          assert.strictEqual(price(2, 3), 40_007)
+          assert.strictEqual(price(0, 4), operationsCostMax)
+          assert.isBelow(operationsCostMax, Budget.shareDefault / 8)
         })
       )
     })

@@ -24,10 +24,10 @@ const limit = 300
 
 const play = (world: World.World) =>
   Effect.gen(function* () {
-    let space: SpaceId | undefined
+    const founded: { space?: SpaceId } = {}
     const network = SimulatedNetwork.make(world)
     const people = Agents.make(world, network, { keyring, verifier })
-    const watch = Watch.make(world, () => space)
+    const watch = Watch.make(world, () => founded.space)
     const peersOf = (name: string) =>
       names
         .filter((other) => other > name)
@@ -42,21 +42,22 @@ const play = (world: World.World) =>
       (typeof actors)[0],
       (typeof actors)[0]
     ]
-    const replicaOf = (actor: typeof alice) => actor.use((device) => Incidents.replicaOf(device, space!))
     const nowEpoch = Effect.map(
       alice.use(({ agent }) => Effect.succeed(agent.now())),
       (now) => Budget.epochOf(Clock.toMillis(now))
     )
     const eventually = (what: string, condition: Effect.Effect<boolean, unknown>) =>
       Effect.map(World.eventually(condition, { withinMillis: 40 * 60_000 }), (isSo) => assert.isTrue(isSo, what))
+    for (const actor of actors) yield* actor.start
+    const { space } = yield* alice.use(({ agent }) =>
+      agent.createSpace(people.deviceOf("words"), Notebook.app.definition)
+    )
+    founded.space = space
+    const replicaOf = (actor: typeof alice) => actor.use((device) => Incidents.replicaOf(device, space))
     const counts = Effect.forEach(actors, (actor) =>
       Effect.map(replicaOf(actor), (replica) => replica.ledger().applied)
     )
     const areAlike = Effect.map(counts, (all) => all.every((count) => count === all[0]))
-
-    for (const actor of actors) yield* actor.start
-    space = (yield* alice.use(({ agent }) => agent.createSpace(people.deviceOf("words"), Notebook.app.definition)))
-      .space
     for (const actor of [bob, carol, dave]) yield* Incidents.join(actor, alice, space, [Right.make(all, { depth: 1 })])
     const epoch = (yield* nowEpoch) + 1
     const leases = [alice, bob, carol].map(({ device }) => ({ device, amount: limit / 3 }))
@@ -76,7 +77,7 @@ const play = (world: World.World) =>
     const work = (actor: typeof alice, times: number) =>
       actor.use(({ agent, store }) =>
         Effect.gen(function* () {
-          const replica = yield* Incidents.replicaOf({ agent }, space!)
+          const replica = yield* Incidents.replicaOf({ agent }, space)
           const { perform } = yield* Operations.performer({ replica, device: agent.device, store }, Notebook.app)
           for (let i = 0; i < times; i++) {
             yield* perform("add", { title: `${actor.name} ${i}` })
@@ -94,7 +95,7 @@ const play = (world: World.World) =>
         const account = yield* (yield* replicaOf(actor)).spending.account(dave.device)
         const link = yield* actor.use(({ agent }) => Effect.succeed(agent.links()))
         assert.isTrue(
-          link.some((one) => one.isOverBudget(space!)),
+          link.some((one) => one.isOverBudget(space)),
           actor.name
         )
         return account.spent().find((one) => one.epoch === epoch)!.spent
