@@ -23,7 +23,7 @@ import * as Bytes from "../identity/Bytes.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Budget from "../trust/Budget.ts"
-import * as Receipt from "../trust/Receipt.ts"
+import * as Receipt from "../sync/Receipt.ts"
 import * as AccountRow from "./AccountRow.ts"
 import { accountEpochsMax, chargeBlock, nonceBlock } from "./limits.ts"
 

@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 import { signatureBytes } from "../identity/Signing.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
-import { isCount, type Signed } from "../trust/Receipt.ts"
+import { isCount, type Signed } from "../sync/Receipt.ts"
 import { accountEpochsMax } from "./limits.ts"
 
 /** What was spent on a peer in an epoch, and what the peer was told of it. */

@@ -18,7 +18,7 @@
  *                                                the first have, where the frontier is long and unbounded
  *     [9, tag, epoch, nonce, receipt | null]
  *                               receipt  what I have spent on you in an epoch so far: receipt = [spent, previous (32),
- *                                        signature (64)] (trust/Receipt.ts); or null: I hold your receipts of that epoch up
+ *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
  *                                        to this nonce, durably
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
@@ -40,7 +40,7 @@ import { signatureBytes } from "../identity/Signing.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { isSeq } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
-import { isCount, type Signed } from "../trust/Receipt.ts"
+import { isCount, type Signed } from "./Receipt.ts"
 import { helloSpacesMax, messageBytesMax } from "./limits.ts"
 
 /** A space's name on one connection: 32 hexadecimal digits. */

@@ -9,6 +9,7 @@ import { Network } from "../../src/effects/Network.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import { toBytes, type SpaceId } from "../../src/identity/Id.ts"
 import * as Signature from "../../src/identity/Signature.ts"
+import { Telemetry } from "../../src/observability/Telemetry.ts"
 import * as AccountRow from "../../src/runtime/AccountRow.ts"
 import { receiptMillis } from "../../src/runtime/limits.ts"
 import type { Replica } from "../../src/runtime/Replica.ts"
@@ -16,7 +17,7 @@ import { Summarizing } from "../../src/runtime/Summaries.ts"
 import * as Message from "../../src/sync/Message.ts"
 import * as Budget from "../../src/trust/Budget.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
-import * as Receipt from "../../src/trust/Receipt.ts"
+import * as Receipt from "../../src/sync/Receipt.ts"
 import {
   agentOn,
   alice,
@@ -177,6 +178,45 @@ const speaker = (hub: MemoryNetwork.Hub, space: SpaceId) =>
     const receipts = () => heard.flatMap((message) => (message._tag === "Receipt" ? [message] : []))
     return { tag, say: tell, receipts }
   })
+
+describe("what is spent", () => {
+  it.effect("is told to whoever counts, and so is that it was all", () => {
+    const counted = { units: 0, exhaustions: 0, refused: Array<string>() }
+    return Effect.gen(function* () {
+      const { authority, space } = world(1, budget(12))
+      const on = installation(alice)
+      yield* bring(on, space, runOf(authority))
+      const hub = MemoryNetwork.hub()
+      const a = yield* device(on, hub, "alice")
+      const his = yield* speaker(hub, space)
+      yield* moment
+      for (let i = 0; i < 3; i++) yield* fill(a.replica(space), `${i}`, 6000)
+      yield* moment
+      yield* his.say({
+        _tag: "Receipt",
+        space: his.tag,
+        epoch,
+        nonce: 1,
+        receipt: { spent: 1, previous: Receipt.first, signature: new Uint8Array(64) }
+      })
+      yield* moment
+      const account = yield* a.replica(space).spending.account(bob.device)
+      assert.strictEqual(counted.units, account.spent()[0]!.spent)
+      assert.deepStrictEqual([counted.exhaustions, counted.refused], [1, ["receipt"]])
+    }).pipe(
+      Effect.scoped,
+      Effect.provideServiceEffect(
+        Telemetry,
+        Telemetry.useSync((told) => ({
+          ...told,
+          charged: (units: number) => void (counted.units += units),
+          exhausted: () => void counted.exhaustions++,
+          refused: (reason: string) => void counted.refused.push(reason)
+        }))
+      )
+    )
+  })
+})
 
 describe("receipts", () => {
   const at = (on: Installation) => {
