@@ -15,6 +15,7 @@ import * as Frontier from "../journal/Frontier.ts"
 import * as Run from "../journal/Run.ts"
 import type * as Message from "../sync/Message.ts"
 import type * as Authority from "../trust/Authority.ts"
+import * as Charges from "./Charges.ts"
 import type { Violation } from "./Checkers.ts"
 import type { Witness } from "./Devices.ts"
 import * as Oracle from "./Oracle.ts"
@@ -33,6 +34,7 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
   const violations: Array<Violation> = []
   const counted = new Map<string, Map<FeedId, number>>()
   const grownAtMillis = new Map<string, number>()
+  const charges = Charges.make()
   let overturnings = 0
   let dismissals = 0
 
@@ -65,7 +67,10 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     sends: (name, agent, to, message) => {
       const space = spaceOf()
       if (space === undefined || !isTelling(message)) return
-      const ledger = agent.replica(space)?.ledger()
+      const replica = agent.replica(space)
+      const unpaid = replica && charges.sends(name, replica, to, message)
+      if (unpaid !== undefined) note("charge", unpaid)
+      const ledger = replica?.ledger()
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
       const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
