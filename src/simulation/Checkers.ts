@@ -13,6 +13,7 @@ import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
+import { capability, implies } from "../trust/Capability.ts"
 import * as Model from "./Model.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Oracle from "./Oracle.ts"
@@ -68,6 +69,8 @@ export const check = (question: Question): ReadonlyArray<Violation> => {
   return [
     ...examined.flatMap(isModel),
     ...examined.flatMap(isAuthority),
+    ...examined.flatMap(isEarned),
+    ...examined.flatMap(isVerdict),
     ...alike(examined),
     ...kept(question, examined),
     ...neverForked(question)
@@ -100,6 +103,65 @@ const isAuthority = ({ members, name, oracle, records, replica }: Examined): Rea
   return violations
 }
 
+/** What lets people do most, and pass it on. */
+const probes = [
+  "*",
+  "note:write",
+  "setting:write",
+  "device:admit",
+  "device:revoke",
+  "device:rollback",
+  "space:read"
+].map((text) => capability(text))
+
+/** Nobody holds what no chain gives, nobody lacks what one does; and what restricts was earned. */
+const isEarned = ({ name, nowMillis, oracle, records, replica }: Examined): ReadonlyArray<Violation> => {
+  const { authority } = replica.ledger()
+  if (authority === undefined) return []
+  const restricting = Authority.restrictions(authority).map(({ node }) => short(node.hash))
+  const standing = [...oracle.standing()].map(short)
+  const violations: Array<Violation> = []
+  if (canonical([...new Set(restricting)].toSorted()) !== canonical(standing.toSorted()))
+    violations.push({
+      checker: "restrictions",
+      what: `for ${name} ${String(restricting)} stand, not ${String(standing)}`
+    })
+  const devices = new Set(
+    records.authority.flatMap(({ facts }) => facts.flatMap((fact) => ("device" in fact ? fact.device : [])))
+  )
+  const time = Clock.fromMillis(nowMillis)
+  for (const device of devices) {
+    const held = Authority.rights(authority, Authority.present(authority), device)
+    for (const probe of probes)
+      for (const depth of [0, 1, 2]) {
+        const has = held.some(
+          (right) => right.depth >= depth && isOpen(right, time) && implies(right.capability, probe)
+        )
+        if (has !== oracle.holdsNow(device, probe, time, depth))
+          violations.push({
+            checker: "rights",
+            what: `${name} ${has ? "lets" : "does not let"} ${short(device)} do ${probe} ${depth}`
+          })
+      }
+  }
+  return violations
+}
+
+/** An entry was applied because some chain entitles its author, and refused because none does. */
+const isVerdict = ({ counting, name, records, replica }: Examined): ReadonlyArray<Violation> => {
+  const { lines, quarantine } = replica.ledger()
+  const counts = new Set(counting)
+  return records.data.flatMap((entry) => {
+    const { feed, seq } = entry
+    const isApplied = seq < (lines.get(feed.id)?.judged ?? 0) && !quarantine.has(`${feed.id} ${seq}`)
+    if (isApplied === counts.has(entry)) return []
+    return found(
+      "verdict",
+      `${name} ${isApplied ? "applied" : "did not apply"} entry ${seq} of ${short(feed.id)} of ${short(feed.device)}`
+    )
+  })
+}
+
 /** Two that take each other for members have the same of everything. */
 const alike = (examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
   pairs(examined).flatMap(([one, other]) => {
@@ -122,7 +184,7 @@ const summary = (replica: Replica): { readonly [part: string]: string | undefine
     frontier: frontierText(replica),
     state: bytesToHex(State.digest(ledger.state)),
     members: ledger.authority === undefined ? "" : canonical(Authority.members(ledger.authority)),
-    quarantine: canonical([...ledger.quarantine.keys()].toSorted()),
+    quarantine: canonical([...ledger.quarantine].toSorted(([one], [other]) => (one < other ? -1 : 1))),
     waiting: blocked.toSorted().join(", ")
   }
 }
@@ -243,6 +305,9 @@ const neverForked = ({ evidence, mayFork }: Question): ReadonlyArray<Violation> 
 
 const pairs = <A>(list: ReadonlyArray<A>): ReadonlyArray<readonly [A, A]> =>
   list.flatMap((one, index) => list.slice(index + 1).map((other): readonly [A, A] => [one, other]))
+
+const isOpen = ({ from, until }: Authority.Held, time: number): boolean =>
+  (from === undefined || from <= time) && (until === undefined || time <= until)
 
 const names = (devices: Iterable<DeviceId>): string => [...devices].map(short).toSorted().join(", ") || "nobody"
 
