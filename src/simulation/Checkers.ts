@@ -10,6 +10,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Ledger from "../runtime/Ledger.ts"
+import type { Line } from "../runtime/Line.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -212,7 +213,7 @@ export const doAllAgree = (sides: ReadonlyArray<Side>): boolean => {
   return sides.every(
     (one) =>
       !isHolding(one.replica) &&
-      (!isIn(one) || one.replica.ledger().authority === undefined || isSettled(one.replica)) &&
+      (!isIn(one) || one.replica.ledger().authority === undefined || isSettled(one.replica, sides)) &&
       sides.every((other) => one === other || doAgree(one, other))
   )
 }
@@ -247,12 +248,21 @@ export const takes = (replica: Replica, device: DeviceId): boolean => {
   )
 }
 
-/** Nothing within the limits of its feed waits or is held. */
-const isSettled = (replica: Replica): boolean => {
+/** Nothing within the limits of its feed waits or is held, but what a liar rests on what it told nobody. */
+const isSettled = (replica: Replica, sides: ReadonlyArray<Side>): boolean => {
   const ledger = replica.ledger()
   return [...ledger.lines.values()].every(
-    (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq
+    (line) =>
+      line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq || isBaseless(line, sides)
   )
+}
+
+/** Whether a line of nobody here waits for what nobody here has. */
+const isBaseless = ({ blocked, feed }: Line, sides: ReadonlyArray<Side>): boolean => {
+  const awaited = blocked?._tag === "Waiting" ? blocked.forEntry : undefined
+  if (awaited === undefined || sides.some(({ device }) => device === feed.device)) return false
+  const there = sides.flatMap(({ replica }) => replica.ledger().lines.get(awaited.feed) ?? [])
+  return there.every((line) => line.taken <= awaited.seq || isBaseless(line, sides))
 }
 
 /** What was acknowledged is there, what was refused is not, and repeats say the same. */

@@ -36,8 +36,24 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
   let overturnings = 0
   let dismissals = 0
 
-  const note = (checker: string, what: string): void => {
-    if (violations.length < violationsMax) violations.push({ checker, what: `at ${world.now()} ms ${what}` })
+  /** Of this instant, by name: what the replica learnt then may be told to us later within it. */
+  const suspicions = new Map<string, { readonly atMillis: number; readonly what: Array<string> }>()
+
+  const note = (checker: string, what: string, atMillis = world.now()): void => {
+    if (violations.length < violationsMax) violations.push({ checker, what: `at ${atMillis} ms ${what}` })
+  }
+  const suspect = (name: string, what: string): void => {
+    const known = suspicions.get(name)
+    if (known?.atMillis === world.now()) known.what.push(what)
+    else {
+      confirm(name)
+      suspicions.set(name, { atMillis: world.now(), what: [what] })
+    }
+  }
+  const confirm = (name: string): void => {
+    const { atMillis, what } = suspicions.get(name) ?? { atMillis: 0, what: [] }
+    suspicions.delete(name)
+    for (const one of what) note("privacy", one, atMillis)
   }
   const compare = (name: string, replica: Replica, isAnnounced: boolean): void => {
     const ledger = replica.ledger()
@@ -49,7 +65,10 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     counted.set(name, now)
   }
   return {
-    violations: () => violations,
+    violations: () => {
+      for (const name of [...suspicions.keys()]) confirm(name)
+      return violations
+    },
     overturnings: () => overturnings,
     dismissals: () => dismissals,
     opens: (name, replica) => {
@@ -58,7 +77,10 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     hears: (name, replica, notice: Notice) => {
       if (replica.space !== spaceOf()) return
       if (notice.overturned) overturnings += 1
-      if (notice.authorityGrew || notice.overturned) grownAtMillis.set(name, world.now())
+      if (notice.authorityGrew || notice.overturned) {
+        grownAtMillis.set(name, world.now())
+        if (suspicions.get(name)?.atMillis === world.now()) suspicions.delete(name)
+      }
       compare(name, replica, notice.overturned)
     },
     look: (name, replica) => compare(name, replica, false),
@@ -71,9 +93,9 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
       const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
       if (readers.has(to) || grownAtMillis.get(name) === world.now()) return
       const until = putOut.get(to)
-      if (until === undefined) note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
+      if (until === undefined) suspect(name, `${name} sends ${message._tag} to ${short(to)}, who may not read`)
       else if (!isOfAuthority(timeOf, message, until))
-        note("privacy", `${name} sends ${message._tag} to ${short(to)}, who was put out`)
+        suspect(name, `${name} sends ${message._tag} to ${short(to)}, who was put out`)
       else dismissals += 1
     }
   }
