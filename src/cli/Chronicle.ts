@@ -16,6 +16,7 @@ import * as Ledger from "../runtime/Ledger.ts"
 import * as Line from "../runtime/Line.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
+import * as Wording from "../trust/Wording.ts"
 import { time } from "./Text.ts"
 
 export interface Row {
@@ -87,7 +88,7 @@ export const verdictOf = (ledger: Ledger.Ledger, row: Pick<Row, "feed" | "line" 
   }
   const quarantined = ledger.quarantine.get(`${feed} ${seq}`)
   if (quarantined !== undefined)
-    return { verdict: "quarantined", why: Decision.explain(Decision.denied(quarantined.because)) }
+    return { verdict: "quarantined", why: Wording.explain(Decision.denied(quarantined.because)) }
   if (seq < line.judged) {
     const isFrozen = line.feed.kind === "authority" && seq > (ledger.forks.get(feed)?.seq ?? Number.POSITIVE_INFINITY)
     return isFrozen ? { verdict: "outside", why: `${twoHistories}: revocations stand, nothing else` } : applied

@@ -29,7 +29,7 @@ export const list = Effect.fnUntraced(function* (office: Office, voice: Voice) {
   if (authority === undefined) return
   const view = Authority.present(authority)
   for (const { device, name, revoked } of Authority.members(authority)) {
-    const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === device)
+    const restriction = Authority.revocations(authority, device)[0]
     yield* voice.data({
       device,
       name,

@@ -12,6 +12,7 @@ import * as Address from "../handlers/shared/Address.ts"
 import { codeMinutes } from "../runtime/PairingDesk.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, isCapability, type Capability } from "../trust/Capability.ts"
+import * as Right from "../trust/Right.ts"
 import { grantDepthMax } from "../trust/limits.ts"
 import { line } from "./CommandLine.ts"
 import type { Voice } from "./Control.ts"
@@ -67,7 +68,7 @@ const made = Effect.fnUntraced(function* (
 ) {
   const agent = yield* office.agent
   const replica = yield* office.replica
-  const rights = can.map((capability) => ({ capability, depth, from: undefined, until: undefined }))
+  const rights = can.map((capability) => Right.make(capability, { depth }))
   return yield* agent.pair(replica.space, rights, address)
 })
 

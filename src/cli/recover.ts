@@ -21,6 +21,7 @@ import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
 import { all } from "../trust/Capability.ts"
 import * as Fact from "../trust/Fact.ts"
+import * as Right from "../trust/Right.ts"
 import { grantDepthMax } from "../trust/limits.ts"
 import * as Chronicle from "./Chronicle.ts"
 import type { Voice } from "./Control.ts"
@@ -89,7 +90,7 @@ const factsOf = (
     target === undefined || admission === undefined
       ? []
       : [{ _tag: "Revoke", device: target, admission: admission.hash, cut, reason }]
-  const right = { capability: all, depth: grantDepthMax, from: undefined, until: undefined }
+  const right = Right.make(all, { depth: grantDepthMax })
   return [
     ...revoke,
     { _tag: "Admit", device, box, name: nameOf(authority, device) ?? office.settings.name },
@@ -216,8 +217,8 @@ const notFetched = Effect.suspend(() =>
 /** Revocation is final for a key, so the way back leads over who revoked this device. */
 const stillRevoked = (replica: Replica, self: DeviceId, target: DeviceId | undefined): Problem.Problem => {
   const authority = replica.ledger().authority!
-  const others = Authority.restrictions(authority)
-    .filter(({ fact, node }) => fact.device === self && node.feed.device !== target)
+  const others = Authority.revocations(authority, self)
+    .filter(({ node }) => node.feed.device !== target)
     .map(({ node }) => (node.feed.device === authority.genesis.root ? "the recovery words" : short(node.feed.device)))
   const isByRoot = others.includes("the recovery words")
   return Problem.make("StillRevoked", {

@@ -33,3 +33,26 @@ export const isTime = (time: number): boolean => Number.isSafeInteger(time) && t
 
 /** More than `driftMaxMillis` ahead of the wall clock: too far to be judged now. */
 export const isHeld = (time: number, unixMillis: number): boolean => time > fromMillis(unixMillis + driftMaxMillis)
+
+/** As people write it, in UTC to the second: 2026-11-23T18:30:00Z. */
+export const toText = (time: number): string => {
+  const seconds = Math.floor(toMillis(time) / 1000)
+  const [day, inDay] = [Math.floor(seconds / 86_400), seconds % 86_400]
+  // counted in years that begin in March, so that the leap day is the last (proleptic Gregorian calendar)
+  const since = day + 719_468
+  const era = Math.floor(since / 146_097)
+  const dayOfEra = since - era * 146_097
+  const year = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365
+  )
+  const dayOfYear = dayOfEra - (365 * year + Math.floor(year / 4) - Math.floor(year / 100))
+  const month = Math.floor((5 * dayOfYear + 2) / 153)
+  const two = (part: number): string => String(part).padStart(2, "0")
+  const date = [
+    year + era * 400 + (month < 10 ? 0 : 1),
+    two(month < 10 ? month + 3 : month - 9),
+    two(dayOfYear - Math.floor((153 * month + 2) / 5) + 1)
+  ]
+  const clock = [Math.floor(inDay / 3600), Math.floor(inDay / 60) % 60, inDay % 60].map(two)
+  return `${date.join("-")}T${clock.join(":")}Z`
+}

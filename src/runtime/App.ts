@@ -129,7 +129,7 @@ export const make = <const Of extends StateFields, Operations extends Record<str
     operations: Object.fromEntries(
       Object.entries(operations).map(([operation, { policy, resource, writes }]) => [
         typeOf(name, operation),
-        { writes, capabilities: policy.capabilities, resource }
+        { writes, policy, resource }
       ])
     )
   })

@@ -29,6 +29,7 @@ import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, capability } from "../trust/Capability.ts"
+import * as Right from "../trust/Right.ts"
 import * as Agent from "./Agent.ts"
 import type * as App from "./App.ts"
 import * as Operations from "./Operations.ts"
@@ -137,7 +138,7 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
       connect: (address, device) => inScope(agent.stayConnected(address, device)),
       caughtUp: () => run(waitUntil(() => agent.links().some((link) => link.isCaughtUp(replica.space)))),
       pair: async ({ address, can = [all], depth = 1 }) => {
-        const rights = can.map((text) => ({ capability: capability(text), depth, from: undefined, until: undefined }))
+        const rights = can.map((text) => Right.make(capability(text), { depth }))
         return Redacted.value(PairingCode.encode(await run(agent.pair(replica.space, rights, address))))
       }
     }

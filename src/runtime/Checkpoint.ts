@@ -116,8 +116,12 @@ export interface Stored {
 
 /** Everything that can change a verdict that was given, in one digest. */
 const verdictsDigest = (ledger: Ledger): Uint8Array => {
-  const standing = Authority.restrictions(ledger.authority!).map(({ fact, node }) => `${node.hash} ${fact.device}`)
-  const forks = [...ledger.forks].map(([feed, { seq }]) => `${feed} ${seq}`)
+  const authority = ledger.authority!
+  const standing = Authority.restrictions(authority).map(({ index, node }) => `${node.hash} ${index}`)
+  const forks = [...ledger.forks].map(([feed, { seq }]) => {
+    const settled = Authority.settlementOf(authority, feed)
+    return `${feed} ${seq} ${settled?.hash ?? ""}`
+  })
   const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
   return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort()]))
 }

@@ -196,7 +196,7 @@ const asDecided = (ledger: Ledger, line: Line, { decided, seq }: Pending): Entry
   if (decided === undefined || decided.body.seen.length > 0 || seq % completeSeenEvery === 0) return undefined
   const { body, by } = decided
   if (by.authority !== ledger.authority || by.view !== line.view || body.definition === undefined) return undefined
-  return Result.isSuccess(rulesOf(ledger, line, body.definition)) ? body : undefined
+  return Result.isSuccess(rulesOf(ledger, line, body.definition, seq)) ? body : undefined
 }
 
 /** Judges a data entry, or blocks its line (undefined). */
@@ -220,7 +220,7 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
     return Authority.isAdmitted(authority, line.view, device)
       ? Decision.denied({ _tag: "Malformed", what: "it names no definition" })
       : Decision.denied({ _tag: "NotAdmitted", device })
-  const rules = rulesOf(ledger, line, body.definition)
+  const rules = rulesOf(ledger, line, body.definition, pending.seq)
   const { isAdmitted, standing } = line.rules!
   if (!isAdmitted) return Decision.denied({ _tag: "NotAdmitted", device })
   if (Result.isFailure(rules)) return Decision.denied(rules.failure)
@@ -236,7 +236,8 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
       definition: rules.success,
       type: fact.type,
       changes: fact.payload,
-      fresh
+      fresh,
+      regime: standing.regime
     }
     const decision = Decision.decide(authority, line.view, request, standing)
     if (decision._tag === "Denied") return decision
@@ -271,7 +272,7 @@ const refuse = (
   progress: Progress
 ): void => {
   quarantine(ledger, line, pending, because)
-  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition)
+  const rules = body.definition === undefined ? undefined : rulesOf(ledger, line, body.definition, pending.seq)
   if (rules === undefined || Result.isFailure(rules)) return
   const definition = rules.success
   let index = 0
@@ -310,14 +311,20 @@ const claimRequest = (
   return false
 }
 
-const rulesOf = (ledger: Ledger, line: Line, id: DefinitionId): Result.Result<Definition, Decision.Refusal> => {
+const rulesOf = (
+  ledger: Ledger,
+  line: Line,
+  id: DefinitionId,
+  seq: number
+): Result.Result<Definition, Decision.Refusal> => {
   const { feed, rules, view } = line
-  if (rules !== undefined && rules.id === id && rules.view === view && rules.authority === ledger.authority)
-    return rules.definition
   const authority = ledger.authority!
+  const regime = Authority.regimeAt(authority, feed.id, seq)
+  const isAsBefore = rules?.id === id && rules.view === view && rules.authority === authority
+  if (isAsBefore && rules.standing.regime === regime) return rules.definition
   const definition = Decision.definitionFor(authority, view, id)
   const isAdmitted = Authority.isAdmitted(authority, view, feed.device)
-  const standing = Decision.standing(authority, view, feed.device)
+  const standing = Decision.standing(authority, view, feed.device, regime)
   line.rules = { authority, view, id, definition, isAdmitted, standing }
   return definition
 }
@@ -347,13 +354,18 @@ const isOverturned = (ledger: Ledger, before: ReadonlyArray<Authority.Restrictio
   const stood = new Set(before.map((restriction) => restriction.fact))
   const stands = new Set(after.map((restriction) => restriction.fact))
   if (before.some((restriction) => !stands.has(restriction.fact))) return true
-  const fresh = after.filter((restriction) => !stood.has(restriction.fact))
-  return fresh.some((restriction) =>
-    [...ledger.lines.values()].some(
-      (line) =>
-        line.feed.device === restriction.fact.device && line.judged - 1 > (restriction.cut.get(line.feed.id)?.seq ?? -1)
-    )
-  )
+  return after.some((restriction) => !stood.has(restriction.fact) && hitsJudged(ledger, restriction))
+}
+
+const hitsJudged = ({ authority, lines }: Ledger, restriction: Authority.Restriction): boolean => {
+  const reached = Authority.reachedBy(authority!, restriction)
+  for (const { feed, judged } of lines.values()) {
+    if (reached !== undefined && !reached.has(feed.device)) continue
+    // of an authority feed nobody's state is made: only what rests on it, which its own restrictions reach
+    if (reached === undefined && feed.kind === "authority") continue
+    if (judged - 1 > Authority.leftAlone(authority!, restriction, feed.id)) return true
+  }
+  return false
 }
 
 /** The first entry named as seen whose time is not below this one. */

@@ -66,7 +66,7 @@ export interface Line {
   rules: Rules | undefined
 }
 
-/** What a run of similar entries is judged by; recomputed when the view, the authority or the definition changes. */
+/** What a run of similar entries is judged by; recomputed when the view, the authority, its regime or the definition changes. */
 export interface Rules {
   readonly authority: Authority.Authority
   readonly view: Authority.View

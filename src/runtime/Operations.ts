@@ -28,6 +28,7 @@ import * as Metrics from "../observability/Metrics.ts"
 import * as Telemetry from "../observability/Telemetry.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
+import * as Wording from "../trust/Wording.ts"
 import * as App from "./App.ts"
 import { authorityWrite } from "./Agent.ts"
 import * as Ledger from "./Ledger.ts"
@@ -246,8 +247,8 @@ const isRepeated = (exit: Exit.Exit<unknown, unknown>): boolean =>
 /** That authority says no, in the words of who performs. */
 const deniedBy = (name: string, because: Decision.Refusal): OperationDenied => {
   const denied = Decision.denied(because)
-  const what = Decision.explain(denied)
-  return new OperationDenied({ operation: name, what, refusal: Decision.refusal(denied) })
+  const what = Wording.explain(denied)
+  return new OperationDenied({ operation: name, what, refusal: Wording.refusal(denied) })
 }
 
 /** The application's state as it stands; immutable, and the same object until something changes. */

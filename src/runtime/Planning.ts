@@ -44,7 +44,7 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
       const found = standingAt(turn)
       if (Result.isFailure(found)) return Result.fail(deny(found.failure))
       const { by, definition, isRestricted, nextDrafts } = found.success
-      const restriction = isRestricted ? Authority.restrictionOn(by.authority, device, turn.feed, turn.seq) : undefined
+      const restriction = isRestricted ? Authority.revocationOn(by.authority, device, turn.feed, turn.seq) : undefined
       if (restriction !== undefined) return Result.fail(deny(Decision.revokedBy(restriction)))
       const issued: Array<string> = []
       const newId = (): string => {
@@ -94,7 +94,7 @@ const standAt = (device: DeviceId, app: App.AnyApp, turn: Turn): Result.Result<S
   const { authority, state } = turn.ledger
   if (authority === undefined) return Result.fail({ _tag: "NotAdmitted", device })
   const view = Authority.present(authority)
-  const restriction = Authority.restrictionOn(authority, device, turn.feed, turn.seq)
+  const restriction = Authority.revocationOn(authority, device, turn.feed, turn.seq)
   if (restriction !== undefined) return Result.fail(Decision.revokedBy(restriction))
   if (!Authority.isAdmitted(authority, view, device)) return Result.fail({ _tag: "NotAdmitted", device })
   return Result.map(Decision.definitionFor(authority, view, app.definition.id), (definition) => ({

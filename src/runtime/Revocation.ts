@@ -48,7 +48,7 @@ export const spaceRead = capability("space:read")
 /** The restriction that ends a device by these books, with who wrote it and when; undefined while nothing does. */
 export const of = ({ authority }: Ledger, device: DeviceId): DeviceRevoked | undefined => {
   if (authority === undefined || !Authority.isRevoked(authority, device)) return undefined
-  const { fact, node } = Authority.restrictions(authority).find((one) => one.fact.device === device)!
+  const { fact, node } = Authority.revocations(authority, device)[0]!
   const by = node.feed.device
   return new DeviceRevoked({
     device,

@@ -35,6 +35,7 @@ import type { Effects } from "../runtime/Aura.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import { all, capability } from "../trust/Capability.ts"
+import * as Right from "../trust/Right.ts"
 import * as Agents from "./Agents.ts"
 import * as Chance from "./Chance.ts"
 import * as Checkers from "./Checkers.ts"
@@ -228,12 +229,7 @@ const assemble = Effect.fnUntraced(function* <Name extends string>(
       actor,
       founder,
       space,
-      rights.map((right) => ({
-        capability: right,
-        depth: texts === undefined ? 1 : 0,
-        from: undefined,
-        until: undefined
-      }))
+      rights.map((right) => Right.make(right, { depth: texts === undefined ? 1 : 0 }))
     )
     here.push(actor)
     if (!(yield* World.eventually(haveSettled(here, space), { withinMillis: settlingMillis })))

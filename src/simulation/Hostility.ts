@@ -5,7 +5,7 @@
  * It changes a story that was drawn without it: gives the liar rights that are nearly enough for its lies, lets rights end
  * while people work, puts the liar out, and has several who may revoke do so at once while they do not hear each other.
  */
-import type { Right } from "../trust/Fact.ts"
+import type { Right } from "../trust/Right.ts"
 import * as Chance from "./Chance.ts"
 import type { Fault, Plan } from "./Faults.ts"
 import { lieKinds, type LieKind } from "./Liar.ts"

@@ -118,8 +118,9 @@ export const recovery = (root: Author, who: DeviceId): Write<void, NothingToDo> 
 })
 
 const isRevokedBy = ({ memo }: Authority.Authority, by: DeviceId, who: DeviceId): boolean =>
-  memo.book.revocations.some(
-    ({ fact, node }) => node.number < memo.count && node.feed.device === by && fact.device === who
+  memo.book.restrictions.some(
+    ({ fact, node }) =>
+      node.number < memo.count && node.feed.device === by && fact._tag === "Revoke" && fact.device === who
   )
 
 /** The position before the first revocation at or before this one, in an authority feed; the position itself else. */

@@ -6,7 +6,7 @@
  * Which kinds of incidents a story has at all is drawn first, like the kinds of faults (Faults.ts).
  */
 import { capability } from "../trust/Capability.ts"
-import type { Right } from "../trust/Fact.ts"
+import * as Right from "../trust/Right.ts"
 import * as Chance from "./Chance.ts"
 
 export const incidentKinds = ["LateJoin", "Revocation", "Mutual", "Recovery", "Mallory"] as const
@@ -22,7 +22,7 @@ export interface Person {
   readonly name: string
   /** Who invites this one before anything goes wrong; undefined: founds the space, or comes later. */
   readonly invitedBy: string | undefined
-  readonly rights: ReadonlyArray<Right>
+  readonly rights: ReadonlyArray<Right.Right>
   /** Mean time between two operations. */
   readonly paceMillis: number
 }
@@ -35,12 +35,7 @@ export interface Story {
   readonly liar: string | undefined
 }
 
-const right = (text: string, depth: number): Right => ({
-  capability: capability(text),
-  depth,
-  from: undefined,
-  until: undefined
-})
+const right = (text: string, depth: number): Right.Right => Right.make(capability(text), { depth })
 
 const owner = [right("*", 3)]
 const writer = [right("note:write", 0), right("space:read", 0)]
@@ -54,7 +49,7 @@ export const draw = (seed: number, safetyMillis: number): Story => {
   const kinds = incidentKinds.filter(() => chance.happens(0.4))
   const has = (kind: IncidentKind): boolean => kinds.includes(kind)
   const pace = (): number => chance.pick([200, 800, 3_000])
-  const person = (name: string, invitedBy: string | undefined, rights: ReadonlyArray<Right>): Person => ({
+  const person = (name: string, invitedBy: string | undefined, rights: ReadonlyArray<Right.Right>): Person => ({
     name,
     invitedBy,
     rights,

@@ -7,20 +7,24 @@
  *   x is judged with the grants in its own past, and against every standing restriction whose cut does not contain x,
  *   wherever and whenever that restriction was written.
  *
- * A restriction names the entry that admitted the device it ends, and that entry lies in its past. Which ones stand, in
+ * A restriction names the admission or the grant that it hits, and that entry lies in its past. Which ones stand, in
  * strata, so that nothing is circular:
  *   1. those signed by the space's root key, always; none is ever against root;
- *   2. any other R, if its author held the authority, judged with what lies in past(R) and with stratum 1 alone;
+ *   2. any other R, if its author held the authority, judged with what lies in past(R) and with stratum 1 alone
+ *      (trust/Strata.ts says what each kind takes);
  *   3. grants and data: the sentence above, against the restrictions of 1 and 2.
- * The authority that R needs: to be the device itself, or `device:revoke/<device>`; and `device:rollback/<device>` if its
- * cut leaves out authority entries of the device that R's author had seen.
  *
- * A proved fork freezes what its feed gives from there on, whoever's feed it is. It belongs to stratum 3: restrictions
- * earned on any branch stand, and so do those whose authors had their authority from a feed that forked since, or a
- * device could undo its own revocation by forking away the admission of whoever revoked it.
+ * A revocation of a device leaves its entries out whole. Every other restriction limits what an entry's author may use:
+ * those against a position are its regime (trust/Regime.ts). They reach downwards along grants (trust/Descent.ts), lower
+ * trust (trust/Web.ts) or raise what is demanded (trust/PolicyChange.ts). A lift takes one back for who has seen it.
  *
- * Late grants therefore never change a verdict; late restrictions and proofs of forks do, and only for what their cut
- * leaves out. Leaving something out of `seen` gains nothing: it removes grants and no restriction.
+ * A proved fork freezes what its feed gives from there on, whoever's feed it is, until a settlement names the branch that
+ * counts. Both belong to stratum 3: restrictions earned on any branch stand, and so do those whose authors had their
+ * authority from a feed that forked since, or a device could undo its own revocation by forking away the admission of
+ * whoever revoked it. Below root's seals nothing is cut.
+ *
+ * Late grants therefore never change a verdict; late restrictions, proofs of forks and settlements do, and only for what
+ * they are about. Leaving something out of `seen` gains nothing: it removes grants and no restriction.
  *
  * An `Authority` is an immutable value; verdicts are remembered inside it. It knows entries of authority feeds only, each
  * added after everything it names (`knows` tells). Laws: test/trust/Authority.test.ts (any order, same verdicts; a
@@ -31,15 +35,24 @@ import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.t
 import type { Position } from "../journal/Feed.ts"
 import type { Genesis } from "../journal/Genesis.ts"
 import * as Book from "./Book.ts"
-import { capability, implies, type Capability } from "./Capability.ts"
+import { implies, type Capability } from "./Capability.ts"
 import type { Definition } from "./Definition.ts"
+import * as Descent from "./Descent.ts"
+import * as Fact from "./Fact.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
+import * as PolicyChange from "./PolicyChange.ts"
+import { lastLeft, ofData, ofNow, type Regime as Against, type Standing } from "./Regime.ts"
+import * as Strata from "./Strata.ts"
+import * as Trust from "./Trust.ts"
+import * as Web from "./Web.ts"
 
 export type AuthorityEntry = Book.AuthorityEntry
 export type Node = Book.Node
 export type View = Book.View
-export type Restriction = Book.Restriction
+export type Restriction = Standing
+export type Revocation = Standing<Fact.Revoke>
+export type Regime = Against
 export type Held = Holding.Held
 
 export interface Authority {
@@ -59,7 +72,7 @@ interface Memo {
   readonly heads: Book.Heads
   present: View | undefined
   /** Verdicts of strata 1 and 2; shared by values that can't differ in them. */
-  readonly standing: Map<Restriction, boolean>
+  readonly standing: Strata.Strata["standing"]
   /** The judge of stratum 3. */
   final: Judge.Judge | undefined
   /** The judge of a value before this one, when no restriction can have fallen since. */
@@ -94,9 +107,9 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     Book.join(heads, node)
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
-    const revokes = entry.facts.some((fact) => fact._tag === "Revoke")
-    if (isFork || (revokes && entry.feed.device === authority.genesis.root)) news = "strata"
-    else if (revokes && news === "grants") news = "restrictions"
+    const restricts = entry.facts.some(Fact.isRestriction)
+    if (isFork || entry.facts.some((fact) => changesStrata(authority, entry, fact))) news = "strata"
+    else if (restricts && news === "grants") news = "restrictions"
   }
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
     book,
@@ -109,6 +122,10 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   })
 }
 
+const changesStrata = ({ forks, genesis }: Authority, { feed }: AuthorityEntry, fact: Fact.DecodedFact): boolean =>
+  (feed.device === genesis.root && (fact._tag === "Seal" || Fact.isRestriction(fact))) ||
+  (fact._tag === "Settle" && forks.has(fact.feed))
+
 /** Notes that a feed forks at `at`; a lower position replaces a higher one. */
 export const fork = (authority: Authority, feed: FeedId, at: number): Authority => {
   const known = authority.forks.get(feed)
@@ -117,17 +134,13 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: undefined })
 }
 
-/** Whether a verdict about others can rest on an entry of this feed from a position on, before the feed's fork. */
+/** Whether a verdict about others can rest on an entry of this feed from a position on. */
 export const gives = (authority: Authority, feed: FeedId, from: number): boolean => {
   const { book, count } = authority.memo
   const judge = finalJudge(authority)
-  const chain = book.chains.get(feed) ?? []
-  const end = Math.min(chain.length, authority.forks.get(feed) ?? chain.length)
-  for (let seq = from; seq < end; seq++) {
-    const node = chain[seq]
-    if (node !== undefined && node.number < count && Judge.gives(judge, node)) return true
-  }
-  return false
+  return (book.chains.get(feed) ?? [])
+    .slice(from)
+    .some((node) => node !== undefined && node.number < count && Judge.gives(judge, node))
 }
 
 /** The entry at a position on the history that ends in `head`, which is known here. */
@@ -152,28 +165,46 @@ export const look = (authority: Authority, view: View, seen: ReadonlyArray<Posit
 export const present = (authority: Authority): View =>
   (authority.memo.present ??= Book.intern(authority.memo.book, authority.memo.heads))
 
-/** Restrictions that stand, root's first, then in the order of their entries' times. */
+/** Restrictions of all kinds that stand, root's first, then in the order of their entries' times. */
 export const restrictions = (authority: Authority): ReadonlyArray<Restriction> => finalJudge(authority).restrictions
 
-/** The standing restriction that leaves out this position of a device's feed, if there is one. For feeds of data. */
-export const restrictionOn = (
+/** The standing revocation that leaves out this position of a device's feed, if there is one. For feeds of data. */
+export const revocationOn = (
   authority: Authority,
   device: DeviceId,
   feed: FeedId,
   seq: number
-): Restriction | undefined =>
-  against(authority, device).find((restriction) => (restriction.cut.get(feed)?.seq ?? -1) < seq)
+): Revocation | undefined => {
+  const { regimes } = finalJudge(authority)
+  return against(authority, device).find(({ cut }) => (lastLeft(regimes, cut, feed)?.seq ?? -1) < seq)
+}
 
-/** Where a data feed ends as far as the restrictions on its device go; undefined when nothing bounds it. */
+/** Where a data feed ends as far as the revocations of its device go; undefined when nothing bounds it. */
 export const cutOf = (authority: Authority, device: DeviceId, feed: FeedId): Position | "start" | undefined => {
+  const { regimes } = finalJudge(authority)
   let last: Position | undefined
-  for (const restriction of against(authority, device)) {
-    const cut = restriction.cut.get(feed)
+  for (const revocation of against(authority, device)) {
+    const cut = lastLeft(regimes, revocation.cut, feed)
     if (cut === undefined) return "start"
     if (last === undefined || cut.seq < last.seq) last = cut
   }
   return last
 }
+
+/** What is against a position of a feed of data: hand it to whoever asks what its author may. */
+export const regimeAt = (authority: Authority, feed: FeedId, seq: number): Regime =>
+  ofData(finalJudge(authority).regimes, feed, seq)
+
+/** What is against whatever is written or asked now: every restriction that stands. */
+export const regimeNow = (authority: Authority): Regime => ofNow(finalJudge(authority).regimes)
+
+/** Of which devices a restriction may change what they may; undefined: of all. */
+export const reachedBy = (authority: Authority, restriction: Restriction): ReadonlySet<DeviceId> | undefined =>
+  Descent.reachedBy(authority.memo.book, restriction)
+
+/** How far the cut of a restriction, and the seals, leave a feed alone: the last number, −1 for nothing. */
+export const leftAlone = (authority: Authority, { cut }: Restriction, feed: FeedId): number =>
+  lastLeft(finalJudge(authority).regimes, cut, feed)?.seq ?? -1
 
 /** Whether a device was validly admitted within a view. Root and creator need no admission. */
 export const isAdmitted = (authority: Authority, view: View, device: DeviceId): boolean =>
@@ -195,7 +226,11 @@ export const members = (
   ]
 }
 
-/** Whether a standing restriction ends the device: from some point on nothing it says counts. */
+/** The standing revocations of a device, root's first, then in the order of their entries' times. */
+export const revocations = (authority: Authority, device: DeviceId): ReadonlyArray<Revocation> =>
+  against(authority, device)
+
+/** Whether a standing revocation ends the device: from some point on nothing it says counts. */
 export const isRevoked = (authority: Authority, device: DeviceId): boolean => against(authority, device).length > 0
 
 /**
@@ -215,7 +250,7 @@ export const dismissal = (authority: Authority, device: DeviceId): Dismissal | u
 
 /** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */
 export interface Dismissal {
-  readonly restriction: Restriction
+  readonly restriction: Revocation
   readonly heads: Book.Heads
 }
 
@@ -243,9 +278,16 @@ export const admissionOf = (authority: Authority, device: DeviceId): Node | unde
 export const boxOf = (authority: Authority, device: DeviceId): Uint8Array | undefined =>
   Judge.admissionOf(finalJudge(authority), present(authority), device)?.fact.box
 
-/** Rights a device holds within a view. Holding is not yet using: see `isAdmitted` and `restrictionOn`. */
-export const rights = (authority: Authority, view: View, device: DeviceId): ReadonlyArray<Held> =>
-  Judge.holding(finalJudge(authority), view, device)
+/**
+ * Rights a device holds within a view, as far as a position's regime leaves them. Holding is not yet using: see
+ * `isAdmitted` and `revocationOn`.
+ */
+export const rights = (
+  authority: Authority,
+  view: View,
+  device: DeviceId,
+  regime: Regime = regimeNow(authority)
+): ReadonlyArray<Held> => Judge.holding(finalJudge(authority), view, device, regime)
 
 /** The right by which a device may do `wanted` at `time` within a view, if it holds one. */
 export const holds = (
@@ -253,8 +295,33 @@ export const holds = (
   view: View,
   device: DeviceId,
   wanted: Capability,
-  time: number
-): Held | undefined => Holding.covering(rights(authority, view, device), wanted, time)
+  time: number,
+  regime: Regime = regimeNow(authority)
+): Held | undefined => Holding.covering(rights(authority, view, device, regime), wanted, time)
+
+/** How far a device is trusted within a view, and why. */
+export const trustIn = (
+  authority: Authority,
+  view: View,
+  device: DeviceId,
+  regime: Regime = regimeNow(authority)
+): Trust.Standing => Trust.standingOf(Web.of(finalJudge(authority), view, regime), device)
+
+/** The policies that an operation of an application has to satisfy, each with the entry that set it. */
+export const policiesFor = (
+  authority: Authority,
+  view: View,
+  regime: Regime,
+  app: string,
+  operation: string
+): ReadonlyArray<PolicyChange.InForce> => PolicyChange.inForce(finalJudge(authority), view, regime, app, operation)
+
+/** The position of a forked feed up to which one branch was settled on; undefined: it counts up to its fork. */
+export const settlementOf = (authority: Authority, feed: FeedId): Position | undefined => {
+  const settlements = Strata.settlements(strataOf(authority), finalJudge(authority).restrictions, feed)
+  const [first] = settlements
+  return first !== undefined && settlements.every(({ fact }) => fact.hash === first.fact.hash) ? first.fact : undefined
+}
 
 /** Whether a device may define applications now. */
 export const mayDefine = (authority: Authority, device: DeviceId): boolean => {
@@ -316,82 +383,26 @@ const fromMemo = (genesis: Genesis, forks: Authority["forks"], memo: Memo): Auth
 const find = (authority: Authority, position: Position): Node | undefined =>
   Book.nodeAt(authority.memo.book, position, authority.memo.count)
 
-const against = (authority: Authority, device: DeviceId): ReadonlyArray<Restriction> =>
-  finalJudge(authority).restrictionsByDevice.get(device) ?? []
+const against = (authority: Authority, device: DeviceId): ReadonlyArray<Revocation> =>
+  finalJudge(authority).revocationsByDevice.get(device) ?? []
+
+const strataOf = (authority: Authority): Strata.Strata => {
+  const { book, count, standing } = authority.memo
+  return { book, count, standing, seals: Strata.sealsOf(book, count), find: (position) => find(authority, position) }
+}
 
 const finalJudge = (authority: Authority): Judge.Judge => {
   const { memo } = authority
   if (memo.final !== undefined) return memo.final
-  const standing = earnedAndRoots(authority).sort(
-    (a, b) => Number(isRoots(authority, b)) - Number(isRoots(authority, a)) || Book.byTime(a, b)
-  )
+  const strata = strataOf(authority)
+  const standing = Strata.standing(strata)
   // since the former judge nothing fell, so as many as then are the same as then
-  const former = memo.former?.restrictions.length === standing.length ? memo.former : undefined
-  memo.final = former ?? Judge.make(memo.book, standing, authority.forks, (position) => find(authority, position))
+  memo.final = memo.former?.restrictions.length === standing.length ? memo.former : judgeBy(authority, strata, standing)
   return memo.final
 }
 
-const isRoots = (authority: Authority, { node }: Restriction): boolean => node.feed.device === authority.genesis.root
-
-/** Strata 1 and 2. What a restriction is judged by lies in its past, so it has a lower number and is decided before. */
-const earnedAndRoots = (authority: Authority): Array<Restriction> => {
-  const { book, count, standing } = authority.memo
-  const known = book.revocations.filter(({ node }) => node.number < count)
-  for (const restriction of known) {
-    if (isRoots(authority, restriction)) standing.set(restriction, isTarget(authority, restriction))
-  }
-  const judgeFor = judgesOfPasts(authority, known)
-  for (const restriction of known) {
-    if (standing.has(restriction)) continue
-    standing.set(restriction, isTarget(authority, restriction) && isEarned(restriction, judgeFor(restriction)))
-  }
-  return known.filter((restriction) => standing.get(restriction) === true)
-}
-
-/** The revocation names an entry of its past that admitted the device. Root is never a target. */
-const isTarget = (authority: Authority, { fact, node }: Restriction): boolean => {
-  const { creator, root } = authority.genesis
-  const admission = authority.nodes.get(fact.admission)
-  if (fact.device === root || admission === undefined || !Book.inView(node.view, admission)) return false
-  return (
-    admission.facts.some((one) => one._tag === "Admit" && one.device === fact.device) ||
-    (fact.device === creator && authority.memo.book.founding.includes(admission))
-  )
-}
-
-/** Judges of stratum 2: they know root's restrictions, those that stand in a restriction's past, and no fork. */
-const judgesOfPasts = (authority: Authority, known: ReadonlyArray<Restriction>): ((of: Restriction) => Judge.Judge) => {
-  const { book, standing } = authority.memo
-  const judges = new Map<string, Judge.Judge>()
-  return ({ node }) => {
-    const numbers: Array<number> = []
-    known.forEach((other, number) => {
-      if (standing.get(other) !== true) return
-      if (isRoots(authority, other) || Book.inView(node.view, other.node)) numbers.push(number)
-    })
-    const key = numbers.join()
-    const judge =
-      judges.get(key) ??
-      Judge.make(
-        book,
-        numbers.map((number) => known[number]!),
-        new Map(),
-        (position) => find(authority, position)
-      )
-    judges.set(key, judge)
-    return judge
-  }
-}
-
-/** Stratum 2. */
-const isEarned = ({ cut, fact, node }: Restriction, judge: Judge.Judge): boolean => {
-  const author = node.feed.device
-  if (Judge.restrictionOn(judge, node) !== undefined || !Judge.isMember(judge, node.view, author)) return false
-  const held = Judge.holding(judge, node.view, author)
-  const may = (action: string): boolean =>
-    Holding.covering(held, capability(`${action}/${fact.device}`), node.time) !== undefined
-  const takesBack = [...node.view.heads.values()].some((heads) =>
-    heads.some((head) => head.feed.device === fact.device && !Judge.isInside(cut, head, judge.find))
-  )
-  return (author === fact.device || may("device:revoke")) && (!takesBack || may("device:rollback"))
+const judgeBy = ({ forks, memo }: Authority, strata: Strata.Strata, standing: ReadonlyArray<Standing>): Judge.Judge => {
+  const freezes = Strata.freezes(strata, standing, forks)
+  const judge = Judge.make(memo.book, standing, freezes, strata.seals, strata.find)
+  return memo.former === undefined ? judge : Judge.after(memo.former, judge)
 }

@@ -55,9 +55,11 @@ export interface Stated<What> {
   readonly fact: What
 }
 
-/** A revocation, standing or not: the device it ends, and how much of each of its feeds it leaves alone. */
-export interface Restriction extends Stated<Fact.Revoke> {
+/** A restriction, standing or not, and how much of each feed it leaves alone. */
+export interface Restriction<What extends Fact.Restriction = Fact.Restriction> extends Stated<What> {
   readonly cut: ReadonlyMap<FeedId, Position>
+  /** Place of the fact in its entry, which a lift names. */
+  readonly index: number
 }
 
 /** What is stated about one thing, oldest number first. */
@@ -69,9 +71,19 @@ export interface Book {
   /** Per feed, the entry that came first at each position: another one there proves a fork. */
   readonly chains: Map<FeedId, Array<Node>>
   readonly grants: Index<DeviceId, Fact.Grant>
+  /** The same by their givers. */
+  readonly gifts: Index<DeviceId, Fact.Grant>
   readonly admissions: Index<DeviceId, Fact.Admit>
   readonly definitions: Index<DefinitionId, Definition>
-  readonly revocations: Array<Restriction>
+  readonly restrictions: Array<Restriction>
+  /** By the entry and the place in it that they name. */
+  readonly lifts: Index<string, Fact.Lift>
+  readonly relations: Array<Stated<Fact.Relate>>
+  readonly attestations: Array<Stated<Fact.Attest>>
+  readonly settlements: Index<FeedId, Fact.Settle>
+  /** Root's, each with the positions it names. */
+  readonly seals: Array<Stated<Fact.Seal>>
+  readonly flows: Array<Stated<Fact.Budget | Fact.Give | Fact.Summary>>
   /** Entries by which the creator founded the space: one, unless it repeated itself. */
   readonly founding: Array<Node>
   readonly views: Map<string, View>
@@ -189,15 +201,52 @@ const enter = (book: Book, node: Node): void => {
   if (chain.length === 0) book.chains.set(node.feed.id, chain)
   chain[node.seq] ??= node
   if (isFounding(book, node)) book.founding.push(node)
-  for (const fact of node.facts) {
-    if (fact._tag === "Grant") push(book.grants, fact.device, { node, fact })
-    else if (fact._tag === "Admit") push(book.admissions, fact.device, { node, fact })
-    else if (fact._tag === "Define") push(book.definitions, fact.definition.id, { node, fact: fact.definition })
-    else if (fact._tag === "Revoke") {
-      book.revocations.push({ node, fact, cut: new Map(fact.cut.map((position) => [position.feed, position])) })
+  for (let index = 0; index < node.facts.length; index++) note(book, node, node.facts[index]!, index)
+}
+
+/** Puts a fact where it is looked for. */
+const note = (book: Book, node: Node, fact: Fact.DecodedFact, index: number): void => {
+  switch (fact._tag) {
+    case "Grant":
+      push(book.gifts, node.feed.device, { node, fact })
+      return push(book.grants, fact.device, { node, fact })
+    case "Admit":
+      return push(book.admissions, fact.device, { node, fact })
+    case "Define":
+      return push(book.definitions, fact.definition.id, { node, fact: fact.definition })
+    case "Lift":
+      return push(book.lifts, placeOf(fact.entry, fact.index), { node, fact })
+    case "Settle":
+      return push(book.settlements, fact.feed, { node, fact })
+    case "Relate":
+      return void book.relations.push({ node, fact })
+    case "Attest":
+      return void book.attestations.push({ node, fact })
+    case "Seal":
+      if (node.feed.device === book.genesis.root) book.seals.push({ node, fact })
+      return
+    case "Budget":
+    case "Give":
+    case "Summary":
+      return void book.flows.push({ node, fact })
+    case "Revoke":
+    case "Ungrant":
+    case "Refine":
+    case "SetPolicy":
+    case "Lower":
+    case "Report": {
+      const cut = new Map(fact.cut.map((position) => [position.feed, position]))
+      return void book.restrictions.push({ node, fact, index, cut })
     }
+    case "Create":
+    case "Malformed":
+    case "Unknown":
+      return
   }
 }
+
+/** What lifts are looked up by. */
+export const placeOf = (entry: EntryHash, index: number): string => `${entry} ${index}`
 
 const isFounding = (book: Book, node: Node): boolean => {
   const [first] = node.facts
@@ -217,9 +266,16 @@ const emptyBook = (genesis: Genesis.Genesis, viewCount: Book["viewCount"]): Book
   nodes: new Map(),
   chains: new Map(),
   grants: new Map(),
+  gifts: new Map(),
   admissions: new Map(),
   definitions: new Map(),
-  revocations: [],
+  restrictions: [],
+  lifts: new Map(),
+  relations: [],
+  attestations: [],
+  settlements: new Map(),
+  seals: [],
+  flows: [],
   founding: [],
   views: new Map(),
   viewCount

@@ -2,8 +2,11 @@
  * What a policy says about an operation, with the evidence: allowed because of these links, denied because of that one.
  *
  * One function judges a local request, a remote request and a fact arriving by sync: `decide`. It reads an authority
- * snapshot and what the operation would change, nothing else, so equal inputs give equal decisions on every device. A
- * decision is data; `explain` is the operator's text (it may name devices), `refusal` the peer's (it may not).
+ * snapshot, the restrictions against the position (its regime) and what the operation would change, nothing else, so
+ * equal inputs give equal decisions on every device. A decision is data; trust/Wording.ts says it to people.
+ *
+ * Laws (test/trust/Decision.test.ts): a policy of all is the meet of its parts and one of any their join; who is allowed
+ * under a policy is allowed under every part of it; deciding with a `Standing` decides alike.
  */
 import * as Result from "effect/Result"
 import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
@@ -12,14 +15,23 @@ import type { Touch } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Writes from "../journal/crdt/Writes.ts"
 import * as Authority from "./Authority.ts"
-import { capability, implies, isCapability, type Capability } from "./Capability.ts"
+import { capability, isCapability, type Capability } from "./Capability.ts"
 import type { Definition, Operation } from "./Definition.ts"
+import * as Holding from "./Holding.ts"
+import * as Hours from "./Hours.ts"
+import { isAtLeast, type Level } from "./Level.ts"
+import type { Demand, Policy } from "./Policy.ts"
+import * as Right from "./Right.ts"
+import type * as Trust from "./Trust.ts"
 
-/** One capability an operation needed and the right that gave it. */
-export interface Ground {
-  readonly needed: Capability
-  readonly right: Authority.Held
-}
+/** Something that was demanded, and what met it. */
+export type Ground =
+  | { readonly _tag: "Capability"; readonly needed: Capability; readonly right: Authority.Held }
+  | { readonly _tag: "Trust"; readonly needed: Level; readonly standing: Trust.Standing }
+  | { readonly _tag: "Attested"; readonly needed: number; readonly attesters: ReadonlyArray<DeviceId> }
+  | { readonly _tag: "Time"; readonly demand: Timely }
+
+export type Timely = Extract<Demand, { readonly _tag: "Within" | "Hours" }>
 
 export interface Allowed {
   readonly _tag: "Allowed"
@@ -44,16 +56,13 @@ export type Refusal =
       readonly entry: EntryHash
       readonly reason: string
     }
+  /** So many severe reports that nothing it does counts. */
+  | { readonly _tag: "Terminated"; readonly device: DeviceId; readonly reports: ReadonlyArray<EntryHash> }
   | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number }
   | { readonly _tag: "TimeNotAbove"; readonly seen: EntryHash }
   | { readonly _tag: "UnknownDefinition"; readonly definition: DefinitionId }
   | { readonly _tag: "UnknownOperation"; readonly type: string }
-  | {
-      readonly _tag: "MissingCapability"
-      readonly device: DeviceId
-      readonly needed: Capability
-      readonly held: ReadonlyArray<Authority.Held>
-    }
+  | Unmet
   | { readonly _tag: "ChangeInvalid"; readonly type: string; readonly index: number; readonly what: string }
   | {
       readonly _tag: "WriteOutside"
@@ -64,6 +73,27 @@ export type Refusal =
   | { readonly _tag: "RequestForeign"; readonly requester: DeviceId }
   | { readonly _tag: "Duplicate"; readonly feed: FeedId; readonly seq: number }
 
+/** A demand that is not met. */
+export type Unmet =
+  | {
+      readonly _tag: "MissingCapability"
+      readonly device: DeviceId
+      readonly needed: Capability
+      readonly held: ReadonlyArray<Authority.Held>
+    }
+  /** Held, but only through more grants than the policy lets it pass. */
+  | {
+      readonly _tag: "ChainTooLong"
+      readonly needed: Capability
+      readonly chainMax: number
+      readonly right: Authority.Held
+    }
+  | { readonly _tag: "TrustTooLow"; readonly needed: Level; readonly standing: Trust.Standing }
+  | { readonly _tag: "NotAttested"; readonly needed: number; readonly standing: Trust.Standing }
+  | { readonly _tag: "OutsideTime"; readonly time: number; readonly demand: Timely }
+  /** Of several ways none is open. */
+  | { readonly _tag: "NoneMet"; readonly of: ReadonlyArray<Unmet> }
+
 /** What somebody wants to do. `fresh` = the ids derived for this entry, which `{new}` in a writes-path accepts. */
 export interface Request {
   readonly device: DeviceId
@@ -72,21 +102,23 @@ export interface Request {
   readonly type: string
   readonly changes: Cbor.Cbor
   readonly fresh: (id: string) => boolean
+  /** What is against the position that is judged; undefined: everything that stands. */
+  readonly regime?: Authority.Regime | undefined
 }
 
-/** The refusal of what lies behind a standing restriction's cut. */
-export const revokedBy = (restriction: Authority.Restriction): Refusal => ({
+/** The refusal of what lies behind a standing revocation's cut. */
+export const revokedBy = ({ fact, node }: Authority.Revocation): Refusal => ({
   _tag: "Revoked",
-  device: restriction.fact.device,
-  by: restriction.node.feed.device,
-  entry: restriction.node.hash,
-  reason: restriction.fact.reason
+  device: fact.device,
+  by: node.feed.device,
+  entry: node.hash,
+  reason: fact.reason
 })
 
 export const denied = (because: Refusal): Denied => ({ _tag: "Denied", because })
 
 /**
- * Judges one fact. The caller has checked the author's membership and the position (`Authority.restrictionOn`). What is
+ * Judges one fact. The caller has checked the author's membership and the position (`Authority.revocationOn`). What is
  * allowed by a `standing` that was found before is told without its grounds; else it makes no difference.
  */
 export const decide = (
@@ -99,50 +131,147 @@ export const decide = (
   if (operation === undefined) return denied({ _tag: "UnknownOperation", type: request.type })
   const touched = inspect(request, operation)
   if ("_tag" in touched) return touched
-  if (standing !== undefined && isStanding(standing, operation)) return allowedByStanding
+  if (standing !== undefined && isStanding(standing, request.definition, operation)) return allowedByStanding
+  const regime = request.regime ?? Authority.regimeNow(authority)
+  const { device, time } = request
+  const bound = (action: Capability) => bind(action, operation.resource, touched.bindings, device)
+  return judge({ authority, view, regime, device, time, bound }, request.definition, operation)
+}
+
+/** Who asks, and what he is judged by. `time` undefined: whatever holds at every time. */
+interface Asker {
+  readonly authority: Authority.Authority
+  readonly view: Authority.View
+  readonly regime: Authority.Regime
+  readonly device: DeviceId
+  readonly time: number | undefined
+  /** A capability on the operation's resource; undefined where that can't be bound. */
+  readonly bound: (action: Capability) => Capability | undefined
+}
+
+/** All policies in force for the operation. */
+const judge = (asker: Asker, { app }: Definition, { policy, type }: Operation): Decision => {
+  const { authority, regime, view } = asker
+  const terminated = terminationOf(asker)
+  if (terminated !== undefined) return denied(terminated)
   const grounds: Array<Ground> = []
-  for (const template of operation.capabilities) {
-    const needed = bind(template, operation.resource, touched.bindings, request.device)
-    if (needed === undefined)
-      return denied({ _tag: "Malformed", what: `the resource of ${request.type} can't be bound` })
-    const right = Authority.holds(authority, view, request.device, needed, request.time)
-    if (right === undefined) {
-      const held = Authority.rights(authority, view, request.device)
-      return denied({ _tag: "MissingCapability", device: request.device, needed, held })
-    }
-    grounds.push({ needed, right })
+  for (const { policy: set } of Authority.policiesFor(authority, view, regime, app, type)) {
+    const met = evaluate(asker, set ?? policy)
+    if (met === undefined) return denied({ _tag: "Malformed", what: `the resource of ${type} can't be bound` })
+    if ("_tag" in met) return denied(met)
+    grounds.push(...met)
   }
   return { _tag: "Allowed", because: grounds }
 }
 
+const terminationOf = ({ authority, device, regime, view }: Asker): Refusal | undefined => {
+  const isReported = regime.limits.some(({ fact }) => fact._tag === "Report" && fact.device === device)
+  const standing = isReported ? Authority.trustIn(authority, view, device, regime) : undefined
+  return standing?.isTerminated === true
+    ? { _tag: "Terminated", device, reports: standing.sanction?.reports ?? [] }
+    : undefined
+}
+
+/** What meets a policy, or what of it is not met; undefined when the resource can't be bound. */
+const evaluate = (asker: Asker, policy: Policy): ReadonlyArray<Ground> | Unmet | undefined => {
+  switch (policy._tag) {
+    case "All": {
+      const grounds: Array<Ground> = []
+      for (const one of policy.of) {
+        const met = evaluate(asker, one)
+        if (met === undefined || "_tag" in met) return met
+        grounds.push(...met)
+      }
+      return grounds
+    }
+    case "Any": {
+      const unmet: Array<Unmet> = []
+      for (const one of policy.of) {
+        const met = evaluate(asker, one)
+        if (met === undefined || !("_tag" in met)) return met
+        unmet.push(met)
+      }
+      return { _tag: "NoneMet", of: unmet }
+    }
+    default:
+      return meet(asker, policy)
+  }
+}
+
+const meet = (asker: Asker, demand: Demand): ReadonlyArray<Ground> | Unmet | undefined => {
+  const { authority, device, regime, time, view } = asker
+  switch (demand._tag) {
+    case "Capability":
+      return permit(asker, demand)
+    case "Trust": {
+      const standing = Authority.trustIn(authority, view, device, regime)
+      const ground = { needed: demand.level, standing }
+      return isAtLeast(standing.level, demand.level)
+        ? [{ _tag: "Trust", ...ground }]
+        : { _tag: "TrustTooLow", ...ground }
+    }
+    case "Attested": {
+      const standing = Authority.trustIn(authority, view, device, regime)
+      const { attesters } = standing
+      return attesters.length >= demand.count
+        ? [{ _tag: "Attested", needed: demand.count, attesters }]
+        : { _tag: "NotAttested", needed: demand.count, standing }
+    }
+    case "Within":
+    case "Hours":
+      return time !== undefined && isTimely(demand, time)
+        ? [{ _tag: "Time", demand }]
+        : { _tag: "OutsideTime", time: time ?? 0, demand }
+  }
+}
+
+const isTimely = (demand: Timely, time: number): boolean =>
+  demand._tag === "Hours"
+    ? Hours.contain(demand.hours, time)
+    : (demand.from === undefined || time >= demand.from) && (demand.until === undefined || time <= demand.until)
+
+const permit = (
+  { authority, bound, device, regime, time, view }: Asker,
+  { capability: action, chainMax }: Extract<Demand, { readonly _tag: "Capability" }>
+): ReadonlyArray<Ground> | Unmet | undefined => {
+  const needed = bound(action)
+  if (needed === undefined) return undefined
+  const held = Authority.rights(authority, view, device, regime)
+  const usable = time === undefined ? held.filter(Right.isLasting) : held
+  const short = chainMax === undefined ? usable : usable.filter(({ through }) => through.length <= chainMax)
+  const right = Holding.covering(short, needed, time ?? 0)
+  if (right !== undefined) return [{ _tag: "Capability", needed, right }]
+  const long = chainMax === undefined ? undefined : Holding.covering(usable, needed, time ?? 0)
+  return long === undefined || chainMax === undefined
+    ? { _tag: "MissingCapability", device, needed, held }
+    : { _tag: "ChainTooLong", needed, chainMax, right: long }
+}
+
 /**
- * What one device may within one view whatever the time and whatever it is about, so that entries which follow each other
- * look for it once. Law (test/trust/Decision.test.ts): who decides with it decides alike.
+ * What one device may within one view and regime whatever the time and whatever it is about, so that entries which
+ * follow each other look for it once.
  */
 export interface Standing {
   readonly authority: Authority.Authority
   readonly view: Authority.View
+  readonly regime: Authority.Regime
   readonly device: DeviceId
   readonly operations: Map<Operation, boolean>
 }
 
-export const standing = (authority: Authority.Authority, view: Authority.View, device: DeviceId): Standing => ({
-  authority,
-  view,
-  device,
-  operations: new Map()
-})
+export const standing = (
+  authority: Authority.Authority,
+  view: Authority.View,
+  device: DeviceId,
+  regime: Authority.Regime = Authority.regimeNow(authority)
+): Standing => ({ authority, view, regime, device, operations: new Map() })
 
-/** True only where every request for the operation finds a right that has no window: then the time does not matter. */
-const isStanding = ({ authority, device, operations, view }: Standing, operation: Operation): boolean => {
+/** True only where every request for the operation is allowed at every time. */
+const isStanding = ({ operations, ...asker }: Standing, definition: Definition, operation: Operation): boolean => {
   const known = operations.get(operation)
   if (known !== undefined) return known
-  const lasting = Authority.rights(authority, view, device).filter(
-    ({ from, until }) => from === undefined && until === undefined
-  )
-  const found =
-    operation.resource === undefined &&
-    operation.capabilities.every((needed) => lasting.some(({ capability }) => implies(capability, needed)))
+  const bound = (action: Capability) => (operation.resource === undefined ? action : undefined)
+  const found = judge({ ...asker, time: undefined, bound }, definition, operation)._tag === "Allowed"
   operations.set(operation, found)
   return found
 }
@@ -185,70 +314,6 @@ const bind = (
   const text = `${action}/${bound}`
   return unbound || !isCapability(text) ? undefined : capability(text)
 }
-
-/** For operators: names devices and links. */
-export const explain = (decision: Decision): string => {
-  if (decision._tag === "Allowed") {
-    return decision.because.length === 0
-      ? "allowed: the operation asks for no capability"
-      : decision.because
-          .map(({ needed, right }) => `allowed: ${needed} by ${right.capability}${throughText(right)}`)
-          .join("; ")
-  }
-  const because = decision.because
-  switch (because._tag) {
-    case "Malformed":
-      return `malformed: ${because.what}`
-    case "NotAdmitted":
-      return `device ${because.device.slice(0, 10)} was not admitted, as far as this entry had seen`
-    case "Revoked":
-      return `device ${because.device.slice(0, 10)} was revoked by ${because.by.slice(0, 10)} (entry ${because.entry.slice(0, 10)}): ${because.reason || "no reason given"}`
-    case "Forked":
-      return `feed ${because.feed.slice(0, 10)} has two histories from entry ${because.at} on and is frozen there`
-    case "TimeNotAbove":
-      return `its time is not above that of entry ${because.seen.slice(0, 10)}, which it has seen`
-    case "UnknownDefinition":
-      return `nobody who may define applications had defined ${because.definition.slice(0, 10)} in what this entry had seen`
-    case "UnknownOperation":
-      return `the application defines no operation "${because.type}"`
-    case "MissingCapability":
-      return `device ${because.device.slice(0, 10)} lacks ${because.needed}; it holds ${
-        because.held.length === 0 ? "nothing" : because.held.map((right) => right.capability).join(", ")
-      }`
-    case "ChangeInvalid":
-      return `change ${because.index} of ${because.type} is invalid: ${because.what}`
-    case "WriteOutside":
-      return `${because.type} touches ${because.touched}; allowed: ${because.allowed.join(", ")}`
-    case "RequestForeign":
-      return `it carries a request of device ${because.requester.slice(0, 10)} without that device's signature`
-    case "Duplicate":
-      return `its idempotency key was used before, by entry ${because.seq} of feed ${because.feed.slice(0, 10)}`
-  }
-}
-
-/** For the peer that asked: the kind of refusal, no names of third parties. */
-export const refusal = (decision: Denied): string => {
-  switch (decision.because._tag) {
-    case "MissingCapability":
-      return `you lack ${decision.because.needed}`
-    case "Revoked":
-      return "your device was revoked"
-    case "NotAdmitted":
-      return "your device is not a member"
-    case "UnknownOperation":
-    case "ChangeInvalid":
-    case "WriteOutside":
-    case "Malformed":
-      return explain(decision)
-    default:
-      return "refused"
-  }
-}
-
-const throughText = (right: Authority.Held): string =>
-  right.through.length === 0
-    ? ", from founding the space"
-    : `, granted through ${right.through.map((hash) => hash.slice(0, 10)).join(" → ")}`
 
 /** A definition by id within a view, or why its facts can't be judged. */
 export const definitionFor = (

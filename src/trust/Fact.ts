@@ -3,46 +3,60 @@
  *
  * Payloads are CBOR maps; ids, hashes and keys are 32 bytes. A payload with a missing, ill-typed or additional key is
  * malformed and never counts; a type that this version does not know is kept, shown and without effect. New meaning
- * comes as a new type, never as a new key of an old one.
+ * comes as a new type, never as a new key of an old one. `cut` = [[feed, seq, hash]…], each feed once; `?` = left out
+ * where it is empty.
  *
  *     aura.space.create        the genesis record, as bytes (journal/Genesis.ts)
+ *     aura.space.seal          {positions: cut, digest}
  *     aura.app.define          an application's definition, as bytes (trust/Definition.ts)
  *     aura.device.admit        {device, box, name}
- *     aura.delegation.grant    {device, rights: [{capability, depth, from, until}…]}
- *     aura.device.revoke       {device, admission, cut: [[feed, seq, hash]…], reason}
+ *     aura.device.revoke       {device, admission, cut, reason}
+ *     aura.delegation.grant    {device, rights: [{capability, depth, from, until, hours?}…]}
+ *     aura.delegation.revoke   {device, grant, cut, reason}
+ *     aura.caps.refine         {device, admission | null, grant | null, ceiling: [capability…], cut, reason}
+ *     aura.policy.set          {app, operation, policy | null, cut, reason}
+ *     aura.trust.relate        {device, level}
+ *     aura.trust.attest        {device, claim}
+ *     aura.trust.lower         {device, admission, level, cut, reason}
+ *     aura.trust.report        {device, admission, severity, cut, reason}
+ *     aura.restriction.lift    {entry, index}
+ *     aura.feed.settle         {feed, seq, hash}
+ *     aura.flow.budget         {peer, epoch, limit, leases: [{device, amount}…]}
+ *     aura.flow.give           {peer, epoch, to, amount}
+ *     aura.flow.summary        {peer, epoch, spent, receipts, head}
  */
 import * as Result from "effect/Result"
-import { deviceId, entryHash, toBytes, type DeviceId, type EntryHash } from "../identity/Id.ts"
-import type * as Cbor from "../journal/Cbor.ts"
-import * as Clock from "../journal/Clock.ts"
-import { isMap } from "../journal/crdt/ValueType.ts"
-import type { Fact } from "../journal/Entry.ts"
-import { isPosition, positionFromCbor, positionToCbor, type Position } from "../journal/Feed.ts"
+import type { DeviceId, EntryHash } from "../identity/Id.ts"
+import { isFactType, type Fact } from "../journal/Entry.ts"
+import type { Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
-import { isCapability, type Capability } from "./Capability.ts"
+import { seqMax } from "../journal/limits.ts"
+import type { Capability } from "./Capability.ts"
 import * as Definition from "./Definition.ts"
+import { levels, severities, type Level, type Severity } from "./Level.ts"
 import {
-  cutPositionsMax,
+  budgetLeasesMax,
+  ceilingCapabilitiesMax,
+  claimCharactersMax,
+  costMax,
   deviceNameCharactersMax,
-  grantDepthMax,
   grantRightsMax,
   reasonCharactersMax
 } from "./limits.ts"
-
-/**
- * A permission with what limits it; the parts travel together and are met link by link, never joined across rights.
- * `depth` = how many further hops it may be passed on; 0 = use only. The window is inclusive, in entry time.
- */
-export interface Right {
-  readonly capability: Capability
-  readonly depth: number
-  readonly from: number | undefined
-  readonly until: number | undefined
-}
+import type { Shape } from "./Payload.ts"
+import * as Payload from "./Payload.ts"
+import * as Policy from "./Policy.ts"
+import { shape as rightShape, type Right as OneRight } from "./Right.ts"
 
 export interface Create {
   readonly _tag: "Create"
   readonly genesis: ReturnType<typeof Genesis.encode>["bytes"]
+}
+/** Root's: up to here history may be dropped, and no cut reaches below. `digest` = that of the state there. */
+export interface Seal {
+  readonly _tag: "Seal"
+  readonly positions: ReadonlyArray<Position>
+  readonly digest: Uint8Array
 }
 export interface Define {
   readonly _tag: "Define"
@@ -60,14 +74,107 @@ export interface Grant {
   readonly device: DeviceId
   readonly rights: ReadonlyArray<Right>
 }
-export interface Revoke {
+
+/** What all restrictions have. */
+export interface Restricting {
+  /** Per feed the last entry left alone; a feed not named is cut at its start. */
+  readonly cut: ReadonlyArray<Position>
+  readonly reason: string
+}
+/** Ends a device for good. */
+export interface Revoke extends Restricting {
   readonly _tag: "Revoke"
   readonly device: DeviceId
   /** Hash of the entry that admitted the device; it lies in the past of this one. */
   readonly admission: EntryHash
-  /** Per feed the last entry left alone; a feed not named is cut at its start. */
-  readonly cut: ReadonlyArray<Position>
-  readonly reason: string
+}
+/** Ends what an entry granted a device, for every chain through it. */
+export interface Ungrant extends Restricting {
+  readonly _tag: "Ungrant"
+  readonly device: DeviceId
+  /** Hash of the entry that granted it; it lies in the past of this one. */
+  readonly grant: EntryHash
+}
+/** A ceiling over what a device holds, or over what passes through a grant: exactly one of the two is named. */
+export interface Refine extends Restricting {
+  readonly _tag: "Refine"
+  readonly device: DeviceId
+  readonly admission: EntryHash | undefined
+  readonly grant: EntryHash | undefined
+  readonly ceiling: ReadonlyArray<Capability>
+}
+/** What an operation of an application demands from now on; undefined: what its definition says. */
+export interface SetPolicy extends Restricting {
+  readonly _tag: "SetPolicy"
+  readonly app: string
+  /** Type of the operation, as in facts. */
+  readonly operation: string
+  readonly policy: Policy.Policy | undefined
+}
+/** How far the author trusts a device. Of several of one author the highest counts. */
+export interface Relate {
+  readonly _tag: "Relate"
+  readonly device: DeviceId
+  readonly level: Level
+}
+export interface Attest {
+  readonly _tag: "Attest"
+  readonly device: DeviceId
+  /** What the author vouches for, for people to read. */
+  readonly claim: string
+}
+/** The author trusts a device no more than this; who holds `trust:lower` says so for everybody. */
+export interface Lower extends Restricting {
+  readonly _tag: "Lower"
+  readonly device: DeviceId
+  readonly admission: EntryHash
+  readonly level: Level
+}
+export interface Report extends Restricting {
+  readonly _tag: "Report"
+  readonly device: DeviceId
+  readonly admission: EntryHash
+  readonly severity: Severity
+}
+/** Takes a restriction back, for entries that have seen this: the fact with this number in that entry. */
+export interface Lift {
+  readonly _tag: "Lift"
+  readonly entry: EntryHash
+  readonly index: number
+}
+/** Of a feed with two histories, the branch that counts, and up to where. */
+export interface Settle extends Position {
+  readonly _tag: "Settle"
+}
+/** How much a peer may be sent in an epoch, split among the devices that send. */
+export interface Budget {
+  readonly _tag: "Budget"
+  readonly peer: DeviceId
+  readonly epoch: number
+  readonly limit: number
+  /** Together at most the limit; each device once. */
+  readonly leases: ReadonlyArray<Lease>
+}
+export interface Lease {
+  readonly device: DeviceId
+  readonly amount: number
+}
+/** The author gives away what it has not spent of its own lease. */
+export interface Give {
+  readonly _tag: "Give"
+  readonly peer: DeviceId
+  readonly epoch: number
+  readonly to: DeviceId
+  readonly amount: number
+}
+/** What the author spent on a peer in an epoch that is over, and the last of its receipts. */
+export interface Summary {
+  readonly _tag: "Summary"
+  readonly peer: DeviceId
+  readonly epoch: number
+  readonly spent: number
+  readonly receipts: number
+  readonly head: Uint8Array
 }
 /** Known type, wrong payload. */
 export interface Malformed {
@@ -80,7 +187,14 @@ export interface Unknown {
   readonly type: string
 }
 
-export type AuthorityFact = Create | Define | Admit | Grant | Revoke
+/** As one grant gives it. */
+export type Right = OneRight
+
+/** What takes away. It counts whoever has seen it, for all that its cut leaves out. */
+export type Restriction = Revoke | Ungrant | Refine | SetPolicy | Lower | Report
+
+export type AuthorityFact =
+  Create | Seal | Define | Admit | Grant | Restriction | Relate | Attest | Lift | Settle | Budget | Give | Summary
 export type DecodedFact = AuthorityFact | Malformed | Unknown
 
 /** Type of the fact by which a device is put out. */
@@ -89,138 +203,154 @@ export const revokeType = "aura.device.revoke"
 /** Types of facts that only authority feeds may hold begin with this. */
 export const authorityPrefix = "aura."
 
+export const isRestriction = (fact: DecodedFact): fact is Restriction => restrictionTags.has(fact._tag)
+
+const restrictionTags: ReadonlySet<string> = new Set(["Revoke", "Ungrant", "Refine", "SetPolicy", "Lower", "Report"])
+
+type Tag = AuthorityFact["_tag"]
+
+/** What a payload says, without the tag: that stands in the fact's type. */
+type Said<Of extends Tag> = Omit<Extract<AuthorityFact, { readonly _tag: Of }>, "_tag">
+
+const { cut, device, entry, feed } = Payload
+const reason = Payload.text(reasonCharactersMax)
+const amount = Payload.integer(0, costMax)
+const epoch = Payload.integer(0, 2 ** 32)
+const level = Payload.word(levels)
+
+const bytesOf = (check: (bytes: Uint8Array) => Result.Result<unknown, { readonly what: string }>): Shape<Uint8Array> =>
+  Payload.record(
+    (bytes) => bytes,
+    (bytes) => {
+      const checked = check(bytes)
+      return Result.isSuccess(checked) ? bytes : new Payload.Misfit(checked.failure.what)
+    }
+  )
+
+/** A shape whose only key is the whole payload. */
+const whole = <Key extends string, Value>(key: Key, shape: Shape<Value>): Shape<{ readonly [key in Key]: Value }> => ({
+  write: (said) => shape.write(said[key]),
+  read: (payload) => {
+    const value = shape.read(payload)
+    return value instanceof Payload.Misfit ? value : ({ [key]: value } as { readonly [key in Key]: Value })
+  }
+})
+
+/** A shape with a demand on the whole. */
+const such = <Value>(shape: Shape<Value>, wrong: (value: Value) => string | undefined): Shape<Value> => ({
+  write: shape.write,
+  read: (payload) => {
+    const value = shape.read(payload)
+    if (value instanceof Payload.Misfit) return value
+    const what = wrong(value)
+    return what === undefined ? value : new Payload.Misfit(what)
+  }
+})
+
+const definition: Shape<Definition.Definition> = Payload.record(
+  ({ bytes }) => bytes,
+  (bytes) => {
+    const decoded = Definition.decode(bytes)
+    return Result.isSuccess(decoded) ? decoded.success : new Payload.Misfit(decoded.failure.what)
+  }
+)
+
+const operationType = Payload.plain(
+  "no operation type",
+  (value): value is string => typeof value === "string" && isFactType(value) && !value.startsWith(authorityPrefix)
+)
+
+const shapes: { readonly [Of in Tag]: readonly [type: string, shape: Shape<Said<Of>>] } = {
+  Create: ["aura.space.create", whole("genesis", bytesOf(Genesis.decode))],
+  Seal: ["aura.space.seal", Payload.map<Said<"Seal">>({ positions: cut, digest: Payload.bytes32 })],
+  Define: ["aura.app.define", whole("definition", definition)],
+  Admit: [
+    "aura.device.admit",
+    Payload.map<Said<"Admit">>({ device, box: Payload.bytes32, name: Payload.text(deviceNameCharactersMax) })
+  ],
+  Revoke: [revokeType, Payload.map<Said<"Revoke">>({ device, admission: entry, cut, reason })],
+  Grant: [
+    "aura.delegation.grant",
+    Payload.map<Said<"Grant">>({ device, rights: Payload.list(rightShape, 1, grantRightsMax) })
+  ],
+  Ungrant: ["aura.delegation.revoke", Payload.map<Said<"Ungrant">>({ device, grant: entry, cut, reason })],
+  Refine: [
+    "aura.caps.refine",
+    such(
+      Payload.map<Said<"Refine">>({
+        device,
+        admission: Payload.optional(entry),
+        grant: Payload.optional(entry),
+        ceiling: Payload.list(Payload.capability, 0, ceilingCapabilitiesMax),
+        cut,
+        reason
+      }),
+      ({ admission, grant }) =>
+        (admission === undefined) === (grant === undefined) ? "it names not one of admission and grant" : undefined
+    )
+  ],
+  SetPolicy: [
+    "aura.policy.set",
+    Payload.map<Said<"SetPolicy">>({
+      app: Payload.plain("no application", Genesis.isAppName),
+      operation: operationType,
+      policy: Payload.optional(Policy.shape),
+      cut,
+      reason
+    })
+  ],
+  Relate: ["aura.trust.relate", Payload.map<Said<"Relate">>({ device, level })],
+  Attest: ["aura.trust.attest", Payload.map<Said<"Attest">>({ device, claim: Payload.text(claimCharactersMax) })],
+  Lower: ["aura.trust.lower", Payload.map<Said<"Lower">>({ device, admission: entry, level, cut, reason })],
+  Report: [
+    "aura.trust.report",
+    Payload.map<Said<"Report">>({ device, admission: entry, severity: Payload.word(severities), cut, reason })
+  ],
+  Lift: ["aura.restriction.lift", Payload.map<Said<"Lift">>({ entry, index: Payload.integer(0, 255) })],
+  Settle: ["aura.feed.settle", Payload.map<Said<"Settle">>({ feed, seq: Payload.integer(0, seqMax - 1), hash: entry })],
+  Budget: [
+    "aura.flow.budget",
+    such(
+      Payload.map<Said<"Budget">>({
+        peer: device,
+        epoch,
+        limit: amount,
+        leases: Payload.listBy(
+          Payload.map<Lease>({ device, amount }),
+          0,
+          budgetLeasesMax,
+          (lease) => lease.device,
+          "name a device twice"
+        )
+      }),
+      ({ leases, limit }) =>
+        leases.reduce((sum, lease) => sum + lease.amount, 0) > limit ? "leases are more than the limit" : undefined
+    )
+  ],
+  Give: ["aura.flow.give", Payload.map<Said<"Give">>({ peer: device, epoch, to: device, amount })],
+  Summary: [
+    "aura.flow.summary",
+    Payload.map<Said<"Summary">>({ peer: device, epoch, spent: amount, receipts: amount, head: Payload.bytes32 })
+  ]
+}
+
 /** Dies on what `decode` would refuse, for that is a mistake of ours and would never count. */
 export const encode = (fact: AuthorityFact): Fact => {
-  const encoded = toFact(fact)
+  const [type, shape] = shapes[fact._tag] as readonly [string, Shape<Said<Tag>>]
+  const encoded = { type, payload: shape.write(fact) }
   const decoded = decode(encoded)
-  if (decoded._tag === "Malformed") throw new TypeError(`no ${encoded.type}: ${decoded.what}`)
+  if (decoded._tag === "Malformed") throw new TypeError(`no ${type}: ${decoded.what}`)
   return encoded
 }
 
-const toFact = (fact: AuthorityFact): Fact => {
-  switch (fact._tag) {
-    case "Create":
-      return { type: "aura.space.create", payload: fact.genesis }
-    case "Define":
-      return { type: "aura.app.define", payload: fact.definition.bytes }
-    case "Admit":
-      return { type: "aura.device.admit", payload: { device: toBytes(fact.device), box: fact.box, name: fact.name } }
-    case "Grant":
-      return {
-        type: "aura.delegation.grant",
-        payload: { device: toBytes(fact.device), rights: fact.rights.map(rightToCbor) }
-      }
-    case "Revoke":
-      return {
-        type: revokeType,
-        payload: {
-          device: toBytes(fact.device),
-          admission: toBytes(fact.admission),
-          cut: fact.cut.map(positionToCbor),
-          reason: fact.reason
-        }
-      }
-  }
+export const decode = ({ payload, type }: Fact): DecodedFact => {
+  const known = tags.get(type)
+  if (known === undefined) return { _tag: "Unknown", type }
+  const said = (shapes[known][1] as Shape<Said<Tag>>).read(payload)
+  if (said instanceof Payload.Misfit) return { _tag: "Malformed", what: said.what }
+  return { _tag: known, ...said } as AuthorityFact
 }
 
-export const decode = (fact: Fact): DecodedFact => {
-  switch (fact.type) {
-    case "aura.space.create": {
-      if (!(fact.payload instanceof Uint8Array)) return malformed("not bytes")
-      const genesis = Genesis.decode(fact.payload)
-      return Result.isSuccess(genesis) ? { _tag: "Create", genesis: fact.payload } : malformed(genesis.failure.what)
-    }
-    case "aura.app.define": {
-      if (!(fact.payload instanceof Uint8Array)) return malformed("not bytes")
-      const definition = Definition.decode(fact.payload)
-      return Result.isSuccess(definition)
-        ? { _tag: "Define", definition: definition.success }
-        : malformed(definition.failure.what)
-    }
-    case "aura.device.admit":
-      return decodeAdmit(fact.payload)
-    case "aura.delegation.grant":
-      return decodeGrant(fact.payload)
-    case revokeType:
-      return decodeRevoke(fact.payload)
-    default:
-      return { _tag: "Unknown", type: fact.type }
-  }
-}
-
-const decodeAdmit = (payload: Cbor.Cbor): DecodedFact => {
-  if (!hasKeys(payload, ["device", "box", "name"])) return malformed("not {device, box, name}")
-  const { device, box, name } = payload
-  if (!isBytes32(device)) return malformed("device is not 32 bytes")
-  if (!isBytes32(box)) return malformed("box is not 32 bytes")
-  if (!isText(name, deviceNameCharactersMax)) return malformed(`name is no text of at most ${deviceNameCharactersMax}`)
-  return { _tag: "Admit", device: deviceId(device), box, name }
-}
-
-const decodeGrant = (payload: Cbor.Cbor): DecodedFact => {
-  if (!hasKeys(payload, ["device", "rights"])) return malformed("not {device, rights}")
-  const { device, rights } = payload
-  if (!isBytes32(device)) return malformed("device is not 32 bytes")
-  if (!isList(rights, grantRightsMax) || rights.length === 0)
-    return malformed(`rights is no list of 1 to ${grantRightsMax}`)
-  const decoded: Array<Right> = []
-  for (const item of rights) {
-    const right = rightFromCbor(item)
-    if (typeof right === "string") return malformed(`right ${decoded.length}: ${right}`)
-    decoded.push(right)
-  }
-  return { _tag: "Grant", device: deviceId(device), rights: decoded }
-}
-
-const decodeRevoke = (payload: Cbor.Cbor): DecodedFact => {
-  if (!hasKeys(payload, ["device", "admission", "cut", "reason"]))
-    return malformed("not {device, admission, cut, reason}")
-  const { device, admission, cut, reason } = payload
-  if (!isBytes32(device)) return malformed("device is not 32 bytes")
-  if (!isBytes32(admission)) return malformed("admission is not 32 bytes")
-  if (!isText(reason, reasonCharactersMax)) return malformed(`reason is no text of at most ${reasonCharactersMax}`)
-  if (!isList(cut, cutPositionsMax) || !cut.every(isPosition))
-    return malformed(`cut is no list of at most ${cutPositionsMax} positions`)
-  const positions = cut.map(positionFromCbor)
-  if (new Set(positions.map((position) => position.feed)).size !== positions.length)
-    return malformed("cut names a feed twice")
-  return { _tag: "Revoke", device: deviceId(device), admission: entryHash(admission), cut: positions, reason }
-}
-
-/** A right, or why it is none. */
-const rightFromCbor = (value: Cbor.Cbor): Right | string => {
-  if (!hasKeys(value, ["capability", "depth", "from", "until"])) return "not {capability, depth, from, until}"
-  const { capability, depth, from, until } = value
-  if (typeof capability !== "string" || !isCapability(capability)) return "no capability"
-  if (typeof depth !== "number" || !Number.isSafeInteger(depth) || depth < 0 || depth > grantDepthMax)
-    return `depth is no integer from 0 to ${grantDepthMax}`
-  if (!isBound(from) || !isBound(until)) return "from and until are a time or null"
-  return { capability, depth, from: from ?? undefined, until: until ?? undefined }
-}
-
-const rightToCbor = (right: Right): Cbor.Cbor => ({
-  capability: right.capability,
-  depth: right.depth,
-  from: right.from ?? null,
-  until: right.until ?? null
-})
-
-/** Whether it is a map of these keys and no others. */
-const hasKeys = <Key extends string>(
-  value: Cbor.Cbor,
-  keys: ReadonlyArray<Key>
-): value is { readonly [key in Key]: Cbor.Cbor } =>
-  isMap(value) && Object.keys(value).length === keys.length && keys.every((key) => Object.hasOwn(value, key))
-
-const isBytes32 = (value: Cbor.Cbor): value is Uint8Array => value instanceof Uint8Array && value.length === 32
-
-const isText = (value: Cbor.Cbor, charactersMax: number): value is string =>
-  typeof value === "string" && value.length <= charactersMax
-
-const isList = (value: Cbor.Cbor, itemsMax: number): value is ReadonlyArray<Cbor.Cbor> & Cbor.Cbor =>
-  Array.isArray(value) && value.length <= itemsMax
-
-const isBound = (value: Cbor.Cbor): value is number | null =>
-  value === null || (typeof value === "number" && Clock.isTime(value))
-
-const malformed = (what: string): Malformed => ({ _tag: "Malformed", what })
+const tags: ReadonlyMap<string, Tag> = new Map(
+  Object.entries(shapes).map(([tag, [type]]) => [type, tag as Tag] as const)
+)

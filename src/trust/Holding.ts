@@ -10,27 +10,28 @@
  */
 import type { EntryHash } from "../identity/Id.ts"
 import { all, implies, meet, type Capability } from "./Capability.ts"
-import type { Right } from "./Fact.ts"
+import * as Hours from "./Hours.ts"
 import { grantDepthMax } from "./limits.ts"
+import * as Right from "./Right.ts"
 
 /** A right with the grants that passed it on, first one first. Empty for what founding the space gave. */
-export interface Held extends Right {
+export interface Held extends Right.Right {
   readonly through: ReadonlyArray<EntryHash>
 }
 
 /** The rights that exist before any grant. */
-export const everything: ReadonlyArray<Held> = [
-  { capability: all, depth: grantDepthMax, from: undefined, until: undefined, through: [] }
-]
+export const everything: ReadonlyArray<Held> = [{ ...Right.make(all, { depth: grantDepthMax }), through: [] }]
 
 /** What a giver's right lets through of a right he grants with an entry of this time. */
-export const pass = (held: Held, right: Right, time: number, grant: EntryHash): Held | undefined => {
+export const pass = (held: Held, right: Right.Right, time: number, grant: EntryHash): Held | undefined => {
   const capability = meet(held.capability, right.capability)
-  if (capability === undefined || held.depth < 1 || !within(held, time)) return undefined
+  if (capability === undefined || held.depth < 1 || !Right.isOpen(held, time)) return undefined
   const from = later(held.from, right.from)
   const until = earlier(held.until, right.until)
   if (from !== undefined && until !== undefined && from > until) return undefined
-  return { capability, depth: Math.min(right.depth, held.depth - 1), from, until, through: [...held.through, grant] }
+  const hours = Hours.union(held.hours, right.hours)
+  const depth = Math.min(right.depth, held.depth - 1)
+  return { capability, depth, from, until, hours, through: [...held.through, grant] }
 }
 
 /** Adds a right in place, unless another covers it, and takes out those that it covers. */
@@ -45,25 +46,27 @@ export const add = (holding: Array<Held>, right: Held): void => {
 }
 
 /** The order in which rights are shown and looked through. No two of one holding are equal in it. */
-export const byRight = (a: Right, b: Right): number =>
+export const byRight = (a: Right.Right, b: Right.Right): number =>
   compare(a.capability, b.capability) ||
   compare(b.depth, a.depth) ||
   compare(a.from ?? Number.NEGATIVE_INFINITY, b.from ?? Number.NEGATIVE_INFINITY) ||
-  compare(b.until ?? Number.POSITIVE_INFINITY, a.until ?? Number.POSITIVE_INFINITY)
+  compare(b.until ?? Number.POSITIVE_INFINITY, a.until ?? Number.POSITIVE_INFINITY) ||
+  compare(hoursOf(a), hoursOf(b))
+
+const hoursOf = ({ hours }: Right.Right): string => hours.map(Hours.keyOf).join()
 
 /** The right that permits `wanted` at a time. */
 export const covering = (holding: ReadonlyArray<Held>, wanted: Capability, time: number): Held | undefined =>
-  holding.find((right) => within(right, time) && implies(right.capability, wanted))
+  holding.find((right) => Right.isOpen(right, time) && implies(right.capability, wanted))
 
-/** Whether who holds `a` can do, and pass on, all that `b` lets him. */
-const covers = (a: Right, b: Right): boolean =>
+/** Whether who holds `a` can do, and pass on, all that `b` lets him, under every policy: those may ask for a short chain. */
+const covers = (a: Held, b: Held): boolean =>
   a.depth >= b.depth &&
+  a.through.length <= b.through.length &&
+  a.hours.every((one) => b.hours.some((other) => Hours.keyOf(one) === Hours.keyOf(other))) &&
   (a.from === undefined || (b.from !== undefined && a.from <= b.from)) &&
   (a.until === undefined || (b.until !== undefined && a.until >= b.until)) &&
   implies(a.capability, b.capability)
-
-const within = (right: Right, time: number): boolean =>
-  (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)
 
 const isPreferred = (a: Held, b: Held): boolean =>
   (compare(a.through.length, b.through.length) || compare(a.through.join(), b.through.join())) < 0

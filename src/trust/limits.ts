@@ -26,3 +26,30 @@ export const definitionFieldsMax = 128
 
 /** Writes-paths of one operation, and capabilities of one policy. */
 export const operationPathsMax = 32
+
+/** Hours that one right may be limited to. */
+export const rightHoursMax = 4
+
+/** Demands in one policy. */
+export const policyBranchesMax = 64
+
+/** How deep `all` and `any` may stand in each other. */
+export const policyDepthMax = 8
+
+/** Capabilities in one ceiling. */
+export const ceilingCapabilitiesMax = 64
+
+/** UTF-16 code units of what is attested. */
+export const claimCharactersMax = 128
+
+/** Roles of one application. */
+export const definitionRolesMax = 32
+
+/** What one operation may cost, and any flow limit, in units (trust/FlowBudget.ts). */
+export const costMax = 2 ** 32
+
+/** Devices that one flow budget gives leases to. */
+export const budgetLeasesMax = 1024
+
+/** Reports of independent reporters from which on they lower the one reported. */
+export const reportsMin = 3

@@ -17,6 +17,8 @@ import * as Authority from "../../src/trust/Authority.ts"
 import * as Decision from "../../src/trust/Decision.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import * as Definition from "../../src/trust/Definition.ts"
+import * as Policy from "../../src/trust/Policy.ts"
+import * as Right from "../../src/trust/Right.ts"
 import type { DeviceId } from "../../src/identity/Id.ts"
 import type { Write } from "../../src/runtime/Write.ts"
 import * as Redacted from "effect/Redacted"
@@ -26,7 +28,13 @@ const definition = Result.getOrThrow(
     app: "kv",
     version: 1,
     fields: { entries: { kind: "LWWMap", value: { kind: "string", maxLength: 1000 } } },
-    operations: { "kv.set": { writes: ["entries/{key}:set"], capabilities: ["kv:write"], resource: undefined } }
+    operations: {
+      "kv.set": {
+        writes: ["entries/{key}:set"],
+        policy: Policy.make({ capabilities: ["kv:write"] }),
+        resource: undefined
+      }
+    }
   })
 )
 
@@ -77,11 +85,7 @@ describe("agents", () => {
       const bob = yield* Agent.Agent.pipe(Effect.provide(yield* Layer.build(agent(hub, "bob", 2))))
       const mine = yield* alice.createSpace(root, definition)
       yield* mine.write(set(alice.device, "a", "1"))
-      const code = yield* alice.pair(
-        mine.space,
-        [{ capability: capability("*"), depth: 1, from: undefined, until: undefined }],
-        "alice"
-      )
+      const code = yield* alice.pair(mine.space, [Right.make(capability("*"), { depth: 1 })], "alice")
       const joined = yield* bob.join(code, "Bob's phone")
       yield* Effect.gen(function* () {
         while (!joined.link.isCaughtUp(mine.space)) yield* Effect.sleep("5 millis")

@@ -17,6 +17,7 @@ import * as Message from "../../src/sync/Message.ts"
 import * as PairingCode from "../../src/sync/PairingCode.ts"
 import * as Authority from "../../src/trust/Authority.ts"
 import * as Decision from "../../src/trust/Decision.ts"
+import * as Wording from "../../src/trust/Wording.ts"
 import {
   account,
   admit,
@@ -201,9 +202,9 @@ describe("a revoked device", () => {
         his,
         Effect.map(Replica.open(space), (replica) => replica.ledger())
       )
-      const restriction = Authority.restrictionOn(ledger.authority!, bob.device, data.feed.id, 2)
+      const restriction = Authority.revocationOn(ledger.authority!, bob.device, data.feed.id, 2)
       assert.match(
-        Decision.explain(Decision.denied(Decision.revokedBy(restriction!))),
+        Wording.explain(Decision.denied(Decision.revokedBy(restriction!))),
         /^device [0-9a-f]{10} was revoked by [0-9a-f]{10} \(entry [0-9a-f]{10}\): the phone was lost$/
       )
     })
@@ -299,7 +300,7 @@ describe("a revoked device", () => {
           assert.deepStrictEqual(entriesOf(one), { alice: "1", bob: "2", carol: "1" })
           assert.deepStrictEqual(account(one.ledger()), account(two.ledger()))
           assert.deepStrictEqual(
-            Authority.restrictions(one.ledger().authority!).map(({ fact }) => [fact.device, fact.reason]),
+            Authority.revocations(one.ledger().authority!, alice.device).map(({ fact }) => [fact.device, fact.reason]),
             [[alice.device, "stolen"]]
           )
         })

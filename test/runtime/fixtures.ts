@@ -35,6 +35,8 @@ import { capability } from "../../src/trust/Capability.ts"
 import * as Decision from "../../src/trust/Decision.ts"
 import * as Definition from "../../src/trust/Definition.ts"
 import * as Fact from "../../src/trust/Fact.ts"
+import * as Policy from "../../src/trust/Policy.ts"
+import * as Wording from "../../src/trust/Wording.ts"
 import { keysOf, verifier } from "./signing.ts"
 
 export { keysOf }
@@ -50,9 +52,17 @@ export const definition = Result.getOrThrow(
       names: { kind: "ORSet", value: { kind: "string", maxLength: 100 } }
     },
     operations: {
-      "kv.set": { writes: ["entries/{key}:set"], capabilities: ["kv:write"], resource: undefined },
-      "kv.add": { writes: ["count:add"], capabilities: ["kv:write"], resource: undefined },
-      "kv.name": { writes: ["names/{name}:add"], capabilities: ["kv:admin"], resource: undefined }
+      "kv.set": {
+        writes: ["entries/{key}:set"],
+        policy: Policy.make({ capabilities: ["kv:write"] }),
+        resource: undefined
+      },
+      "kv.add": { writes: ["count:add"], policy: Policy.make({ capabilities: ["kv:write"] }), resource: undefined },
+      "kv.name": {
+        writes: ["names/{name}:add"],
+        policy: Policy.make({ capabilities: ["kv:admin"] }),
+        resource: undefined
+      }
     }
   })
 )
@@ -68,6 +78,7 @@ export const noonMillis = Date.UTC(2026, 10, 23, 12)
 export const noon = Clock.fromMillis(noonMillis)
 
 export const right = (text: string, depth = 0): Fact.Right => ({
+  hours: [],
   capability: capability(text),
   depth,
   from: undefined,
@@ -293,12 +304,12 @@ export const account = (ledger: Ledger.Ledger) => {
       authority === undefined
         ? []
         : Authority.restrictions(authority)
-            .map(({ fact: { device, reason }, node }) => `${device} ${node.hash} ${reason}`)
+            .map(({ fact, index, node }) => `${fact._tag} ${node.hash} ${index} ${fact.reason}`)
             .sort(),
     quarantine: [...ledger.quarantine.values()]
       .map(
         ({ because, feed, seq }) =>
-          `${feed.slice(0, 8)} ${seq} ${because._tag} ${Decision.explain({ _tag: "Denied", because })}`
+          `${feed.slice(0, 8)} ${seq} ${because._tag} ${Wording.explain({ _tag: "Denied", because })}`
       )
       .sort(),
     blocked: [...ledger.lines.values()]

@@ -10,6 +10,7 @@ import * as Clock from "../../src/journal/Clock.ts"
 import type { Fact as EntryFact } from "../../src/journal/Entry.ts"
 import type { Position } from "../../src/journal/Feed.ts"
 import * as Definition from "../../src/trust/Definition.ts"
+import * as Policy from "../../src/trust/Policy.ts"
 import * as Fixtures from "./fixtures.ts"
 
 export interface History {
@@ -55,7 +56,9 @@ const nextVersion = Result.getOrThrow(
     app: "kv",
     version: 2,
     fields: { entries: { kind: "LWWMap", value: { kind: "string", maxLength: 16_000 } } },
-    operations: { "kv.set": { writes: ["entries/{key}:set"], capabilities: [], resource: undefined } }
+    operations: {
+      "kv.set": { writes: ["entries/{key}:set"], policy: Policy.make({ capabilities: [] }), resource: undefined }
+    }
   })
 )
 

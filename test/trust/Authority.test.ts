@@ -40,7 +40,7 @@ const isMember = (authority: Authority.Authority, device: DeviceId): boolean =>
   Authority.isAdmitted(authority, Authority.present(authority), device)
 
 const revoked = (authority: Authority.Authority): ReadonlyArray<DeviceId> =>
-  Authority.restrictions(authority).map(({ fact }) => fact.device)
+  Authority.restrictions(authority).flatMap(({ fact }) => (fact._tag === "Revoke" ? [fact.device] : []))
 
 const admin = [right("*", { depth: 4 })]
 const revoker = [right("device:revoke")]
@@ -205,7 +205,7 @@ describe("who may revoke whom", () => {
     assert.deepStrictEqual(revoked(authority), [bob])
     assert.isTrue(holds(authority, carol, "kv:write"), "inside his cut")
     assert.isFalse(holds(authority, mallory, "kv:write"), "in the entry that ended him")
-    assert.strictEqual(Authority.restrictionOn(authority, bob, gift.feed.id, end.seq)?.fact.device, bob)
+    assert.strictEqual(Authority.revocationOn(authority, bob, gift.feed.id, end.seq)?.fact.device, bob)
   })
 
   it("nobody takes back his own history without device:rollback", () => {

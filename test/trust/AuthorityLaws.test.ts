@@ -13,7 +13,8 @@ const judged = ({ entries, proofs }: RandomSpace): Authority.Authority => {
   return authority
 }
 
-const nameOf = ({ fact, node }: Authority.Restriction): string => `${node.hash} ${fact.device} ${fact.cut.length}`
+const nameOf = ({ fact, node }: Authority.Restriction): string =>
+  `${node.hash} ${fact._tag === "Revoke" ? fact.device : fact._tag} ${fact.cut.length}`
 
 /** Everything an authority says, as plain data. */
 const verdicts = (authority: Authority.Authority, { entries }: RandomSpace) => {

@@ -6,13 +6,14 @@ import type { Cbor } from "../../src/journal/Cbor.ts"
 import * as Authority from "../../src/trust/Authority.ts"
 import * as Decision from "../../src/trust/Decision.ts"
 import * as Definition from "../../src/trust/Definition.ts"
+import * as Policy from "../../src/trust/Policy.ts"
 import { devices, randomSpace } from "./randomSpace.ts"
 import { genesis } from "./space.ts"
 
 const kv = { kv: { kind: "LWWMap", value: { kind: "integer" } } } as const
 const operation = (capabilities: ReadonlyArray<string>, resource?: string) => ({
   writes: ["kv/{key}:set"],
-  capabilities,
+  policy: Policy.make({ capabilities }),
   resource
 })
 

@@ -37,7 +37,8 @@ const facts: fc.Arbitrary<Fact.AuthorityFact> = fc.oneof(
         capability: fc.constantFrom("*", "task:write", "task:write/tasks/*").map(capability),
         depth: fc.integer({ min: 0, max: grantDepthMax }),
         from: time,
-        until: time
+        until: time,
+        hours: fc.constantFrom([], [{ from: 60, to: 120, offset: -30 }])
       }),
       { minLength: 1, maxLength: 5 }
     )
@@ -125,7 +126,7 @@ describe("a fact", () => {
   it.each([
     ["aura.device.admit", { ...admit, ["k".repeat(5000)]: 1 }, /^not \{device, box, name\}$/],
     ["aura.device.admit", { ...admit, box: bytes(31) }, /^box is not 32 bytes$/],
-    ["aura.delegation.grant", { ...grant, rights: [right, { ...right, depth: -1 }] }, /^right 1: depth is no integer/],
+    ["aura.delegation.grant", { ...grant, rights: [right, { ...right, depth: -1 }] }, /^rights 1: depth is no integer/],
     ["aura.device.revoke", { ...revoke, cut: [[bytes(32), 1]] }, /^cut is no list of at most \d+ positions$/]
   ])("says what is wrong in one line, without its author's words: %s", (type, payload, what) => {
     const decoded = Fact.decode({ type, payload })

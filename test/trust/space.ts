@@ -12,6 +12,7 @@ import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import * as Definition from "../../src/trust/Definition.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
+import * as Right from "../../src/trust/Right.ts"
 
 const device = (letter: string): DeviceId => deviceId(new Uint8Array(32).fill(letter.charCodeAt(0)))
 
@@ -67,13 +68,8 @@ export const admit = (admitted: DeviceId, name = "somebody"): Fact.Admit => ({
 })
 
 /** A right in short: any time, to be used only, unless it says otherwise. */
-export const right = (text: string, limits: Partial<Fact.Right> = {}): Fact.Right => ({
-  capability: capability(text),
-  depth: 0,
-  from: undefined,
-  until: undefined,
-  ...limits
-})
+export const right = (text: string, limits: Partial<Fact.Right> = {}): Fact.Right =>
+  Right.make(capability(text), limits)
 
 export const grant = (grantee: DeviceId, ...rights: ReadonlyArray<Fact.Right>): Fact.Grant => ({
   _tag: "Grant",

@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import type { DeviceId } from "../../identity/Id.ts"
 import * as Metrics from "../../observability/Metrics.ts"
 import * as Decision from "../../trust/Decision.ts"
+import * as Wording from "../../trust/Wording.ts"
 import type { NonceBook } from "./NonceBook.ts"
 import { security, strangenessOf } from "./OperationRequest.ts"
 import type { Problem } from "./Reply.ts"
@@ -43,7 +44,7 @@ export const make = (site: Site, nonces: NonceBook): Prove => {
     if (isGenuine !== true) return yield* refuse(unproved("the signature does not hold"), "forged", undefined)
     const stranger = strangenessOf(site.replica.ledger().authority, device)
     if (stranger !== undefined) {
-      const detail = Decision.refusal(Decision.denied(stranger))
+      const detail = Wording.refusal(Decision.denied(stranger))
       return yield* refuse({ status: 403, code: stranger._tag, detail }, "stranger", device)
     }
     const claimed = yield* Effect.result(nonces.claim(device, nonce, expiresSeconds, Math.floor(nowMillis / 1000)))

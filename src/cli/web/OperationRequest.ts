@@ -24,6 +24,7 @@ import type { Replica } from "../../runtime/Replica.ts"
 import type { Done, Prepared, Turn, Write } from "../../runtime/Write.ts"
 import * as Authority from "../../trust/Authority.ts"
 import * as Decision from "../../trust/Decision.ts"
+import * as Wording from "../../trust/Wording.ts"
 import * as Reply from "./Reply.ts"
 import type { Site } from "./Site.ts"
 
@@ -57,7 +58,7 @@ export const strangenessOf = (
 ): Decision.Refusal | undefined => {
   if (authority === undefined || !Authority.isAdmitted(authority, Authority.present(authority), device))
     return { _tag: "NotAdmitted", device }
-  const restriction = Authority.restrictions(authority).find(({ fact }) => fact.device === device)
+  const restriction = Authority.revocations(authority, device)[0]
   return restriction === undefined ? undefined : Decision.revokedBy(restriction)
 }
 
@@ -129,7 +130,7 @@ const judgedTwice = (replica: Replica, app: App.AnyApp, operation: string, asker
           const refusal = refusalOf(turn, app, asker, prepared.success, issued)
           if (refusal === undefined) return prepared
           const denied = Decision.denied(refusal)
-          const error = { operation, what: Decision.explain(denied), refusal: Decision.refusal(denied) }
+          const error = { operation, what: Wording.explain(denied), refusal: Wording.refusal(denied) }
           return Result.fail(new Operations.OperationDenied(error))
         }
       },

@@ -13,6 +13,7 @@ import * as Feed from "../../journal/Feed.ts"
 import * as Run from "../../journal/Run.ts"
 import { capability } from "../../trust/Capability.ts"
 import * as Fact from "../../trust/Fact.ts"
+import * as Right from "../../trust/Right.ts"
 import type { Chance } from "../Chance.ts"
 import * as Notebook from "../Notebook.ts"
 
@@ -139,7 +140,7 @@ export const right = (
   text: string,
   depth: number,
   window: Partial<Pick<Fact.Right, "from" | "until">> = {}
-): Fact.Right => ({ capability: capability(text), depth, from: undefined, until: undefined, ...window })
+): Fact.Right => Right.make(capability(text), { depth, ...window })
 
 export const grant = (device: DeviceId, ...rights: ReadonlyArray<Fact.Right>): Entry.Fact =>
   Fact.encode({ _tag: "Grant", device, rights })

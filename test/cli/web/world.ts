@@ -32,6 +32,7 @@ import * as EffectTelemetry from "../../../src/observability/EffectTelemetry.ts"
 import * as Agent from "../../../src/runtime/Agent.ts"
 import * as PairingCode from "../../../src/sync/PairingCode.ts"
 import { capability } from "../../../src/trust/Capability.ts"
+import * as Right from "../../../src/trust/Right.ts"
 
 export const alice = MemoryKeys.make({ seed: new Uint8Array(32).fill(1) })
 export const bob = MemoryKeys.make({ seed: new Uint8Array(32).fill(2) })
@@ -100,7 +101,7 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
 
 export type Server = Effect.Success<ReturnType<typeof server>>
 
-const right = (text: string) => ({ capability: capability(text), depth: 0, from: undefined, until: undefined })
+const right = (text: string) => Right.make(capability(text))
 
 const admitted = (keys: Keys["Service"], name: string, may: string) => [
   { _tag: "Admit" as const, device: keys.device, box: keys.box, name },
