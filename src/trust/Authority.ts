@@ -31,7 +31,11 @@
  * brute-force oracle agrees). It verifies no signatures, reads no clock, and can't tell whether a cut takes back data:
  * what an author had seen of data feeds stands nowhere.
  */
-import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
+import { bytesToHex } from "@noble/hashes/utils.js"
+import * as Bytes from "../identity/Bytes.ts"
+import { domain, hash } from "../identity/Hash.ts"
+import { toBytes, type DefinitionId, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
+import * as Cbor from "../journal/Cbor.ts"
 import type { Position } from "../journal/Feed.ts"
 import type { Genesis } from "../journal/Genesis.ts"
 import * as Book from "./Book.ts"
@@ -108,7 +112,9 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
     const restricts = entry.facts.some(Fact.isRestriction)
-    if (isFork || entry.facts.some((fact) => changesStrata(authority, entry, fact))) news = "strata"
+    // of a forked feed any entry may be the one that was settled on
+    if (isFork || forks.has(entry.feed.id) || entry.facts.some((fact) => changesStrata(authority, entry, fact)))
+      news = "strata"
     else if (restricts && news === "grants") news = "restrictions"
   }
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
@@ -121,6 +127,30 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     former: news !== "strata" && isNewest ? (memo.final ?? memo.former) : undefined
   })
 }
+
+/** The same entries and more, in a book of their own: for what is only asked, and never came to be. */
+export const suppose = (authority: Authority, entries: ReadonlyArray<AuthorityEntry>): Authority => {
+  const { book, count } = authority.memo
+  const memo = { ...authority.memo, book: Book.copy(book, count), standing: new Map(), former: undefined }
+  return extend(fromMemo(authority.genesis, authority.forks, { ...memo, final: undefined }), entries)
+}
+
+/** As things stood for somebody who had seen this view and nothing else. */
+export const past = (authority: Authority, view: View): Authority => {
+  const { book, count } = authority.memo
+  const seen = [...book.nodes.values()].filter((node) => node.number < count && Book.inView(view, node))
+  return extend(make(authority.genesis), seen)
+}
+
+/** One short text for all that decisions rest on: equal sets of entries and forks have equal ones. */
+export const digest = (authority: Authority): string => {
+  const heads = [...authority.memo.heads.values()].flatMap((branches) => branches.map((head) => toBytes(head.hash)))
+  const forks = [...authority.forks].sort(([a], [b]) => (a < b ? -1 : 1))
+  const said = [heads.sort(Bytes.compare), forks.map(([feed, at]) => [toBytes(feed), at])]
+  return bytesToHex(hash(snapshotDomain, Cbor.encode(said)))
+}
+
+const snapshotDomain = domain("aura/authority/v1")
 
 const changesStrata = ({ forks, genesis }: Authority, { feed }: AuthorityEntry, fact: Fact.DecodedFact): boolean =>
   (feed.device === genesis.root && (fact._tag === "Seal" || Fact.isRestriction(fact))) ||
@@ -390,6 +420,9 @@ const strataOf = (authority: Authority): Strata.Strata => {
   const { book, count, standing } = authority.memo
   return { book, count, standing, seals: Strata.sealsOf(book, count), find: (position) => find(authority, position) }
 }
+
+/** The judge of stratum 3: for those who ask how a verdict came about (trust/Explanation.ts). */
+export const judgeOf = (authority: Authority): Judge.Judge => finalJudge(authority)
 
 const finalJudge = (authority: Authority): Judge.Judge => {
   const { memo } = authority

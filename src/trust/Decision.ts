@@ -15,7 +15,7 @@ import type { Touch } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Writes from "../journal/crdt/Writes.ts"
 import * as Authority from "./Authority.ts"
-import { capability, isCapability, type Capability } from "./Capability.ts"
+import { isCapability, type Capability } from "./Capability.ts"
 import type { Definition, Operation } from "./Definition.ts"
 import * as Holding from "./Holding.ts"
 import * as Hours from "./Hours.ts"
@@ -136,6 +136,45 @@ export const decide = (
   const { device, time } = request
   const bound = (action: Capability) => bind(action, operation.resource, touched.bindings, device)
   return judge({ authority, view, regime, device, time, bound }, request.definition, operation)
+}
+
+/**
+ * What a device may in general, without a change at hand: membership, revocation and policy, on a resource that is given
+ * whole (`tasks/7`, `tasks/*`) where the operation names one; without it, on all that the operation may be about.
+ */
+export const ask = (authority: Authority.Authority, view: Authority.View, question: Question): Decision => {
+  const { definition, device, time, type } = question
+  const regime = question.regime ?? Authority.regimeNow(authority)
+  const operation = definition.operations.get(type)
+  if (operation === undefined) return denied({ _tag: "UnknownOperation", type })
+  const [revocation] = Authority.revocations(authority, device)
+  if (revocation !== undefined && question.regime === undefined) return denied(revokedBy(revocation))
+  if (!Authority.isAdmitted(authority, view, device)) return denied({ _tag: "NotAdmitted", device })
+  const resource = question.resource ?? generalOf(operation.resource, device)
+  const bound = (action: Capability) => on(action, resource)
+  return judge({ authority, view, regime, device, time, bound }, definition, operation)
+}
+
+/** A question about an operation type. `regime` undefined: asked now, so every restriction is against it. */
+export interface Question {
+  readonly device: DeviceId
+  readonly time: number
+  readonly definition: Definition
+  readonly type: string
+  readonly resource?: string | undefined
+  readonly regime?: Authority.Regime | undefined
+}
+
+/** `tasks/{id}/notes` → `tasks/*`: whoever holds that may on every one of them. */
+const generalOf = (resource: string | undefined, self: DeviceId): string | undefined => {
+  const own = resource?.replaceAll("{self}", self)
+  const open = own?.indexOf("{") ?? -1
+  return own === undefined || open < 0 ? own : `${own.slice(0, open)}*`
+}
+
+const on = (action: Capability, resource: string | undefined): Capability | undefined => {
+  const text = resource === undefined ? action : `${action}/${resource}`
+  return isCapability(text) ? text : undefined
 }
 
 /** Who asks, and what he is judged by. `time` undefined: whatever holds at every time. */
@@ -311,8 +350,7 @@ const bind = (
     if (value === undefined) unbound = true
     return value ?? ""
   })
-  const text = `${action}/${bound}`
-  return unbound || !isCapability(text) ? undefined : capability(text)
+  return unbound ? undefined : on(action, bound)
 }
 
 /** A definition by id within a view, or why its facts can't be judged. */
