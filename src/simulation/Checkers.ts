@@ -119,10 +119,12 @@ const probes = [
 const isEarned = ({ name, nowMillis, oracle, records, replica }: Examined): ReadonlyArray<Violation> => {
   const { authority } = replica.ledger()
   if (authority === undefined) return []
-  const restricting = Authority.restrictions(authority).map(({ node }) => short(node.hash))
-  const standing = [...oracle.standing()].map(short)
+  const restricting = Authority.restrictions(authority).map(
+    ({ index, node, reach }) => `${node.hash} ${index} ${reach}`
+  )
+  const standing = [...oracle.standing()]
   const violations: Array<Violation> = []
-  if (canonical([...new Set(restricting)].toSorted()) !== canonical(standing.toSorted()))
+  if (canonical(restricting.toSorted()) !== canonical(standing.toSorted()))
     violations.push({
       checker: "restrictions",
       what: `for ${name} ${String(restricting)} stand, not ${String(standing)}`

@@ -58,7 +58,9 @@ const isEntitled = (entry: DataEntry, oracle: Oracle.Oracle, seen: ReadonlyArray
   if (body.request !== undefined && body.request.requester !== device) return false
   return body.facts.every(({ type }) => {
     const needed = Notebook.capabilityOf(type)
-    return needed !== undefined && oracle.holds(device, capability(needed), seen, time)
+    if (needed === undefined) return false
+    const deed = { app: Notebook.app.name, type, needed: capability(needed) }
+    return oracle.mayDo(device, deed, { feed: entry.feed.id, seq: entry.seq, time, seen })
   })
 }
 

@@ -2,34 +2,49 @@
  * Who may do what, computed a second time and the slow way: design §6 written down as sets, for the checkers alone.
  *
  * It shares no code with trust/Authority.ts but the decoding of facts and the order of capabilities: no views, no heads,
- * no memo but verdicts about whole entries. Pasts are sets of hashes; a right is looked for along every chain of grants,
- * each tried by itself. Where the two disagree one of them is wrong, and a simulated world that shows it says with which
- * seed.
+ * no memo but verdicts about whole entries. Pasts are sets of hashes (Past.ts); a right is looked for along every chain of
+ * grants, each tried by itself and held against everything that limits one of its links. Where the two disagree one of
+ * them is wrong, and a simulated world that shows it says with which seed.
+ *
+ * It knows nothing of seals, settlements, hours and flow budgets, and of the web of trust what Vouching.ts knows.
  */
 import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
 import type { AuthorityEntry } from "../trust/Authority.ts"
 import { capability, implies, type Capability } from "../trust/Capability.ts"
-import type * as Fact from "../trust/Fact.ts"
-import { grantDepthMax } from "../trust/limits.ts"
+import * as Fact from "../trust/Fact.ts"
+import { grantDepthMax, reportsMin } from "../trust/limits.ts"
+import type { Policy } from "../trust/Policy.ts"
+import type { Right } from "../trust/Right.ts"
+import { closed, forksOf, pastsOf, type Hashes } from "./Past.ts"
+import { areIndependent, hopsOf, type Relation } from "./Vouching.ts"
+
+/** Where an entry of data stands, and what its feed had seen by then. */
+export interface Place {
+  readonly feed: FeedId
+  readonly seq: number
+  readonly time: number
+  readonly seen: ReadonlyArray<Position>
+}
+
+/** What somebody does there: an operation of an application, which its definition asks this for. */
+export interface Deed {
+  readonly app: string
+  readonly type: string
+  readonly needed: Capability
+}
 
 export interface Oracle {
   /** Whether everything that the entry builds on is here. */
   readonly knows: (position: Position) => boolean
   /** Whether a time is above those of all these. */
   readonly isAbove: (time: number, seen: Iterable<Position>) => boolean
-  /** The first position of a feed that a standing restriction on its device leaves out; Infinity when there is none. */
+  /** The first position of a feed that a standing revocation of its device leaves out; Infinity when there is none. */
   readonly cutAt: (device: DeviceId, feed: FeedId) => number
   readonly isAdmitted: (device: DeviceId, seen: Iterable<Position>) => boolean
-  /** Whether some chain gives the device this at a time, to be passed on so many times more. */
-  readonly holds: (
-    device: DeviceId,
-    wanted: Capability,
-    seen: Iterable<Position>,
-    time: number,
-    depth?: number
-  ) => boolean
-  /** As `holds`, with everything that is here as what was seen. */
+  /** Whether some chain gives the device what an operation takes, and no report has ended it. */
+  readonly mayDo: (device: DeviceId, deed: Deed, place: Place) => boolean
+  /** Whether some chain gives the device this, to be passed on so many times more, as things stand with all that is here. */
   readonly holdsNow: (device: DeviceId, wanted: Capability, time: number, depth: number) => boolean
   /** Whether somebody who may had defined the application. */
   readonly defines: (definition: DefinitionId, seen: Iterable<Position>) => boolean
@@ -37,24 +52,44 @@ export interface Oracle {
   readonly members: () => ReadonlySet<DeviceId>
   /** Those who may be told what is in the space. */
   readonly readers: (time: number) => ReadonlySet<DeviceId>
-  /** Those who might be, were they not put out, and when the last restriction on each was written. */
+  /** Those who might be, were they not put out, and when the last revocation of each was written. */
   readonly putOut: () => ReadonlyMap<DeviceId, number>
-  /** Of each standing restriction the entry that states it. */
-  readonly standing: () => ReadonlySet<EntryHash>
+  /** The restrictions that stand: each the entry that states it, its number there, and whether it reaches everything. */
+  readonly standing: () => ReadonlySet<string>
 }
 
 interface Restriction {
   readonly entry: AuthorityEntry
-  readonly fact: Fact.Revoke
+  readonly fact: Fact.Restriction
+  readonly index: number
 }
 
-type Hashes = ReadonlySet<EntryHash>
+interface Standing extends Restriction {
+  /** Of a restriction that only reaches what came from its author. */
+  readonly isOwn: boolean
+  /** Of a report: the first hops for which its author speaks. */
+  readonly hops: ReadonlySet<DeviceId>
+}
 
 /** By what an entry is judged: restrictions, and whether forks freeze what feeds give. */
 interface Bench {
-  readonly by: ReadonlyArray<Restriction>
+  readonly by: ReadonlyArray<Standing>
   readonly forkAt: (feed: FeedId) => number
   readonly valid: Map<EntryHash, boolean>
+  readonly points: Map<EntryHash, Point>
+}
+
+/** Where somebody uses or passes on a right: what was seen there, and what limits it. */
+interface Point {
+  readonly seen: Hashes
+  readonly limits: ReadonlyArray<Standing>
+}
+
+/** A right in somebody's hand, what limits it there, and the entry that gave it to him. */
+interface Stop {
+  readonly holder: DeviceId
+  readonly limits: ReadonlyArray<Standing>
+  readonly grant: AuthorityEntry | undefined
 }
 
 const admitting = capability("device:admit")
@@ -74,6 +109,12 @@ export const make = (
     new Set([...seen].flatMap(({ hash }) => (entries.has(hash) ? [hash, ...past(hash)] : [])))
   const forks = forksOf(entries.values())
   const isFounder = (device: DeviceId): boolean => device === founders.root || device === founders.creator
+  const benchOf = (by: Bench["by"], forkAt: Bench["forkAt"]): Bench => ({
+    by,
+    forkAt,
+    valid: new Map(),
+    points: new Map()
+  })
 
   /** Whether a cut leaves an entry alone: the named one is it, or comes behind it on the same history. */
   const leavesAlone = ({ fact }: Restriction, entry: AuthorityEntry): boolean => {
@@ -86,16 +127,14 @@ export const make = (
   }
   const isCut = ({ by }: Bench, entry: AuthorityEntry): boolean =>
     entry.feed.device !== founders.root &&
-    by.some((restriction) => restriction.fact.device === entry.feed.device && !leavesAlone(restriction, entry))
+    by.some((one) => one.fact._tag === "Revoke" && one.fact.device === entry.feed.device && !leavesAlone(one, entry))
 
   /** Whether an entry gives what it says. */
   const isValid = (bench: Bench, entry: AuthorityEntry): boolean => {
     const known = bench.valid.get(entry.hash)
     if (known !== undefined) return known
     const { device, id } = entry.feed
-    const verdict =
-      device === founders.root ||
-      (entry.seq < bench.forkAt(id) && !isCut(bench, entry) && isAdmitted(bench, device, past(entry.hash)))
+    const verdict = entry.seq < bench.forkAt(id) && !isCut(bench, entry) && isAdmitted(bench, device, past(entry.hash))
     bench.valid.set(entry.hash, verdict)
     return verdict
   }
@@ -103,20 +142,52 @@ export const make = (
     isFounder(device) ||
     listOf(seen).some(
       (entry) =>
-        entry.facts.some((fact) => fact._tag === "Admit" && fact.device === device) &&
-        isValid(bench, entry) &&
-        holds(bench, entry.feed.device, admitting, past(entry.hash), [entry.time], 0)
+        entry.facts.some((fact) => fact._tag === "Admit" && fact.device === device) && may(bench, entry, admitting)
     )
+  /** Whether an entry is valid, and its author held this when it wrote it. */
+  const may = (bench: Bench, entry: AuthorityEntry, wanted: Capability): boolean =>
+    isValid(bench, entry) && holds(bench, entry.feed.device, wanted, pointOf(bench, entry), [entry.time], 0)
+
+  const pointOf = (bench: Bench, entry: AuthorityEntry): Point => {
+    const known = bench.points.get(entry.hash)
+    if (known !== undefined) return known
+    const seen = past(entry.hash)
+    const point = { seen, limits: unlifted(bench, seen, (one) => !leavesAlone(one, entry)) }
+    bench.points.set(entry.hash, point)
+    return point
+  }
+  const unlifted = (bench: Bench, seen: Hashes, isAgainst: (one: Standing) => boolean): ReadonlyArray<Standing> =>
+    bench.by.filter((one) => one.fact._tag !== "Revoke" && isAgainst(one) && !isLifted(bench, seen, one))
+  /** Root lifts everything, others what they made, while they still have what it took. */
+  const isLifted = (bench: Bench, seen: Hashes, limit: Standing): boolean =>
+    listOf(seen).some((entry) => {
+      const { device } = entry.feed
+      const names = entry.facts.some(
+        (fact) => fact._tag === "Lift" && fact.entry === limit.entry.hash && fact.index === limit.index
+      )
+      if (!names || !isValid(bench, entry)) return false
+      if (device === founders.root) return true
+      if (device !== limit.entry.feed.device) return false
+      return limit.isOwn || limit.fact._tag === "Report" || isParty(limit) || may(bench, entry, demandOf(limit.fact)!)
+    })
+
   /** A chain of grants from a founder. `times`: when its last right is used, and when each further one was passed on. */
   const holds = (
     bench: Bench,
     device: DeviceId,
     wanted: Capability,
-    seen: Hashes,
+    { limits, seen }: Point,
     times: ReadonlyArray<number>,
-    hops: number
+    depth: number,
+    path: ReadonlyArray<Stop> = [],
+    isMeant: (path: ReadonlyArray<Stop>) => boolean = () => true
   ): boolean => {
-    if (isFounder(device)) return hops <= grantDepthMax
+    const hops = depth + path.length
+    const stop = { holder: device, limits }
+    if (isFounder(device)) {
+      const whole = [...path, { ...stop, grant: undefined }]
+      return hops <= grantDepthMax && isFree(whole, wanted) && isMeant(whole)
+    }
     return listOf(seen).some((entry) =>
       entry.facts.some(
         (fact) =>
@@ -128,74 +199,176 @@ export const make = (
               implies(right.capability, wanted) &&
               times.every((time) => isOpen(right, time)) &&
               isValid(bench, entry) &&
-              holds(bench, entry.feed.device, wanted, past(entry.hash), [...times, entry.time], hops + 1)
+              holds(
+                bench,
+                entry.feed.device,
+                wanted,
+                pointOf(bench, entry),
+                [...times, entry.time],
+                depth,
+                [...path, { ...stop, grant: entry }],
+                isMeant
+              )
           )
       )
     )
   }
 
+  const verdicts = new Map<Restriction, Standing | undefined>()
   const restrictions: ReadonlyArray<Restriction> = [...entries.values()].flatMap((entry) =>
-    entry.facts.flatMap((fact) => (fact._tag === "Revoke" ? [{ entry, fact }] : []))
+    entry.facts.flatMap((fact, index) => (Fact.isRestriction(fact) ? [{ entry, fact, index }] : []))
   )
-  const verdicts = new Map<Restriction, boolean>()
-  const stands = (restriction: Restriction): boolean => {
-    const known = verdicts.get(restriction)
-    if (known !== undefined) return known
-    const verdict = isMeant(restriction) && (isRoots(restriction) || isEarned(restriction))
+  const standingOf = (restriction: Restriction): Standing | undefined => {
+    if (verdicts.has(restriction)) return verdicts.get(restriction)
+    const verdict = !isMeant(restriction)
+      ? undefined
+      : isRoots(restriction)
+        ? { ...restriction, isOwn: false, hops: new Set([founders.root]) }
+        : earned(restriction)
     verdicts.set(restriction, verdict)
     return verdict
   }
   const isRoots = ({ entry }: Restriction): boolean => entry.feed.device === founders.root
-  /** It names an admission of its device, which it has seen. */
+  /** It names an admission of its device or a grant to it, which it has seen. */
   const isMeant = ({ entry, fact }: Restriction): boolean => {
-    const admission = entries.get(fact.admission)
-    if (fact.device === founders.root || admission === undefined || !past(entry.hash).has(admission.hash)) return false
-    if (admission.facts.some((one) => one._tag === "Admit" && one.device === fact.device)) return true
-    return (
-      fact.device === founders.creator &&
-      admission.feed.device === founders.creator &&
-      admission.facts[0]?._tag === "Create"
-    )
+    if (fact._tag === "SetPolicy") return true
+    const grant = grantOf(fact)
+    const hash = grant ?? (fact._tag === "Ungrant" ? undefined : fact.admission)
+    const named = hash === undefined ? undefined : entries.get(hash)
+    if (fact.device === founders.root || named === undefined || !past(entry.hash).has(named.hash)) return false
+    if (grant !== undefined) return named.facts.some((one) => one._tag === "Grant" && one.device === fact.device)
+    if (named.facts.some((one) => one._tag === "Admit" && one.device === fact.device)) return true
+    const isFounding = named.feed.device === founders.creator && named.facts[0]?._tag === "Create"
+    return fact.device === founders.creator && isFounding
   }
   /** Its author held the authority in its own past, whatever forked and whatever others but root said meanwhile. */
-  const isEarned = (restriction: Restriction): boolean => {
+  const earned = (restriction: Restriction): Standing | undefined => {
     const { entry, fact } = restriction
     const seen = past(entry.hash)
-    const { device } = entry.feed
-    const by = restrictions.filter((other) => (isRoots(other) || seen.has(other.entry.hash)) && stands(other))
-    const bench: Bench = { by, forkAt: () => Infinity, valid: new Map() }
-    const may = (action: string): boolean =>
-      holds(bench, device, capability(`${action}/${fact.device}`), seen, [entry.time], 0)
-    const takesBack = listOf(seen).some((one) => one.feed.device === fact.device && !leavesAlone(restriction, one))
+    const by = restrictions.flatMap((other) =>
+      isRoots(other) || seen.has(other.entry.hash) ? (standingOf(other) ?? []) : []
+    )
+    const bench = benchOf(by, () => Infinity)
+    if (!isValid(bench, entry)) return undefined
+    const taken = listOf(seen).filter(
+      (one) => reachOf(fact, seen).has(one.feed.device) && !leavesAlone(restriction, one)
+    )
+    if (!taken.every(({ feed }) => may(bench, entry, capability(`device:rollback/${feed.device}`)))) return undefined
+    const author = entry.feed.device
+    if (fact._tag === "Report") {
+      const hops = hopsOf(relationsAt(bench, pointOf(bench, entry)), Object.values(founders), author)
+      return hops.size === 0 ? undefined : { ...restriction, isOwn: false, hops }
+    }
+    const isOnItself = fact._tag !== "SetPolicy" && fact._tag !== "Lower" && fact.device === author
+    if (isOnItself || isParty(restriction) || may(bench, entry, demandOf(fact)!))
+      return { ...restriction, isOwn: false, hops: new Set() }
+    const grant = entries.get(grantOf(fact) ?? ("" as EntryHash))
+    const rests = fact._tag === "Lower" || (grant !== undefined && hasThrough(bench, grant, author))
+    return rests ? { ...restriction, isOwn: true, hops: new Set() } : undefined
+  }
+  /** Whose entries a restriction may take back. */
+  const reachOf = (fact: Fact.Restriction, seen: Hashes): ReadonlySet<DeviceId> => {
+    if (fact._tag === "SetPolicy" || fact._tag === "Lower" || fact._tag === "Report") return new Set()
+    const found = new Set([fact.device])
+    if (grantOf(fact) === undefined) return found
+    for (const giver of found)
+      for (const { facts, feed } of listOf(seen))
+        for (const one of facts) if (feed.device === giver && one._tag === "Grant") found.add(one.device)
+    return found
+  }
+  /** Its author made the grant. */
+  const isParty = ({ entry, fact }: Restriction): boolean => {
+    const grant = grantOf(fact)
+    return grant !== undefined && entries.get(grant)?.feed.device === entry.feed.device
+  }
+  /** Whether the author of a grant held something that a device had passed on. */
+  const hasThrough = (bench: Bench, grant: AuthorityEntry, device: DeviceId): boolean => {
+    const named = new Set(
+      listOf(past(grant.hash)).flatMap(({ facts }) =>
+        facts.flatMap((fact) => (fact._tag === "Grant" ? fact.rights.map((right) => right.capability) : []))
+      )
+    )
+    const isIts = (path: ReadonlyArray<Stop>): boolean => path.some((stop) => stop.grant?.feed.device === device)
     return (
-      isValid(bench, entry) &&
-      (device === fact.device || may("device:revoke")) &&
-      (!takesBack || may("device:rollback"))
+      isValid(bench, grant) &&
+      [...named].some((one) => holds(bench, grant.feed.device, one, pointOf(bench, grant), [], 0, undefined, isIts))
     )
   }
 
-  const standing = restrictions.filter(stands)
-  const bench: Bench = {
-    by: standing,
-    forkAt: (feed) => Math.min(provedForkAt(feed), forks.get(feed) ?? Infinity),
-    valid: new Map()
+  const relationsAt = (bench: Bench, { limits, seen }: Point): ReadonlyArray<Relation> => {
+    const lowered = limits.flatMap(({ entry, fact }) =>
+      fact._tag === "Lower" ? [{ by: entry.feed.device, fact }] : []
+    )
+    return listOf(seen).flatMap((entry) =>
+      entry.facts.flatMap((fact) => {
+        if (fact._tag !== "Relate" || !isValid(bench, entry)) return []
+        const from = entry.feed.device
+        const ceilings = lowered.filter(({ by, fact: one }) => by === from && one.device === fact.device)
+        const level = [fact.level, ...ceilings.map((one) => one.fact.level)].reduce(lower)
+        return [{ from, to: fact.device, level }]
+      })
+    )
   }
+  const isTerminated = (device: DeviceId, { limits }: Point): boolean => {
+    const reports = limits.flatMap(({ entry, fact, hops }) =>
+      fact._tag === "Report" && fact.device === device && fact.severity === "Severe"
+        ? [{ reporter: entry.feed.device, hops }]
+        : []
+    )
+    return (
+      !isFounder(device) &&
+      areIndependent(
+        reports.filter(({ reporter }) => reporter !== device),
+        reportsMin
+      )
+    )
+  }
+
+  const standing = restrictions.flatMap((restriction) => standingOf(restriction) ?? [])
+  const bench = benchOf(standing, (feed) => Math.min(provedForkAt(feed), forks.get(feed) ?? Infinity))
   const everything: Hashes = new Set(entries.keys())
+  const now: Point = { seen: everything, limits: unlifted(bench, everything, () => true) }
+  const revocations = standing.flatMap(({ entry, fact }) => (fact._tag === "Revoke" ? [{ entry, fact }] : []))
+  const pointAt = ({ feed, seen, seq }: Place): Point => {
+    const known = closure(seen)
+    return { seen: known, limits: unlifted(bench, known, ({ fact }) => cutSeq(fact, feed) < seq) }
+  }
+  /** What binds an operation: the last changes seen, and those against the place that no change seen had seen. */
+  const policiesAt = ({ app, type }: Deed, { limits, seen }: Point): ReadonlyArray<Policy | undefined> => {
+    const changes = unlifted(
+      bench,
+      seen,
+      ({ fact }) => fact._tag === "SetPolicy" && fact.app === app && fact.operation === type
+    )
+    const known = changes.filter(
+      ({ entry }) => seen.has(entry.hash) && may(bench, entry, capability(`policy:set/${type}`))
+    )
+    const isReplaced = ({ entry }: Standing): boolean =>
+      known.some((other) => other.entry.hash !== entry.hash && past(other.entry.hash).has(entry.hash))
+    const last = known.filter((one) => !isReplaced(one))
+    const later = changes.filter((one) => limits.includes(one) && !last.includes(one) && !isReplaced(one))
+    const policies = [...last, ...later].map(({ fact }) => (fact._tag === "SetPolicy" ? fact.policy : undefined))
+    return last.length === 0 ? [undefined, ...policies] : policies
+  }
+  const meets = (policy: Policy, isHeld: (wanted: Capability) => boolean): boolean => {
+    if (policy._tag === "All") return policy.of.every((one) => meets(one, isHeld))
+    if (policy._tag === "Any") return policy.of.some((one) => meets(one, isHeld))
+    if (policy._tag === "Capability" && policy.chainMax === undefined) return isHeld(policy.capability)
+    throw new Error(`the oracle knows no demand of the kind ${policy._tag}`)
+  }
   const isMember = (device: DeviceId): boolean => isAdmitted(bench, device, everything)
   const holdsNow = (device: DeviceId, wanted: Capability, time: number, depth: number): boolean =>
-    holds(bench, device, wanted, everything, [time], depth)
+    holds(bench, device, wanted, now, [time], depth)
   const members = (): ReadonlySet<DeviceId> => {
     const named = [...entries.values()].flatMap(({ facts }) =>
       facts.flatMap((fact) => (fact._tag === "Admit" ? [fact.device] : []))
     )
-    return new Set(
-      [founders.creator, ...named].filter(
-        (device) => device !== founders.root && isMember(device) && standing.every(({ fact }) => fact.device !== device)
-      )
-    )
+    const isIn = (device: DeviceId): boolean =>
+      device !== founders.root && isMember(device) && revocations.every(({ fact }) => fact.device !== device)
+    return new Set([founders.creator, ...named].filter(isIn))
   }
   const lastAgainst = (device: DeviceId): number =>
-    Math.max(...standing.flatMap(({ entry, fact }) => (fact.device === device ? [entry.time] : [])))
+    Math.max(...revocations.flatMap(({ entry, fact }) => (fact.device === device ? [entry.time] : [])))
 
   return {
     knows: ({ feed, hash, seq }) => {
@@ -204,80 +377,70 @@ export const make = (
     },
     isAbove: (time, seen) => [...seen].every(({ hash }) => (entries.get(hash)?.time ?? 0) < time),
     cutAt: (device, feed) =>
-      Math.min(...standing.flatMap(({ fact }) => (fact.device === device ? [cutSeq(fact, feed) + 1] : [])), Infinity),
+      Math.min(
+        ...revocations.flatMap(({ fact }) => (fact.device === device ? [cutSeq(fact, feed) + 1] : [])),
+        Infinity
+      ),
     isAdmitted: (device, seen) => isAdmitted(bench, device, closure(seen)),
-    holds: (device, wanted, seen, time, depth = 0) => holds(bench, device, wanted, closure(seen), [time], depth),
+    mayDo: (device, deed, place) => {
+      const point = pointAt(place)
+      const isHeld = (wanted: Capability): boolean => holds(bench, device, wanted, point, [place.time], 0)
+      return (
+        !isTerminated(device, point) &&
+        policiesAt(deed, point).every((policy) => (policy === undefined ? isHeld(deed.needed) : meets(policy, isHeld)))
+      )
+    },
     holdsNow,
     defines: (id, seen) =>
       listOf(closure(seen)).some(
         (entry) =>
-          entry.facts.some((fact) => fact._tag === "Define" && fact.definition.id === id) &&
-          isValid(bench, entry) &&
-          holds(bench, entry.feed.device, defining, past(entry.hash), [entry.time], 0)
+          entry.facts.some((fact) => fact._tag === "Define" && fact.definition.id === id) && may(bench, entry, defining)
       ),
     members,
     putOut: () =>
       new Map(
-        standing.flatMap(({ entry, fact: { device } }) =>
+        revocations.flatMap(({ entry, fact: { device } }) =>
           isMember(device) && holdsNow(device, reading, entry.time, 0) ? [[device, lastAgainst(device)]] : []
         )
       ),
     readers: (time) => new Set([...members()].filter((device) => holdsNow(device, reading, time, 0))),
-    standing: () => new Set(standing.map(({ entry }) => entry.hash))
+    standing: () =>
+      new Set(standing.map(({ entry, index, isOwn }) => `${entry.hash} ${index} ${isOwn ? "own" : "all"}`))
   }
 }
 
-/** What an entry builds on directly. */
-const namedBy = (entry: AuthorityEntry): ReadonlyArray<EntryHash> => {
-  const seen = entry.seen.map(({ hash }) => hash)
-  return entry.seq === 0 ? seen : [entry.previousHash, ...seen]
-}
-
-/** The entries whose whole past is among them. One whose time is not above all it names says nothing. */
-const closed = (all: Iterable<AuthorityEntry>): ReadonlyMap<EntryHash, AuthorityEntry> => {
-  const entries = new Map<EntryHash, AuthorityEntry>()
-  let rest = [...all]
-  for (let before = -1; before !== rest.length;) {
-    before = rest.length
-    rest = rest.filter((entry) => {
-      const isComplete = namedBy(entry).every((hash) => entries.has(hash))
-      const isAbove = entry.seen.every(({ hash }) => (entries.get(hash)?.time ?? 0) < entry.time)
-      if (isComplete) entries.set(entry.hash, isAbove ? entry : { ...entry, facts: [] })
-      return !isComplete
+/** Whether nothing that limits a right on its way takes it away. */
+const isFree = (path: ReadonlyArray<Stop>, wanted: Capability): boolean =>
+  path.every(({ holder, limits }, from) =>
+    limits.every(({ entry, fact, isOwn }) => {
+      if (fact._tag !== "Ungrant" && fact._tag !== "Refine") return true
+      if (fact._tag === "Refine" && fact.ceiling.some((one) => implies(one, wanted))) return true
+      const grant = grantOf(fact)
+      if (grant === undefined) return fact.device !== holder
+      const at = path.findIndex((stop, index) => index >= from && stop.grant?.hash === grant)
+      if (at < 0 || path[at]!.holder !== fact.device) return true
+      return isOwn && !path.slice(at + 1).some((stop) => stop.grant?.feed.device === entry.feed.device)
     })
-  }
-  return entries
+  )
+
+const grantOf = (fact: Fact.Restriction): EntryHash | undefined =>
+  fact._tag === "Ungrant" || fact._tag === "Refine" ? fact.grant : undefined
+
+/** What lets anybody make a restriction; nothing lets anybody make a report. */
+const demandOf = (fact: Fact.Restriction): Capability | undefined => {
+  if (fact._tag === "Report") return undefined
+  if (fact._tag === "SetPolicy") return capability(`policy:set/${fact.operation}`)
+  if (fact._tag === "Lower") return capability(`trust:lower/${fact.device}`)
+  return capability(`${grantOf(fact) === undefined ? "device" : "delegation"}:revoke/${fact.device}`)
 }
 
-/** What lies in an entry's past. */
-const pastsOf = (entries: ReadonlyMap<EntryHash, AuthorityEntry>): ((of: EntryHash) => Hashes) => {
-  const pasts = new Map<EntryHash, Hashes>()
-  // an entry comes behind all that it names
-  for (const entry of entries.values()) {
-    const past = new Set<EntryHash>()
-    for (const hash of namedBy(entry)) {
-      past.add(hash)
-      for (const further of pasts.get(hash)!) past.add(further)
-    }
-    pasts.set(entry.hash, past)
-  }
-  return (of) => pasts.get(of)!
-}
-
-/** The lowest position at which a feed has two entries. */
-const forksOf = (entries: Iterable<AuthorityEntry>): ReadonlyMap<FeedId, number> => {
-  const first = new Map<string, EntryHash>()
-  const forks = new Map<FeedId, number>()
-  for (const { feed, hash, seq } of entries) {
-    const known = first.get(`${feed.id} ${seq}`)
-    if (known === undefined) first.set(`${feed.id} ${seq}`, hash)
-    else if (known !== hash) forks.set(feed.id, Math.min(seq, forks.get(feed.id) ?? Infinity))
-  }
-  return forks
-}
-
-const cutSeq = (fact: Fact.Revoke, feed: FeedId): number =>
+const cutSeq = (fact: Fact.Restriction, feed: FeedId): number =>
   fact.cut.find((position) => position.feed === feed)?.seq ?? -1
 
-const isOpen = (right: Fact.Right, time: number): boolean =>
+const isOpen = (right: Right, time: number): boolean =>
   (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)
+
+const levelOrder = ["None", "Low", "Medium", "High"] as const
+
+const lower = (one: Relation["level"], other: Relation["level"]): Relation["level"] =>
+  levelOrder.indexOf(one) < levelOrder.indexOf(other) ? one : other
