@@ -42,6 +42,8 @@ interface Examined extends Evidence {
   readonly counting: ReadonlyArray<DataEntry>
   readonly requests: ReadonlyMap<string, DataEntry>
   readonly members: ReadonlySet<DeviceId>
+  /** Members that may be told what is in the space. */
+  readonly readers: ReadonlySet<DeviceId>
 }
 
 export interface Question {
@@ -61,7 +63,8 @@ const examine = (evidence: Evidence): Examined | undefined => {
   const known = records.authority.filter(({ time }) => time <= nowTime)
   const oracle = Oracle.make(known, records.genesis, forkAt)
   const counting = Model.counting(records.data, oracle, forkAt, nowTime)
-  return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members: oracle.members() }
+  const [members, readers] = [oracle.members(), oracle.readers(Clock.fromMillis(nowMillis))]
+  return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members, readers }
 }
 
 /** Everything that is wrong at the end of a world. */
@@ -165,10 +168,10 @@ const isVerdict = ({ counting, name, records, replica }: Examined): ReadonlyArra
   })
 }
 
-/** Two that take each other for members have the same of everything. */
+/** Two that take each other for members who may read have the same of everything. */
 const alike = (examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
   pairs(examined).flatMap(([one, other]) => {
-    if (!one.members.has(other.device) || !other.members.has(one.device)) return []
+    if (!one.readers.has(other.device) || !other.readers.has(one.device)) return []
     const [ours, theirs] = [summary(one.replica), summary(other.replica)]
     return Object.keys(ours).flatMap((part) =>
       ours[part] === theirs[part]
@@ -241,14 +244,19 @@ const haveSame = (one: Replica, other: Replica): boolean => {
   return true
 }
 
-/** Whether the replica takes this device for a member, by its books. */
+/** Whether the replica takes this device for a member that may be told everything, by its books. */
 export const takes = (replica: Replica, device: DeviceId): boolean => {
   const { authority } = replica.ledger()
   return (
     authority !== undefined &&
-    Authority.members(authority).some((member) => member.device === device && !member.revoked)
+    Authority.members(authority).some((member) => member.device === device && !member.revoked) &&
+    Authority.rights(authority, Authority.present(authority), device).some((right) =>
+      implies(right.capability, reading)
+    )
   )
 }
+
+const reading = capability("space:read")
 
 /** Nothing within the limits of its feed waits or is held, but what a liar rests on what it told nobody. */
 const isSettled = (replica: Replica, sides: ReadonlyArray<Side>): boolean => {
@@ -281,15 +289,16 @@ const kept = ({ deeds, deviceOf, mayFork }: Question, examined: ReadonlyArray<Ex
         return isThere ? found("refused", `${what} was refused, and ${one.name} has it`) : []
       const isOwn = one.device === author
       if (isOwn && !isThere) return found("durability", `${what} was acknowledged, and its own store lacks it`)
-      const mutual = one.members.has(author) && (isOwn || believes(examined, author, one.device))
-      return mutual && !one.requests.has(key)
+      const mutual = one.readers.has(author) && (isOwn || believes(examined, author, one.device))
+      // what a ceiling or a new policy leaves out counted when it was acknowledged
+      return mutual && !(one.oracle.isLimited() ? isThere : one.requests.has(key))
         ? found("durability", `${what} was acknowledged, and does not count for ${one.name}`)
         : []
     })
   })
 
 const believes = (examined: ReadonlyArray<Examined>, who: DeviceId, whom: DeviceId): boolean =>
-  examined.some(({ device, members }) => device === who && members.has(whom))
+  examined.some(({ device, readers }) => device === who && readers.has(whom))
 
 const requestOf = (request: { readonly requester: DeviceId; readonly key: string } | undefined): string | undefined =>
   request === undefined ? undefined : Model.requestKey(request.requester, request.key)

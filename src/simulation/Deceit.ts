@@ -29,6 +29,10 @@ export const knowledgeOf = (space: SpaceId, agent: Devices.Device["agent"]): Eff
       victims: Authority.members(authority).flatMap(({ device }) =>
         device === agent.device ? [] : [Incidents.endOf(ledger, device)]
       ),
+      grants: [...authority.memo.book.grants.values()]
+        .flat()
+        .map(({ fact, node }) => ({ device: fact.device, entry: node.hash })),
+      restrictions: Authority.restrictions(authority).map(({ index, node }) => ({ entry: node.hash, index })),
       until: ends.length === 0 ? undefined : Math.min(...ends)
     }
   })

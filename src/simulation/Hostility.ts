@@ -10,6 +10,7 @@ import * as Chance from "./Chance.ts"
 import type { Fault, Plan } from "./Faults.ts"
 import { lieKinds, type LieKind } from "./Liar.ts"
 import { right } from "./lies/Voice.ts"
+import type { Statement } from "./Statements.ts"
 import type { Incident, Person, Story } from "./Story.ts"
 
 /** Somebody gives somebody a right that ends while the world lasts. */
@@ -61,6 +62,7 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
   const incidents = [
     ...story.incidents,
     ...storm.incidents,
+    ...drawStatements(chance, safetyMillis, gifts),
     ...(chance.happens(0.6) ? drawExpulsion(chance, expulsionMillis, safetyMillis) : [])
   ]
   return {
@@ -97,6 +99,45 @@ const drawGifts = (chance: Chance.Chance, safetyMillis: number): ReadonlyArray<G
 }
 
 type Incidents = Array<Story["incidents"][number]>
+
+/** What honest people say of the others and of the liar, kind by kind. */
+const drawStatements = (
+  chance: Chance.Chance,
+  safetyMillis: number,
+  gifts: ReadonlyArray<Gift>
+): ReadonlyArray<Incidents[number]> => {
+  const say = (by: string, what: Statement, who: string, from = 0): Incidents => [
+    { atMillis: chance.between(from, Math.max(from, safetyMillis * 0.9)), incident: { _tag: "Say", by, what, who } }
+  ]
+  const honest = ["Alice", "Bob", "Carol"]
+  const closings = gifts.flatMap(({ by, lastsMillis, to }) =>
+    chance.happens(0.5) ? say(by, "withdraws what it granted to", to, Math.min(lastsMillis, safetyMillis)) : []
+  )
+  const trusting = chance.happens(0.35)
+    ? [
+        ...honest.slice(1).flatMap((who) => say("Alice", "trusts", who)),
+        ...say("Bob", "trusts", "Carol"),
+        ...say("Carol", chance.pick(["trusts", "vouches for", "lowers"]), "Bob"),
+        ...say("Alice", chance.pick(["trusts", "lowers"]), "Mallory"),
+        ...honest.flatMap((by) => (chance.happens(0.8) ? say(by, "reports", "Mallory", 6_000) : []))
+      ]
+    : []
+  const [one = "Alice", other = "Bob"] = chance.shuffle(honest)
+  const ceilings = chance.happens(0.3)
+    ? [...say(one, "sets a ceiling over", other), ...say(one, "lifts what it laid on", other, 8_000)]
+    : []
+  const demands = chance.happens(0.3)
+    ? [
+        ...say(one, "demands more for tags than before, not of", other),
+        ...say(other, "demands more for tags than before, not of", one),
+        ...say("Alice", "demands for tags what was demanded at first, not of", other, 8_000)
+      ]
+    : []
+  const withdrawals = chance.happens(0.25)
+    ? say("Alice", "withdraws what it granted to", chance.pick(["Bob", "Carol", "Mallory"]))
+    : []
+  return [...closings, ...trusting, ...ceilings, ...demands, ...withdrawals]
+}
 
 /** Somebody honest puts the liar out; whoever has the recovery words may do it again, and takes back what it revoked. */
 const drawExpulsion = (chance: Chance.Chance, atMillis: number, safetyMillis: number): Incidents => {

@@ -19,6 +19,7 @@ import * as Message from "../sync/Message.ts"
 import type { Chance } from "./Chance.ts"
 import * as Contradictions from "./lies/Contradictions.ts"
 import * as Escalations from "./lies/Escalations.ts"
+import * as Sybils from "./lies/Sybils.ts"
 import * as Times from "./lies/Times.ts"
 import type * as Voice from "./lies/Voice.ts"
 
@@ -38,6 +39,9 @@ const kinds = {
   chains: Escalations.chains,
   joining: Escalations.joining,
   stretching: Escalations.stretching,
+  sybils: Sybils.sybils,
+  withdrawals: Sybils.withdrawals,
+  receipts: Sybils.receipts,
   future: Times.future,
   expiry: Times.expiry,
   backdating: Times.backdating

@@ -16,8 +16,9 @@ import * as Fact from "../trust/Fact.ts"
 import { grantDepthMax, reportsMin } from "../trust/limits.ts"
 import type { Policy } from "../trust/Policy.ts"
 import type { Right } from "../trust/Right.ts"
+import { cutSeq, demandOf, grantOf, isFree, type Restriction, type Standing, type Stop } from "./Limiting.ts"
 import { closed, forksOf, pastsOf, type Hashes } from "./Past.ts"
-import { areIndependent, hopsOf, type Relation } from "./Vouching.ts"
+import { areIndependent, hopsOf, lower, type Relation } from "./Vouching.ts"
 
 /** Where an entry of data stands, and what its feed had seen by then. */
 export interface Place {
@@ -56,19 +57,8 @@ export interface Oracle {
   readonly putOut: () => ReadonlyMap<DeviceId, number>
   /** The restrictions that stand: each the entry that states it, its number there, and whether it reaches everything. */
   readonly standing: () => ReadonlySet<string>
-}
-
-interface Restriction {
-  readonly entry: AuthorityEntry
-  readonly fact: Fact.Restriction
-  readonly index: number
-}
-
-interface Standing extends Restriction {
-  /** Of a restriction that only reaches what came from its author. */
-  readonly isOwn: boolean
-  /** Of a report: the first hops for which its author speaks. */
-  readonly hops: ReadonlySet<DeviceId>
+  /** Whether any of them is no revocation of a device. */
+  readonly isLimited: () => boolean
 }
 
 /** By what an entry is judged: restrictions, and whether forks freeze what feeds give. */
@@ -83,13 +73,6 @@ interface Bench {
 interface Point {
   readonly seen: Hashes
   readonly limits: ReadonlyArray<Standing>
-}
-
-/** A right in somebody's hand, what limits it there, and the entry that gave it to him. */
-interface Stop {
-  readonly holder: DeviceId
-  readonly limits: ReadonlyArray<Standing>
-  readonly grant: AuthorityEntry | undefined
 }
 
 const admitting = capability("device:admit")
@@ -396,6 +379,7 @@ export const make = (
         (entry) =>
           entry.facts.some((fact) => fact._tag === "Define" && fact.definition.id === id) && may(bench, entry, defining)
       ),
+    isLimited: () => standing.length > revocations.length,
     members,
     putOut: () =>
       new Map(
@@ -409,38 +393,5 @@ export const make = (
   }
 }
 
-/** Whether nothing that limits a right on its way takes it away. */
-const isFree = (path: ReadonlyArray<Stop>, wanted: Capability): boolean =>
-  path.every(({ holder, limits }, from) =>
-    limits.every(({ entry, fact, isOwn }) => {
-      if (fact._tag !== "Ungrant" && fact._tag !== "Refine") return true
-      if (fact._tag === "Refine" && fact.ceiling.some((one) => implies(one, wanted))) return true
-      const grant = grantOf(fact)
-      if (grant === undefined) return fact.device !== holder
-      const at = path.findIndex((stop, index) => index >= from && stop.grant?.hash === grant)
-      if (at < 0 || path[at]!.holder !== fact.device) return true
-      return isOwn && !path.slice(at + 1).some((stop) => stop.grant?.feed.device === entry.feed.device)
-    })
-  )
-
-const grantOf = (fact: Fact.Restriction): EntryHash | undefined =>
-  fact._tag === "Ungrant" || fact._tag === "Refine" ? fact.grant : undefined
-
-/** What lets anybody make a restriction; nothing lets anybody make a report. */
-const demandOf = (fact: Fact.Restriction): Capability | undefined => {
-  if (fact._tag === "Report") return undefined
-  if (fact._tag === "SetPolicy") return capability(`policy:set/${fact.operation}`)
-  if (fact._tag === "Lower") return capability(`trust:lower/${fact.device}`)
-  return capability(`${grantOf(fact) === undefined ? "device" : "delegation"}:revoke/${fact.device}`)
-}
-
-const cutSeq = (fact: Fact.Restriction, feed: FeedId): number =>
-  fact.cut.find((position) => position.feed === feed)?.seq ?? -1
-
 const isOpen = (right: Right, time: number): boolean =>
   (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)
-
-const levelOrder = ["None", "Low", "Medium", "High"] as const
-
-const lower = (one: Relation["level"], other: Relation["level"]): Relation["level"] =>
-  levelOrder.indexOf(one) < levelOrder.indexOf(other) ? one : other

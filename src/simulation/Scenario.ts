@@ -31,6 +31,7 @@ import type * as Voice from "./lies/Voice.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Records from "./Records.ts"
 import * as SimulatedNetwork from "./SimulatedNetwork.ts"
+import * as Statements from "./Statements.ts"
 import * as Story from "./Story.ts"
 import * as Watch from "./Watch.ts"
 import * as Workload from "./Workload.ts"
@@ -344,6 +345,13 @@ const attemptIncident = (stage: Stage, story: Story.Story, incident: Story.Incid
         Effect.gen(function* () {
           const replica = yield* Incidents.replicaOf(by, stage.space())
           yield* replica.write(Incidents.revocation(by.agent.device, device))
+        })
+      )
+    case "Say":
+      return actorOf(stage, incident.by).use((by) =>
+        Effect.gen(function* () {
+          const replica = yield* Incidents.replicaOf(by, stage.space())
+          yield* replica.write(Statements.write(by.agent.device, incident.what, device))
         })
       )
     case "Recover": {

@@ -60,3 +60,9 @@ export const areIndependent = (reports: ReadonlyArray<Report>, count: number): b
   }
   return assign([...hops.values()], [])
 }
+
+/** The lower of two levels. */
+const levelOrder = ["None", "Low", "Medium", "High"] as const
+
+export const lower = (one: Relation["level"], other: Relation["level"]): Relation["level"] =>
+  levelOrder.indexOf(one) < levelOrder.indexOf(other) ? one : other

@@ -13,6 +13,7 @@ import * as Feed from "../../journal/Feed.ts"
 import * as Run from "../../journal/Run.ts"
 import { capability } from "../../trust/Capability.ts"
 import * as Fact from "../../trust/Fact.ts"
+import * as Policy from "../../trust/Policy.ts"
 import * as Right from "../../trust/Right.ts"
 import type { Chance } from "../Chance.ts"
 import * as Notebook from "../Notebook.ts"
@@ -27,6 +28,9 @@ export interface Knowledge {
   readonly founding: EntryHash
   /** Others, and what a revocation of each has to name to leave alone what they have said. */
   readonly victims: ReadonlyArray<Pick<Fact.Revoke, "device" | "admission" | "cut">>
+  /** What was granted to anybody, and by which entry. */
+  readonly grants: ReadonlyArray<{ readonly device: DeviceId; readonly entry: EntryHash }>
+  readonly restrictions: ReadonlyArray<{ readonly entry: EntryHash; readonly index: number }>
   /** When a right of the liar's ends, if one does. */
   readonly until: number | undefined
 }
@@ -150,6 +154,16 @@ export const admit = ({ box, device }: Keys["Service"], name: string): Entry.Fac
 
 export const revoke = (victim: Knowledge["victims"][number], reason: string): Entry.Fact =>
   Fact.encode({ ...victim, _tag: "Revoke", reason })
+
+/** What an operation of the application shall demand from now on. */
+export const policy = (operation: Notebook.Name, needed: string, reason: string): Fact.SetPolicy => ({
+  _tag: "SetPolicy",
+  app: Notebook.app.name,
+  operation: `${Notebook.app.name}.${operation}`,
+  policy: Policy.make({ capabilities: [needed] }),
+  cut: [],
+  reason
+})
 
 export const tag = (tag: string): Entry.Fact => fact("tag", ["add", "tags", tag])
 
