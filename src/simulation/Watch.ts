@@ -32,28 +32,20 @@ export interface Watch extends Witness {
 export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch => {
   const violations: Array<Violation> = []
   const counted = new Map<string, Map<FeedId, number>>()
-  const grownAtMillis = new Map<string, number>()
+  /** By name, the books that it was last seen to stand on, and when it was first. */
+  const sights = new Map<string, { readonly authority: Authority.Authority | undefined; readonly atMillis: number }>()
   let overturnings = 0
   let dismissals = 0
 
-  /** Of this instant, by name: what the replica learnt then may be told to us later within it. */
-  const suspicions = new Map<string, { readonly atMillis: number; readonly what: Array<string> }>()
-
-  const note = (checker: string, what: string, atMillis = world.now()): void => {
-    if (violations.length < violationsMax) violations.push({ checker, what: `at ${atMillis} ms ${what}` })
+  const note = (checker: string, what: string): void => {
+    if (violations.length < violationsMax) violations.push({ checker, what: `at ${world.now()} ms ${what}` })
   }
-  const suspect = (name: string, what: string): void => {
-    const known = suspicions.get(name)
-    if (known?.atMillis === world.now()) known.what.push(what)
-    else {
-      confirm(name)
-      suspicions.set(name, { atMillis: world.now(), what: [what] })
-    }
-  }
-  const confirm = (name: string): void => {
-    const { atMillis, what } = suspicions.get(name) ?? { atMillis: 0, what: [] }
-    suspicions.delete(name)
-    for (const one of what) note("privacy", one, atMillis)
+  /** Whether a replica is not known to have stood on these books before this instant. */
+  const isNews = (name: string, authority: Authority.Authority | undefined): boolean => {
+    const known = sights.get(name)
+    if (known?.authority === authority) return known?.atMillis === world.now()
+    sights.set(name, { authority, atMillis: world.now() })
+    return true
   }
   const compare = (name: string, replica: Replica, isAnnounced: boolean): void => {
     const ledger = replica.ledger()
@@ -65,10 +57,7 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     counted.set(name, now)
   }
   return {
-    violations: () => {
-      for (const name of [...suspicions.keys()]) confirm(name)
-      return violations
-    },
+    violations: () => violations,
     overturnings: () => overturnings,
     dismissals: () => dismissals,
     opens: (name, replica) => {
@@ -77,25 +66,24 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     hears: (name, replica, notice: Notice) => {
       if (replica.space !== spaceOf()) return
       if (notice.overturned) overturnings += 1
-      if (notice.authorityGrew || notice.overturned) {
-        grownAtMillis.set(name, world.now())
-        if (suspicions.get(name)?.atMillis === world.now()) suspicions.delete(name)
-      }
+      isNews(name, replica.ledger().authority)
       compare(name, replica, notice.overturned)
     },
     look: (name, replica) => compare(name, replica, false),
     sends: (name, agent, to, message) => {
       const space = spaceOf()
-      if (space === undefined || !isTelling(message)) return
+      if (space === undefined) return
       const ledger = agent.replica(space)?.ledger()
+      const isFresh = isNews(name, ledger?.authority)
+      if (!isTelling(message)) return
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
       const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
-      if (readers.has(to) || grownAtMillis.get(name) === world.now()) return
+      if (readers.has(to) || isFresh) return
       const until = putOut.get(to)
-      if (until === undefined) suspect(name, `${name} sends ${message._tag} to ${short(to)}, who may not read`)
+      if (until === undefined) note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
       else if (!isOfAuthority(timeOf, message, until))
-        suspect(name, `${name} sends ${message._tag} to ${short(to)}, who was put out`)
+        note("privacy", `${name} sends ${message._tag} to ${short(to)}, who was put out`)
       else dismissals += 1
     }
   }
