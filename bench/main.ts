@@ -177,6 +177,7 @@ const lineOf = ({ question, ours, peers }: Answer) => {
     theirs: rounded(best?.median),
     peer: best?.peer ?? null,
     ratio: ratioOf(question, ours, best),
+    ...(question.goal === undefined ? {} : { goal: question.goal, toGoal: toGoal(question, ours) }),
     all: [...(ours === undefined ? [] : [ours]), ...peers].map((figures) => ({
       peer: figures.peer,
       figure: rounded(figures.median),
@@ -207,7 +208,8 @@ const tableOf = ({ question, ours, peers }: Answer): string => {
       notes.filter((note) => note !== "").join("; ")
     ].join(" ")
   })
-  return [`${question.question} (${question.unit}, ${question.better} is better)`, ...rows, ""].join("\n")
+  const goal = question.goal === undefined ? "" : `; goal ${question.goal}, ours ${toGoal(question, ours) ?? "-"} x`
+  return [`${question.question} (${question.unit}, ${question.better} is better${goal})`, ...rows, ""].join("\n")
 }
 
 const bestOf = ({ better }: Question, peers: ReadonlyArray<Figures>): Figures | undefined =>
@@ -215,9 +217,16 @@ const bestOf = ({ better }: Question, peers: ReadonlyArray<Figures>): Figures | 
     .filter(({ median, side }) => median !== undefined && side.unlike === undefined)
     .toSorted((a, b) => (better === "higher" ? b.median! - a.median! : a.median! - b.median!))[0]
 
-const ratioOf = ({ better }: Question, ours: Figures | undefined, theirs: Figures | undefined): number | null => {
-  if (ours?.median === undefined || theirs?.median === undefined) return null
-  return Number((better === "higher" ? ours.median / theirs.median : theirs.median / ours.median).toPrecision(3))
+const ratioOf = (question: Question, ours: Figures | undefined, theirs: Figures | undefined): number | null =>
+  ratio(question, ours?.median, theirs?.median)
+
+/** > 1 where the goal is more than reached. */
+const toGoal = (question: Question, ours: Figures | undefined): number | null =>
+  ratio(question, ours?.median, question.goal)
+
+const ratio = ({ better }: Question, ours: number | undefined, theirs: number | undefined): number | null => {
+  if (ours === undefined || theirs === undefined) return null
+  return Number((better === "higher" ? ours / theirs : theirs / ours).toPrecision(3))
 }
 
 const named = (side: Side): string => {

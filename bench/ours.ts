@@ -1,5 +1,5 @@
 /**
- * Aura's side of every question: the one file of the bench that knows Aura.
+ * Aura's side of every question. Only this file, household.ts (several devices) and authority.ts (the pure part) know Aura.
  *
  * The application is one map of strings; a write is one `perform` of one operation, so one entry of one fact. Nothing
  * is switched off: entries are hashed into their feed's chain and signed, everything received is verified and judged,
@@ -34,7 +34,7 @@ import { checkpointRow } from "../src/runtime/Checkpoint.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
 import { batches, writes, type Write } from "./workload.ts"
 
-const app = App.make("bench", {
+export const app = App.make("bench", {
   version: 1,
   state: { entries: LWWMap(Schema.String) },
   operations: (operation) => ({
@@ -47,9 +47,11 @@ const app = App.make("bench", {
   })
 })
 
-const root = RecoveryWords.rootOf(Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9)))))
+export const root = RecoveryWords.rootOf(
+  Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9))))
+)
 
-type Open = Aura.Aura<typeof app>
+export type Open = Aura.Aura<typeof app>
 
 const writer = (aura: Open): Writer => ({
   append: async (batch) => {
@@ -78,7 +80,7 @@ const fastSign = () => {
   }
 }
 
-const memoryEffects = (hub: MemoryNetwork.Hub, address: string, seed: number) => {
+export const memoryEffects = (hub: MemoryNetwork.Hub, address: string, seed: number) => {
   const options = { seed: new Uint8Array(32).fill(seed), sign: fastSign() }
   return Layer.mergeAll(
     MemoryJournal.layer(),
@@ -226,7 +228,7 @@ const recorded = (
     ).pipe(Layer.provide(effects))
   )
 
-type Effects = Layer.Layer<Aura.Effects, unknown>
+export type Effects = Layer.Layer<Aura.Effects, unknown>
 
 /** Ends all connections of an agent; what comes back must dial again. */
 const apart = async (aura: Open): Promise<void> => {
@@ -234,7 +236,7 @@ const apart = async (aura: Open): Promise<void> => {
   await until(() => aura.agent.links().length === 0)
 }
 
-const until = async (isMet: () => boolean): Promise<void> => {
+export const until = async (isMet: () => boolean): Promise<void> => {
   while (!isMet()) await new Promise((resolve) => setImmediate(resolve))
 }
 
@@ -246,7 +248,7 @@ export const pairOverWebSocket = async (): Promise<Pair> => {
   return ready(full, fresh, address, [])
 }
 
-const webSocketEffects = (seed: number, port: number | undefined): Effects => {
+export const webSocketEffects = (seed: number, port: number | undefined): Effects => {
   const local = Layer.mergeAll(
     MemoryJournal.layer(),
     MemorySecretStore.layer,
@@ -260,7 +262,7 @@ const webSocketEffects = (seed: number, port: number | undefined): Effects => {
   return Layer.provideMerge(network, local)
 }
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const found = server.address()

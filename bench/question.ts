@@ -76,6 +76,8 @@ export interface Question {
   readonly question: string
   readonly unit: string
   readonly better: "higher" | "lower"
+  /** What the design wants, in the question's unit. */
+  readonly goal?: number
   readonly ours: Side
   readonly peers: ReadonlyArray<Side>
 }

@@ -1,10 +1,14 @@
 /** Every question of the bench, in the order they are asked. */
 import * as AppendDurable from "./append-durable.ts"
 import * as AppendMemory from "./append-memory.ts"
+import * as AuthorityCold from "./authority-cold.ts"
+import * as AuthorityRejudge from "./authority-rejudge.ts"
 import * as CatchUp from "./catch-up.ts"
 import * as CatchUpWebsocket from "./catch-up-websocket.ts"
 import * as ColdOpen from "./cold-open.ts"
+import * as Decide from "./decide.ts"
 import * as DiskBytes from "./disk-bytes.ts"
+import * as RevocationEffect from "./revocation-effect.ts"
 import * as Start from "./start.ts"
 import * as WireBytes from "./wire-bytes.ts"
 import type { Question } from "./question.ts"
@@ -17,5 +21,9 @@ export const questions: ReadonlyArray<Question> = [
   ...WireBytes.questions,
   ...DiskBytes.questions,
   ...ColdOpen.questions,
-  ...Start.questions
+  ...Start.questions,
+  ...Decide.questions,
+  ...AuthorityCold.questions,
+  ...AuthorityRejudge.questions,
+  ...RevocationEffect.questions
 ]

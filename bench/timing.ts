@@ -19,6 +19,11 @@ const readyMillisMax = 30_000
 /** Pause between two questions whether the server is ready; the figure is no finer than this. */
 const pollMillis = 4
 
+/** What is measured by how often it happens: how long it is done before, how long while, and between two looks at the clock. */
+const warmMillis = 500
+const measuredMillis = 1_000
+const actsPerLook = 16
+
 /** Entries acknowledged per second, 64 in flight. */
 export const appendPerSecond = async (open: () => Writer | Promise<Writer>): Promise<number> => {
   const writer = await open()
@@ -123,6 +128,35 @@ export const fillBy =
     for (const batch of batches) await writer.append(batch)
     await writer.close()
   }
+
+/** How often a second an act happens once it is warm. */
+export const perSecond = (act: () => void): number => {
+  const timesWithin = (millis: number): number => {
+    const begin = performance.now()
+    let times = 0
+    for (let now = begin; ;) {
+      for (let i = 0; i < actsPerLook; i++) act()
+      times += actsPerLook
+      now = performance.now()
+      if (now - begin >= millis) return (times * 1_000) / (now - begin)
+    }
+  }
+  timesWithin(warmMillis)
+  collect()
+  return timesWithin(measuredMillis)
+}
+
+/** Milliseconds of one step that happens for the first time. */
+export const millisOf = (step: () => void): number => {
+  collect()
+  const begin = performance.now()
+  step()
+  return performance.now() - begin
+}
+
+/** The sample that this share of all samples does not exceed. */
+export const percentileOf = (samples: ReadonlyArray<number>, share: number): number =>
+  samples.toSorted((a, b) => a - b)[Math.ceil(samples.length * share) - 1]!
 
 const secondsOf = async (step: () => Promise<void>): Promise<number> => {
   collect()

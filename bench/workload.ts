@@ -14,7 +14,7 @@ export const entriesCount = 20_000
 export const inFlightMax = 64
 
 /** xorshift32: small, well known, the same on every machine. */
-const randomFrom = (seed: number) => {
+export const randomFrom = (seed: number) => {
   let state = seed
   return () => {
     state ^= state << 13

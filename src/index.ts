@@ -22,6 +22,8 @@ export {
   type ReadOf,
   type StateFields
 } from "./journal/crdt/Field.ts"
+export * as Capability from "./trust/Capability.ts"
+export * as Role from "./trust/Role.ts"
 export * as Schema from "effect/Schema"
 export * as Data from "effect/Data"
 
@@ -33,6 +35,12 @@ export { JoinIncomplete, PairingRefused, type JoinOptions, type JoinStage } from
 export * as Operations from "./runtime/Operations.ts"
 export type { Replica } from "./runtime/Replica.ts"
 export { DeviceRevoked } from "./runtime/Revocation.ts"
+export type { Undone } from "./runtime/Undone.ts"
+
+/** Deciding who may do what, and being told why somebody may not. */
+export * as AccessControl from "./runtime/AccessControl.ts"
+export * as Governing from "./runtime/Governing.ts"
+export * as Wording from "./trust/Wording.ts"
 
 /** Who is told what it does, in numbers and spans: Effect's metrics and tracer, where an application wants them. */
 export { layer as layerTelemetry } from "./observability/EffectTelemetry.ts"

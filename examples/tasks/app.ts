@@ -20,6 +20,7 @@ const write = Policy.make({ capabilities: ["task:write"] })
 
 export const app = App.make("tasks", {
   version: 1,
+  roles: { writer: { can: ["space:read", "task:write"] } },
   state: { tasks: ORMap({ title: LWWRegister(Title), done: LWWRegister(Schema.Boolean) }) },
   operations: (operation) => ({
     add: operation({

@@ -66,7 +66,7 @@ export const fromError = (error: unknown): Problem => {
     what: reason.message ?? reason._tag,
     where: textOf(reason["where"] ?? reason["address"]),
     allowed: textOf(reason["allowed"]),
-    do: waysOn[reason._tag]
+    do: textOf(reason["do"]) ?? waysOn[reason._tag]
   })
 }
 

@@ -6,14 +6,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { DeviceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
-import type { Position } from "../journal/Feed.ts"
-import { authorityWrite } from "../runtime/Agent.ts"
-import * as Line from "../runtime/Line.ts"
-import type { Ledger } from "../runtime/Ledger.ts"
+import * as Governing from "../runtime/Governing.ts"
 import * as Authority from "../trust/Authority.ts"
-import { capability } from "../trust/Capability.ts"
 import { reasonCharactersMax } from "../trust/limits.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -77,27 +72,8 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
       isUsage: true
     })
   }
-  const ledger = replica.ledger()
-  const authority = ledger.authority!
-  const admission = Authority.admissionOf(authority, device)
-  if (admission === undefined || Authority.isRevoked(authority, device)) {
-    return yield* Problem.make("AlreadyRevoked", {
-      what: `device ${device.slice(0, 10)} is revoked already`,
-      do: '"aura device list" shows by whom'
-    })
-  }
-  // who may not take back what it has seen leaves the first of several histories alone: the others end all the same
-  const mayTakeBack = mayRollBack(office, authority, device)
-  const cut = everythingOf(ledger, device, mayTakeBack ? "shared" : "first")
-  const before = Authority.restrictions(authority).length
-  yield* replica.write(authorityWrite([{ _tag: "Revoke", device, admission: admission.hash, cut, reason }]))
-  const after = replica.ledger().authority!
-  if (!Authority.isRevoked(after, device) && Authority.restrictions(after).length === before) {
-    return yield* Problem.make("RevocationDenied", {
-      what: `this device may not revoke ${device.slice(0, 10)}: it needs device:revoke, or to have admitted it`,
-      do: 'ask a device that may ("aura device list"), or use the recovery words: aura space recover --revoke DEVICE'
-    })
-  }
+  const { result } = yield* Governing.perform(replica, office.keys.device, { _tag: "Revoke", device, reason })
+  const cut = result.facts.flatMap((fact) => (fact._tag === "Revoke" ? fact.cut : []))
   yield* voice.data({
     device,
     reason,
@@ -105,26 +81,6 @@ export const revoke = Effect.fnUntraced(function* (office: Office, errand: Erran
     isThis: device === office.keys.device
   })
 })
-
-const mayRollBack = ({ keys, time }: Office, authority: Authority.Authority, device: DeviceId): boolean => {
-  const now = Clock.fromMillis(time.now().millis)
-  const wanted = capability(`device:rollback/${device}`)
-  return Authority.holds(authority, Authority.present(authority), keys.device, wanted, now) !== undefined
-}
-
-/** All that is here of a device's feeds; of one with several histories what they share, or the first that came. */
-export const everythingOf = (
-  ledger: Ledger,
-  device: DeviceId,
-  ofSeveral: "shared" | "first" = "shared"
-): ReadonlyArray<Position> =>
-  [...ledger.lines.values()]
-    .filter(({ branch, feed }) => branch === undefined && feed.device === device)
-    .map((line) => {
-      const end = ofSeveral === "first" ? { seq: line.taken - 1, hash: line.hash } : Line.sharedEnd(line)
-      return { feed: line.feed.id, ...end }
-    })
-    .filter(({ seq }) => seq >= 0)
 
 const Revoked = Schema.Struct({ device: Schema.String, kept: Schema.Finite, isThis: Schema.Boolean })
 

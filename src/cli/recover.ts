@@ -25,7 +25,7 @@ import * as Right from "../trust/Right.ts"
 import { grantDepthMax } from "../trust/limits.ts"
 import * as Chronicle from "./Chronicle.ts"
 import type { Voice } from "./Control.ts"
-import { everythingOf } from "./device.ts"
+import * as Cut from "../runtime/Cut.ts"
 import type { ErrandOf } from "./Errand.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
@@ -152,7 +152,7 @@ const standings = (authority: Authority.Authority) =>
 const cutOf = Effect.fnUntraced(function* (office: Office, replica: Replica, target: DeviceId, wanted: string | null) {
   const ledger = replica.ledger()
   if (wanted === "start") return []
-  const everything = everythingOf(ledger, target)
+  const everything = Cut.everythingOf(ledger, new Set([target]))
   if (wanted === "now") return everything
   const rows: Array<Chronicle.Row> = []
   for (const line of ledger.lines.values()) {

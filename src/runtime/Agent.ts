@@ -57,6 +57,8 @@ export class Agent extends Context.Service<
   Agent,
   {
     readonly device: DeviceId
+    /** Entry time of what would be asked now (journal/Clock.ts). */
+    readonly now: () => number
     readonly replicas: () => ReadonlyArray<Replica.Replica>
     readonly replica: (space: SpaceId) => Replica.Replica | undefined
     /** Founds a space: its first entry is durable when this succeeds. `root` = public key of the recovery words. */
@@ -279,6 +281,7 @@ export const layer: Layer.Layer<
 
     return Agent.of({
       device: keys.device,
+      now: () => Clock.fromMillis(time.now().millis),
       replicas: () => [...replicas.values()],
       replica: (space) => replicas.get(space),
       links: () => [...links],

@@ -26,6 +26,7 @@ import type { DeviceId } from "../identity/Id.ts"
 import type { Cbor } from "../journal/Cbor.ts"
 import type { Change, Fields } from "../journal/crdt/Crdt.ts"
 import { typesOf, type DraftOf, type ReadOf, type StateFields } from "../journal/crdt/Field.ts"
+import { capability } from "../trust/Capability.ts"
 import * as Definition from "../trust/Definition.ts"
 import type { Policy } from "../trust/Policy.ts"
 
@@ -60,6 +61,8 @@ export interface OperationSource<Of extends StateFields, Payload, Encoded, Resul
   readonly policy: Policy
   /** What the policy's capabilities are asked for, e.g. `tasks/{id}`, bound by the writes-paths. */
   readonly resource?: string
+  /** Units of flow that sending an entry of it costs beyond its bytes. */
+  readonly cost?: number
   readonly plan: (drafts: DraftOf<Of>, payload: Payload, tools: PlanTools) => Plan<Result> | Refused<Error>
 }
 
@@ -118,6 +121,8 @@ export const make = <const Of extends StateFields, Operations extends Record<str
     readonly version: number
     readonly state: Of
     readonly operations: (operation: Define<Of>) => Operations
+    /** Bundles of capabilities that people give in one word. Everybody who is to take part needs `space:read`. */
+    readonly roles?: Readonly<Record<string, RoleSource>>
   }
 ): App<Of, Operations> => {
   const operations = source.operations((operation) => ({ _tag: "Operation", ...operation }))
@@ -127,15 +132,25 @@ export const make = <const Of extends StateFields, Operations extends Record<str
     version: source.version,
     fields: types,
     operations: Object.fromEntries(
-      Object.entries(operations).map(([operation, { policy, resource, writes }]) => [
+      Object.entries(operations).map(([operation, { cost = 0, policy, resource, writes }]) => [
         typeOf(name, operation),
-        { writes, policy, resource }
+        { writes, policy, resource, cost }
       ])
-    )
+    ),
+    roles: Object.fromEntries(Object.entries(source.roles ?? {}).map(([role, said]) => [role, rightsOf(said)]))
   })
   if (Result.isFailure(definition)) throw new TypeError(`App.make("${name}"): ${definition.failure.what}`)
   return { _tag: "App", name, state: source.state, types, operations, definition: definition.success }
 }
+
+/** What a role holds; `depth` = how often who has it may pass it on (0: not at all). */
+export interface RoleSource {
+  readonly can: ReadonlyArray<string>
+  readonly depth?: number
+}
+
+const rightsOf = ({ can, depth = 0 }: RoleSource): ReadonlyArray<Definition.RoleRight> =>
+  can.map((text) => ({ capability: capability(text), depth }))
 
 /** An operation's type in facts, metrics and on the wire. */
 export const typeOf = (app: string, operation: string): string => `${app}.${operation}`

@@ -27,15 +27,21 @@ import type { SecretStore } from "../effects/SecretStore.ts"
 import type { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, capability } from "../trust/Capability.ts"
 import * as Right from "../trust/Right.ts"
+import * as Role from "../trust/Role.ts"
+import type * as WhatIf from "../trust/WhatIf.ts"
+import * as AccessControl from "./AccessControl.ts"
 import * as Agent from "./Agent.ts"
-import type * as App from "./App.ts"
+import * as App from "./App.ts"
+import * as Governing from "./Governing.ts"
 import * as Operations from "./Operations.ts"
 import type { Notice } from "./Desk.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
+import type { Undone } from "./Undone.ts"
 
 /** Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). */
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
@@ -44,6 +50,16 @@ export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | Secu
 export class SpaceNotOpen extends Data.TaggedError("SpaceNotOpen")<{ readonly what: string }> {
   override get message(): string {
     return this.what
+  }
+}
+
+/** The application has no such role. */
+export class RoleUnknown extends Data.TaggedError("RoleUnknown")<{
+  readonly role: string
+  readonly allowed: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return `there is no role "${this.role}"; there are: ${this.allowed.join(", ")}`
   }
 }
 
@@ -77,19 +93,36 @@ export interface Aura<Of extends App.AnyApp> {
     callback: (picked: Picked) => void,
     isEqual?: (a: Picked, b: Picked) => boolean
   ) => () => void
-  /** Told when something that had been applied no longer counts, or the reverse: never a silent change. */
-  readonly onOverturned: (callback: () => void) => () => void
+  /**
+   * Told when something that had been applied no longer counts, or the reverse, with what and why: never a silent
+   * change. The list is empty where only text lost its place in between.
+   */
+  readonly onOverturned: (callback: (undone: ReadonlyArray<Undone>) => void) => () => void
+  /** Whether a device may perform an operation, and why: this one where nothing is said. */
+  readonly may: (
+    operation: App.OperationName<Of>,
+    options?: { readonly device?: DeviceId; readonly resource?: string }
+  ) => AccessControl.Checked
+  /** Decides about others: grants, withdraws, revokes, trusts…; durable here when it resolves. */
+  readonly act: (act: Governing.Act) => Promise<ReadonlyArray<WhatIf.Change>>
+  /** Gives a device a role of the application's, or `owner` or `reader`. */
+  readonly share: (device: DeviceId, role: string, limits?: ShareLimits) => Promise<void>
+  /** Who would gain or lose what by an act. Throws what `act` would reject with; nothing is written. */
+  readonly whatIf: (act: Governing.Act) => ReadonlyArray<WhatIf.Change>
   /** Who put this device out of the space, and when; undefined while it is a member. From then on `perform` is refused. */
   readonly revoked: () => Revocation.DeviceRevoked | undefined
   /** Keeps connecting to a device at an address until closed. */
   readonly connect: (address: string, device?: DeviceId) => Promise<void>
   /** Resolves when all that one connected peer claims to have is here and judged. */
   readonly caughtUp: () => Promise<void>
-  /** A code for one more device, with these capabilities (default: everything, to be passed on once). */
+  /** A code for one more device, with a role or these capabilities (default: everything, to be passed on once). */
   readonly pair: (options: {
     readonly address: string
+    readonly role?: string
     readonly can?: ReadonlyArray<string>
     readonly depth?: number
+    /** Until when what it gets may be used, in Unix milliseconds. */
+    readonly untilMillis?: number
   }) => Promise<string>
   readonly close: () => Promise<void>
   /** The same agent and replica for Effect code. */
@@ -132,13 +165,34 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
       watch: (select, callback, isEqual) => Operations.watch(replica, options.app, select, callback, isEqual),
       onOverturned: (callback) =>
         replica.listen((notice: Notice) => {
-          if (notice.overturned) callback()
+          if (notice.overturned) callback(notice.undone)
         }),
+      may: (operation, { device = agent.device, resource } = {}) =>
+        AccessControl.check(
+          replica.ledger(),
+          options.app.definition,
+          { device, operation: App.typeOf(options.app.name, operation), resource },
+          agent.now()
+        ),
+      act: async (act) => (await run(Governing.perform(replica, agent.device, act))).result.changes,
+      share: async (device, role, limits) => {
+        const rights = rightsBy(options.app, role, limits)
+        await run(Governing.perform(replica, agent.device, { _tag: "Grant", device, rights }))
+      },
+      whatIf: (act) => {
+        const weighed = Governing.whatIf(replica.ledger(), agent.device, act, agent.now())
+        if (Result.isFailure(weighed)) throw weighed.failure
+        return weighed.success.changes
+      },
       revoked: () => Revocation.of(replica.ledger(), agent.device),
       connect: (address, device) => inScope(agent.stayConnected(address, device)),
       caughtUp: () => run(waitUntil(() => agent.links().some((link) => link.isCaughtUp(replica.space)))),
-      pair: async ({ address, can = [all], depth = 1 }) => {
-        const rights = can.map((text) => Right.make(capability(text), { depth }))
+      pair: async ({ address, can = [all], depth, role, untilMillis }) => {
+        const until = untilMillis === undefined ? undefined : Clock.fromMillis(untilMillis)
+        const rights =
+          role === undefined
+            ? can.map((text) => Right.make(capability(text), { depth: depth ?? 1, until }))
+            : rightsBy(options.app, role, { depth, untilMillis })
         return Redacted.value(PairingCode.encode(await run(agent.pair(replica.space, rights, address))))
       }
     }
@@ -181,6 +235,21 @@ const build = Effect.fnUntraced(function* <E>(effects: Layer.Layer<Effects, E>, 
   const agent = yield* Effect.provideContext(Layer.buildWithScope(Agent.layer, scope), below)
   return Context.merge(below, agent)
 })
+
+/** What may be said of a role that is given. */
+export interface ShareLimits {
+  /** How often it may be passed on, at most. */
+  readonly depth?: number | undefined
+  /** Until when it may be used, in Unix milliseconds. */
+  readonly untilMillis?: number | undefined
+}
+
+const rightsBy = (app: App.AnyApp, role: string, { depth, untilMillis }: ShareLimits = {}) => {
+  const until = untilMillis === undefined ? undefined : Clock.fromMillis(untilMillis)
+  const rights = Role.rightsOf(app.definition, role, { depth, until })
+  if (rights !== undefined) return rights
+  throw new RoleUnknown({ role, allowed: [...Role.rolesOf(app.definition).keys()] })
+}
 
 const pollMillis = 20
 

@@ -27,6 +27,7 @@ import * as Judging from "./Judging.ts"
 import type * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
 import * as Token from "./Token.ts"
+import * as Undone from "./Undone.ts"
 
 /** Something happened that readers may want to know; given after the books moved. */
 export interface Notice {
@@ -34,6 +35,8 @@ export interface Notice {
   readonly fields: ReadonlySet<string>
   readonly authorityGrew: boolean
   readonly overturned: boolean
+  /** What was applied and no longer counts, or counts again; not empty only where something was overturned. */
+  readonly undone: ReadonlyArray<Undone.Undone>
   /** Proofs of forks found in this turn, for everyone. */
   readonly proofs: ReadonlyArray<Uint8Array>
 }
@@ -58,6 +61,8 @@ export interface Desk {
   isStale: boolean
   /** Something was overturned that readers still see as it was, because the store could not be read back. */
   isOverturnOwed: boolean
+  /** What that undid. */
+  undoneOwed: ReadonlyArray<Undone.Undone>
   /** This device's runs in the block that it is filling. */
   readonly block: Packing.Block
   /** Entries that the last checkpoint row holds. */
@@ -103,6 +108,7 @@ export const open = Effect.fnUntraced(function* (
     recordApplied: yield* Metrics.appliedRecorder,
     isStale: false,
     isOverturnOwed: false,
+    undoneOwed: [],
     block: Packing.emptyBlock(),
     checkpointed: folded.ledger.applied,
     checkpointKey: secret?.checkpointKey,
@@ -141,9 +147,8 @@ export const recover = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
       ? Effect.andThen(
           readBack(desk),
           Effect.suspend(() => {
-            const overturned = desk.isOverturnOwed
-            desk.isOverturnOwed = false
-            return tell(desk, { fields: everyField, authorityGrew: true, overturned, proofs: [] }) ?? Effect.void
+            const owed = pay(desk)
+            return tell(desk, { fields: everyField, authorityGrew: true, ...owed, proofs: [] }) ?? Effect.void
           })
         )
       : Effect.void
@@ -195,10 +200,20 @@ const report = (
   if (!took && applied === 0 && !authorityGrew && !isOverturned && proofs.length === 0) return undefined
   // what was overturned is told with the books that show it, be it later
   if (isOverturned) desk.isOverturnOwed = true
-  const overturned = desk.isOverturnOwed && !desk.isStale
-  if (overturned) desk.isOverturnOwed = false
-  return tell(desk, { fields: overturned ? everyField : fields, authorityGrew, overturned, proofs })
+  const owed = desk.isStale ? nothingOwed : pay(desk)
+  return tell(desk, { fields: owed.overturned ? everyField : fields, authorityGrew, ...owed, proofs })
 }
+
+/** What readers have to be told of what was overturned, once. */
+const pay = (desk: Desk): Pick<Notice, "overturned" | "undone"> => {
+  if (!desk.isOverturnOwed) return nothingOwed
+  const owed = { overturned: true, undone: desk.undoneOwed }
+  desk.isOverturnOwed = false
+  desk.undoneOwed = []
+  return owed
+}
+
+const nothingOwed = { overturned: false, undone: [] } as const
 
 /** Whether so much was applied since the last checkpoint row that a new one pays. */
 export const isCheckpointDue = ({ checkpointed, folded, isStale }: Desk, entriesMin: number): boolean =>
@@ -223,6 +238,7 @@ const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
     desk.isStale
       ? Effect.map(fold(desk.store, desk.space, desk.time.now().millis, "whole"), (anew) => {
           if (isUndone(desk.folded.ledger, anew.ledger)) desk.isOverturnOwed = true
+          desk.undoneOwed = [...desk.undoneOwed, ...Undone.between(desk.folded.ledger, anew.ledger)]
           desk.folded = anew
           desk.isStale = false
         })

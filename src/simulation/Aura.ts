@@ -29,13 +29,17 @@ import * as MemoryKeys from "../handlers/memory/MemoryKeys.ts"
 import * as MemoryNetwork from "../handlers/memory/MemoryNetwork.ts"
 import * as MemorySecretStore from "../handlers/memory/MemorySecretStore.ts"
 import * as NobleVerifier from "../handlers/memory/NobleVerifier.ts"
-import type { DeviceId } from "../identity/Id.ts"
-import type * as App from "../runtime/App.ts"
+import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as AccessControl from "../runtime/AccessControl.ts"
+import * as App from "../runtime/App.ts"
 import type { Effects } from "../runtime/Aura.ts"
+import * as Governing from "../runtime/Governing.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import type { Undone } from "../runtime/Undone.ts"
 import { all, capability } from "../trust/Capability.ts"
 import * as Right from "../trust/Right.ts"
+import * as Role from "../trust/Role.ts"
 import * as Agents from "./Agents.ts"
 import * as Chance from "./Chance.ts"
 import * as Checkers from "./Checkers.ts"
@@ -90,6 +94,16 @@ export interface TestDevice<Of extends App.AnyApp, Name extends string> {
   readonly state: () => App.StateOf<Of>
   /** How often something that had been applied no longer counted, or the reverse, since the device came up. */
   readonly overturned: () => number
+  /** What no longer counted then, or counted again, in order. */
+  readonly undone: () => ReadonlyArray<Undone>
+  /** Decides about others: grants, withdraws, trusts…, from what this one knows. */
+  readonly act: (act: Governing.Act) => void
+  /** Gives another device a role. */
+  readonly share: (other: Name, role: string, limits?: Role.Limits) => void
+  /** Whether this device may perform an operation, as far as it knows, and why. */
+  readonly may: (operation: App.OperationName<Of>, resource?: string) => AccessControl.Checked
+  /** The replica itself, for looking at; between calls it stands still. */
+  readonly replica: () => Replica
   /** Ends another device, from what this one has of it. */
   readonly revoke: (other: Name) => void
   /** Nothing goes out or comes in until `connect`. */
@@ -123,6 +137,7 @@ export const test = <Of extends App.AnyApp, const Name extends string>(
     ...(options.verifier === undefined ? {} : { verifier: options.verifier })
   })
   const overturnings = new Map<string, number>()
+  const undone = new Map<string, ReadonlyArray<Undone>>()
   const peersOf = (name: string): ReadonlyArray<Devices.Peer> =>
     options.devices
       .filter((other) => other > name)
@@ -130,8 +145,10 @@ export const test = <Of extends App.AnyApp, const Name extends string>(
   const program = Devices.program(peersOf, {
     sends: () => undefined,
     opens: (name) => overturnings.set(name, 0),
-    hears: (name, _, { overturned }) => {
-      if (overturned) overturnings.set(name, (overturnings.get(name) ?? 0) + 1)
+    hears: (name, _, notice) => {
+      if (!notice.overturned) return
+      overturnings.set(name, (overturnings.get(name) ?? 0) + 1)
+      undone.set(name, [...(undone.get(name) ?? []), ...notice.undone])
     }
   })
   const actors = new Map(
@@ -170,6 +187,30 @@ export const test = <Of extends App.AnyApp, const Name extends string>(
       ),
     state: () => Operations.state(run(replicaAt(actor)), app),
     overturned: () => overturnings.get(name) ?? 0,
+    undone: () => undone.get(name) ?? [],
+    act: (act) => run(govern(actor, space, () => act)),
+    share: (other, role, limits) =>
+      run(
+        govern(actor, space, () => ({
+          _tag: "Grant",
+          device: people.deviceOf(other),
+          rights: Role.rightsOf(app.definition, role, limits) ?? []
+        }))
+      ),
+    may: (operation, resource) =>
+      run(
+        actor.use((device) =>
+          Effect.map(Incidents.replicaOf(device, space), (replica) =>
+            AccessControl.check(
+              replica.ledger(),
+              app.definition,
+              { device: actor.device, operation: App.typeOf(app.name, operation), resource },
+              device.agent.now()
+            )
+          )
+        )
+      ),
+    replica: () => run(replicaAt(actor)),
     revoke: (other) =>
       run(
         actor.use((device) =>
@@ -206,6 +247,13 @@ export const test = <Of extends App.AnyApp, const Name extends string>(
     trace: () => opened.outcome(Exit.void).trace
   }
 }
+
+const govern = (actor: Actor, space: SpaceId, act: () => Governing.Act): Effect.Effect<void, unknown> =>
+  actor.use((device) =>
+    Effect.flatMap(Incidents.replicaOf(device, space), (replica) =>
+      Effect.asVoid(Governing.perform(replica, actor.device, act()))
+    )
+  )
 
 /** Founds the space, brings everybody in, and waits until all have it. */
 const assemble = Effect.fnUntraced(function* <Name extends string>(

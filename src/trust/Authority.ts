@@ -144,6 +144,16 @@ export const past = (authority: Authority, view: View): Authority => {
 
 /** One short text for all that decisions rest on: equal sets of entries and forks have equal ones. */
 export const digest = (authority: Authority): string => {
+  const known = digests.get(authority)
+  if (known !== undefined) return known
+  const found = digestOf(authority)
+  digests.set(authority, found)
+  return found
+}
+
+const digests = new WeakMap<Authority, string>()
+
+const digestOf = (authority: Authority): string => {
   const heads = [...authority.memo.heads.values()].flatMap((branches) => branches.map((head) => toBytes(head.hash)))
   const forks = [...authority.forks].sort(([a], [b]) => (a < b ? -1 : 1))
   const said = [heads.sort(Bytes.compare), forks.map(([feed, at]) => [toBytes(feed), at])]
@@ -318,6 +328,20 @@ export const rights = (
   device: DeviceId,
   regime: Regime = regimeNow(authority)
 ): ReadonlyArray<Held> => Judge.holding(finalJudge(authority), view, device, regime)
+
+/** The counting entries that grant a device something, by number. */
+export const grantsTo = (authority: Authority, device: DeviceId): ReadonlyArray<EntryHash> => {
+  const view = present(authority)
+  const judge = finalJudge(authority)
+  const nodes = (authority.memo.book.grants.get(device) ?? []).map(({ node }) => node)
+  return [...new Set(nodes)]
+    .filter((node) => Book.inView(view, node) && Judge.verdict(judge, node) !== undefined)
+    .map(({ hash }) => hash)
+}
+
+/** Who may hold something through grants to a device, itself first: whom a withdrawal from it reaches. */
+export const descendants = (authority: Authority, device: DeviceId): ReadonlySet<DeviceId> =>
+  Descent.descendants(authority.memo.book, device, present(authority))
 
 /** The right by which a device may do `wanted` at `time` within a view, if it holds one. */
 export const holds = (

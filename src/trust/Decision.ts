@@ -59,6 +59,8 @@ export type Refusal =
   /** So many severe reports that nothing it does counts. */
   | { readonly _tag: "Terminated"; readonly device: DeviceId; readonly reports: ReadonlyArray<EntryHash> }
   | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number }
+  /** Its own device says that this feed ended before. */
+  | { readonly _tag: "Closed"; readonly feed: FeedId; readonly by: DeviceId }
   | { readonly _tag: "TimeNotAbove"; readonly seen: EntryHash }
   | { readonly _tag: "UnknownDefinition"; readonly definition: DefinitionId }
   | { readonly _tag: "UnknownOperation"; readonly type: string }

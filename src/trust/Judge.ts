@@ -102,7 +102,14 @@ export const isMember = (judge: Judge, view: Book.View, device: DeviceId): boole
 
 /** The first admission that made a device a member, within a view. */
 export const admissionOf = (judge: Judge, view: Book.View, device: DeviceId): Book.Stated<Fact.Admit> | undefined => {
-  settle(judge, view, device, judge.regimes.none)
+  // founders need none, and may have one: that names the key to which content for them is sealed
+  if (judge.admissions.get(view.id)?.has(device) !== true) {
+    const nodes = (judge.book.admissions.get(device) ?? []).map(({ node }) => node)
+    settleAll(
+      judge,
+      nodes.filter((node) => Book.inView(view, node))
+    )
+  }
   return settledAdmission(judge, view, device)
 }
 

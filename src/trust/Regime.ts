@@ -5,17 +5,18 @@
  * they make up the position's regime. Few regimes exist, since most positions of a feed lie between the same cuts, so
  * equal ones are one object, and whatever follows from one is remembered under its number.
  */
-import type { DeviceId, FeedId } from "../identity/Id.ts"
+import type { FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Book from "./Book.ts"
 import type * as Fact from "./Fact.ts"
+import type * as Trust from "./Trust.ts"
 
 /** A restriction that stands, and what it reaches. */
 export interface Standing<What extends Fact.Restriction = Fact.Restriction> extends Book.Restriction<What> {
   /** "own": only what descends from its author's grants, or its author's own relation. */
   readonly reach: "all" | "own"
-  /** Of a report: the corners of the web that its author speaks for (trust/Trust.ts); else empty. */
-  readonly hops: ReadonlySet<DeviceId>
+  /** Of a report: the web as its author had seen it (trust/Trust.ts). */
+  readonly web: Trust.Web | undefined
 }
 
 export type Limit = Exclude<Fact.Restriction, Fact.Revoke>

@@ -29,6 +29,7 @@ import type * as Fact from "./Fact.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
 import * as Regime from "./Regime.ts"
+import * as Trust from "./Trust.ts"
 import * as Web from "./Web.ts"
 
 /** What is known of all restrictions of a book, as far as one value of an authority knows it. */
@@ -46,7 +47,7 @@ export const standing = (strata: Strata): ReadonlyArray<Regime.Standing> => {
   const known = strata.book.restrictions.filter(({ node }) => node.number < strata.count)
   for (const restriction of known) {
     if (isRoots(strata, restriction.node))
-      amountTo(strata, restriction, isTarget(strata, restriction) ? roots : undefined)
+      amountTo(strata, restriction, isTarget(strata, restriction) ? everywhere : undefined)
   }
   const judgeFor = judgesOfPasts(strata, known)
   // what one is judged by lies in its past, so it has a lower number and is decided before
@@ -63,15 +64,14 @@ export const standing = (strata: Strata): ReadonlyArray<Regime.Standing> => {
     )
 }
 
-type Reach = Pick<Regime.Standing, "reach" | "hops">
+type Reach = Pick<Regime.Standing, "reach" | "web">
 
 const nobody: ReadonlySet<DeviceId> = new Set()
-const everywhere: Reach = { reach: "all", hops: nobody }
-const roots: Reach = { reach: "all", hops: new Set<DeviceId>() }
+const everywhere: Reach = { reach: "all", web: undefined }
+const own: Reach = { reach: "own", web: undefined }
 
-const amountTo = ({ book, standing: all }: Strata, restriction: Book.Restriction, reach: Reach | undefined): void => {
-  const hops = reach === roots ? new Set([book.genesis.root]) : reach?.hops
-  all.set(restriction, reach && { ...restriction, reach: reach.reach, hops: hops ?? nobody })
+const amountTo = (strata: Strata, restriction: Book.Restriction, reach: Reach | undefined): void => {
+  strata.standing.set(restriction, reach && { ...restriction, ...reach })
 }
 
 const isRoots = ({ book }: Strata, { feed }: Book.Node): boolean => feed.device === book.genesis.root
@@ -136,20 +136,20 @@ const reachOf = (
 ): Reach | undefined => {
   const author = node.feed.device
   if (fact._tag === "Report") {
-    const hops = Web.voicesOf(judge, node)
-    return hops.size === 0 ? undefined : { reach: "all", hops }
+    const web = Web.seenBy(judge, node)
+    return Trust.hasVoice(web, author) ? { reach: "all", web } : undefined
   }
   const isOwn = fact._tag !== "SetPolicy" && fact.device === author && fact._tag !== "Lower"
   const demand = Descent.demandOf(fact)
   if (isOwn || (demand !== undefined && Holding.covering(held, demand, node.time) !== undefined)) return everywhere
   switch (fact._tag) {
     case "Lower":
-      return { reach: "own", hops: nobody }
+      return own
     case "Ungrant":
     case "Refine":
       if (fact.grant === undefined) return undefined
       if (Descent.isParty(judge.book, fact, author)) return everywhere
-      return rests(judge, fact.grant, author) ? { reach: "own", hops: nobody } : undefined
+      return rests(judge, fact.grant, author) ? own : undefined
     case "Revoke":
     case "SetPolicy":
       return undefined

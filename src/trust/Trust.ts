@@ -12,15 +12,15 @@
  *    level by one step, Major suspends, Severe terminates (both: None). Roots are exempt.
  * 4. _Ceiling_: a level at most. It does not add to a sanction: the lower of the two holds. Roots are exempt.
  *
- * _Independent_: a device has a voice under each first hop (the first device after the root on a path to it) by which
- * its value is at least 5000, and a root under itself. So many voices count as can each be given a first hop of their
- * own: a maximum matching, since any fixed choice of a first hop would let a new relation take a voice away. Of several
- * maximum ones the voices with the lowest ids count. All that stands behind one first hop counts once; what stands
- * behind a device which several first hops vouch for may count once for each of them.
+ * _Independent_: a device has a voice if its base is at least 5000. So many voices count as can be reached from roots
+ * along relations of at least Medium by paths that share no device: a maximum flow where every device but the roots
+ * lets one path through. Therefore all that stands behind one device counts once, whoever vouches for that device (a
+ * farm of sockpuppets is one voice, its keeper included), and a new relation takes no voice away, as a fixed choice of
+ * path would. Of several largest sets of voices the one with the lowest ids counts.
  *
- * Laws (test/trust/Trust.test.ts): base, attested and first hops are monotone in relations, attested in attestations;
+ * Laws (test/trust/Trust.test.ts): base and attested are monotone in relations, attested in attestations;
  * value and level are antitone in reports and ceilings; the order of insertion changes nothing, evidence included;
- * `levelOf(value)` is the level. An oracle that tries all paths and all assignments says the same.
+ * `levelOf(value)` is the level. An oracle that tries all paths says the same.
  *
  * Which statements count for the entry being judged is decided before (trust/Authority.ts): no entries, no views and
  * no time stand here. A web is a value: what is handed to `make` may not change afterwards.
@@ -58,8 +58,8 @@ export interface Report {
   /** A device that reports several times is one voice. */
   readonly reporter: DeviceId
   readonly severity: Severity
-  /** Those of the reporter in what the report had seen, by `firstHops`; without any it does not count. */
-  readonly firstHops: ReadonlySet<DeviceId>
+  /** The web as the report had seen it: by it the reporter has a voice, or none. */
+  readonly seen: Web
 }
 
 /** What counts, whoever said it when. */
@@ -112,14 +112,13 @@ export interface Sanction {
 
 interface Known {
   reach: Reach | undefined
-  readonly firstHops: Map<DeviceId, ReadonlySet<DeviceId>>
   readonly standings: Map<DeviceId, Standing>
 }
 
 /** Relations, looked at from their subjects and from the roots. */
 interface Reach {
   readonly roots: ReadonlySet<DeviceId>
-  /** Whom → who. Relations to roots and to oneself are left out. */
+  /** Whom → who. */
   readonly trusters: ReadonlyMap<DeviceId, ReadonlyArray<Truster>>
   /** For the level of each number: the fewest hops from a root along relations of at least that level. */
   readonly hopsByLevel: ReadonlyArray<ReadonlyMap<DeviceId, number>>
@@ -130,30 +129,17 @@ interface Truster {
   readonly level: number
 }
 
-/** Somebody who says something of a subject. */
-interface Voice {
-  readonly device: DeviceId
-  readonly firstHops: ReadonlySet<DeviceId>
-}
-
 /** Costs nothing before the first question. */
 export const make = (statements: Statements): Web => ({
   statements,
-  known: { reach: undefined, firstHops: new Map(), standings: new Map() }
+  known: { reach: undefined, standings: new Map() }
 })
 
 /** In 1/10 000, from relations alone; 0 for a device nobody relates to. */
 export const baseOf = (web: Web, device: DeviceId): number => best(reachOf(web), device).value
 
-/** The first hops under which a device has a voice: those by which its value is at least 5000, the least of Medium. */
-export const firstHops = (web: Web, device: DeviceId): ReadonlySet<DeviceId> => {
-  let found = web.known.firstHops.get(device)
-  if (found === undefined) {
-    found = firstHopsBackwards(reachOf(web), device)
-    web.known.firstHops.set(device, found)
-  }
-  return found
-}
+/** Whether what a device says of others counts. */
+export const hasVoice = (web: Web, device: DeviceId): boolean => baseOf(web, device) >= least.Medium
 
 export const standingOf = (web: Web, device: DeviceId): Standing => {
   let found = web.known.standings.get(device)
@@ -190,17 +176,18 @@ const judge = (web: Web, device: DeviceId): Standing => {
 }
 
 const attestersOf = (web: Web, subject: DeviceId): ReadonlyArray<DeviceId> => {
-  const others = [...(web.statements.attestations.get(subject) ?? [])].filter((device) => device !== subject).sort()
-  const voices = others.map((device) => ({ device, firstHops: firstHops(web, device) }))
-  return independent(voices, attestersMax).map(({ device }) => device)
+  const attesters = [...(web.statements.attestations.get(subject) ?? [])]
+  const voices = attesters.filter((device) => device !== subject && hasVoice(web, device))
+  return independent([reachOf(web)], voices, attestersMax)
 }
 
 const sanctionOf = (subject: DeviceId, reports: ReadonlyArray<Report>): Sanction | undefined => {
+  const heard = reports.filter(({ reporter, seen }) => reporter !== subject && hasVoice(seen, reporter))
   for (const severity of severities.toReversed()) {
-    const severe = reports.filter(
-      (report) => report.reporter !== subject && severityToNumber(report.severity) >= severityToNumber(severity)
-    )
-    const counted = independent(voicesOf(severe), reportsMin).map(({ device }) => device)
+    const severe = heard.filter((report) => severityToNumber(report.severity) >= severityToNumber(severity))
+    const reaches = [...new Set(severe.map(({ seen }) => reachOf(seen)))]
+    const voices = severe.map(({ reporter }) => reporter)
+    const counted = independent(reaches, voices, reportsMin)
     if (counted.length < reportsMin) continue
     const hashes = severe.filter(({ reporter }) => counted.includes(reporter)).map(({ hash }) => hash)
     return { severity, reports: [...new Set(hashes)].sort() }
@@ -208,58 +195,100 @@ const sanctionOf = (subject: DeviceId, reports: ReadonlyArray<Report>): Sanction
   return undefined
 }
 
-/** One voice per reporter, by id, with the first hops of all its reports: it may have become trusted between two. */
-const voicesOf = (reports: ReadonlyArray<Report>): ReadonlyArray<Voice> => {
-  const hopsByReporter = new Map<DeviceId, Set<DeviceId>>()
-  for (const { firstHops, reporter } of reports) {
-    const hops = hopsByReporter.get(reporter) ?? new Set()
-    for (const hop of firstHops) hops.add(hop)
-    hopsByReporter.set(reporter, hops)
-  }
-  return [...hopsByReporter.keys()].sort().map((device) => ({ device, firstHops: hopsByReporter.get(device)! }))
-}
-
 /** What a sanction leaves of a level. */
 const lowered = (level: Level, severity: Severity): Level => (severity === "Minor" ? below(level) : "None")
 
-/** The first voices, at most so many, that can each be given a first hop of their own. */
-const independent = (voices: ReadonlyArray<Voice>, countMax: number): ReadonlyArray<Voice> => {
-  const holders = new Map<DeviceId, Voice>()
-  const counted: Array<Voice> = []
-  for (const voice of voices) {
+/** The first voices by id, at most so many, that paths without a common device lead to. */
+const independent = (
+  reaches: ReadonlyArray<Reach>,
+  voices: ReadonlyArray<DeviceId>,
+  countMax: number
+): ReadonlyArray<DeviceId> => {
+  const paths: Paths = { before: new Map(), after: new Map() }
+  const counted: Array<DeviceId> = []
+  for (const voice of [...new Set(voices)].sort()) {
     if (counted.length === countMax) break
-    if (place(voice, holders, new Set())) counted.push(voice)
+    if (reaches.some(({ roots }) => roots.has(voice)) || lead(reaches, paths, voice)) counted.push(voice)
   }
   return counted
 }
 
-/** Finds a voice its hop, if need be by moving others to another of theirs; nobody loses one. */
-const place = (voice: Voice, holders: Map<DeviceId, Voice>, tried: Set<DeviceId>): boolean => {
-  for (const hop of voice.firstHops) {
-    if (tried.has(hop)) continue
-    tried.add(hop)
-    const holder = holders.get(hop)
-    if (holder !== undefined && !place(holder, holders, tried)) continue
-    holders.set(hop, voice)
-    return true
+/** Paths without a common device but roots: who stands before and after whom. */
+interface Paths {
+  readonly before: Map<DeviceId, DeviceId>
+  readonly after: Map<DeviceId, DeviceId>
+}
+
+/** A device as looked at from whom it vouches for (out), or from who vouches for it (in), and how one came here. */
+interface Step {
+  readonly device: DeviceId
+  readonly side: "in" | "out"
+  readonly from: Step | undefined
+}
+
+/** One more path, found from its end; if need be others are led elsewhere, and end where they did. */
+const lead = (reaches: ReadonlyArray<Reach>, paths: Paths, voice: DeviceId): boolean => {
+  const seen = { in: new Set<DeviceId>(), out: new Set([voice]) }
+  const steps: Array<Step> = [{ device: voice, side: "out", from: undefined }]
+  const visit = (device: DeviceId, side: Step["side"], from: Step): void => {
+    if (seen[side].has(device)) return
+    seen[side].add(device)
+    steps.push({ device, side, from })
+  }
+  for (const step of steps) {
+    const { device } = step
+    const isTaken = paths.before.has(device)
+    if (step.side === "out") {
+      const after = paths.after.get(device)
+      if (after !== undefined) visit(after, "in", step)
+      if (!isTaken) visit(device, "in", step)
+      continue
+    }
+    if (isTaken) visit(device, "out", step)
+    for (const { roots, trusters } of reaches) {
+      for (const truster of trusters.get(device) ?? []) {
+        if (truster.level < levelToNumber("Medium") || paths.before.get(device) === truster.device) continue
+        if (!roots.has(truster.device)) visit(truster.device, "out", step)
+        else return reroute(paths, { device: truster.device, side: "out", from: step })
+      }
+    }
   }
   return false
+}
+
+/** Takes out the links that were gone against, then puts in those that were gone along. */
+const reroute = ({ after, before }: Paths, first: Step): true => {
+  const links: Array<readonly [by: DeviceId, whom: DeviceId]> = []
+  for (let step = first; step.from !== undefined; step = step.from) {
+    const { device, from, side } = step
+    if (device === from.device) continue
+    if (side === "out") links.push([device, from.device])
+    else {
+      before.delete(device)
+      after.delete(from.device)
+    }
+  }
+  for (const [by, whom] of links) {
+    before.set(whom, by)
+    after.set(by, whom)
+  }
+  return true
 }
 
 const reachOf = ({ known, statements }: Web): Reach => (known.reach ??= reachFrom(statements))
 
 const reachFrom = ({ relations, roots }: Statements): Reach => {
-  const isRoot = new Set(roots)
   const trusters = new Map<DeviceId, Array<Truster>>()
   for (const [device, related] of relations) {
     for (const [whom, level] of related) {
-      if (level === "None" || whom === device || isRoot.has(whom)) continue
+      if (level === "None") continue
       const those = trusters.get(whom)
       if (those === undefined) trusters.set(whom, [{ device, level: levelToNumber(level) }])
       else those.push({ device, level: levelToNumber(level) })
     }
   }
-  return { roots: isRoot, trusters, hopsByLevel: levels.map((level) => hopsAlong(relations, isRoot, level)) }
+  const origins = new Set(roots)
+  return { roots: origins, trusters, hopsByLevel: levels.map((level) => hopsAlong(relations, origins, level)) }
 }
 
 /** Breadth first, as far as a path along these relations is worth anything. */
@@ -321,29 +350,4 @@ const pathTo = ({ hopsByLevel, trusters }: Reach, along: Level, device: DeviceId
     path.push(last)
   }
   return path.toReversed()
-}
-
-const firstHopsBackwards = (reach: Reach, device: DeviceId): ReadonlySet<DeviceId> => {
-  const found = new Set<DeviceId>()
-  if (reach.roots.has(device)) return found.add(device)
-  for (const level of levels) firstHopsAlong(reach, device, level, found)
-  return found
-}
-
-/** Adds those by paths along relations of at least a level. At most four hops of High and two of Medium leave 5000. */
-const firstHopsAlong = ({ roots, trusters }: Reach, device: DeviceId, lowest: Level, found: Set<DeviceId>): void => {
-  const seen = new Set([device])
-  let edge = [device]
-  for (let hops = 1; edge.length > 0 && pathValue(lowest, hops) >= least.Medium; hops++) {
-    const next: Array<DeviceId> = []
-    for (const subject of edge) {
-      for (const truster of trusters.get(subject) ?? []) {
-        if (truster.level < levelToNumber(lowest)) continue
-        if (roots.has(truster.device)) found.add(subject)
-        else if (!seen.has(truster.device)) next.push(truster.device)
-        seen.add(truster.device)
-      }
-    }
-    edge = next
-  }
 }

@@ -22,9 +22,9 @@ export const of = (judge: Judge.Judge, view: Book.View, regime: Regime.Regime): 
   return web
 }
 
-/** The corners of the web for which the author of a report speaks; none: it is not trusted enough to report. */
-export const voicesOf = (judge: Judge.Judge, node: Book.Node): ReadonlySet<DeviceId> =>
-  Trust.firstHops(of(judge, node.view, Regime.ofNode(judge.regimes, node)), node.feed.device)
+/** The web as the author of an entry had seen it. */
+export const seenBy = (judge: Judge.Judge, node: Book.Node): Trust.Web =>
+  of(judge, node.view, Regime.ofNode(judge.regimes, node))
 
 const statements = (judge: Judge.Judge, view: Book.View, { limits }: Regime.Regime): Trust.Statements => {
   const { book } = judge
@@ -60,10 +60,23 @@ const statements = (judge: Judge.Judge, view: Book.View, { limits }: Regime.Regi
       const list = reports.get(device) ?? []
       reports.set(device, [
         ...list,
-        { hash: limit.node.hash, reporter: limit.node.feed.device, severity, firstHops: limit.hops }
+        { hash: limit.node.hash, reporter: limit.node.feed.device, severity, seen: limit.web ?? rootsWeb(judge) }
       ])
     }
   }
   const { creator, root } = book.genesis
   return { roots: [root, creator], relations, attestations, ceilings, reports }
+}
+
+/** What root says needs nobody's word. */
+const rootsWeb = ({ book }: Judge.Judge): Trust.Web => {
+  const { creator, root } = book.genesis
+  const nothing = new Map<never, never>()
+  return Trust.make({
+    roots: [root, creator],
+    relations: nothing,
+    attestations: nothing,
+    reports: nothing,
+    ceilings: nothing
+  })
 }

@@ -29,6 +29,8 @@ const refusalText = (because: Decision.Refusal): string => {
       return `device ${because.device.slice(0, 10)} is terminated by severe reports: entries ${because.reports.map((hash) => hash.slice(0, 10)).join(", ")}`
     case "Forked":
       return `feed ${because.feed.slice(0, 10)} has two histories from entry ${because.at} on and is frozen there`
+    case "Closed":
+      return `device ${because.by.slice(0, 10)} ended its feed ${because.feed.slice(0, 10)} before`
     case "TimeNotAbove":
       return `its time is not above that of entry ${because.seen.slice(0, 10)}, which it has seen`
     case "UnknownDefinition":
