@@ -3,6 +3,7 @@ import type { DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { AuthorityEntry } from "../trust/Authority.ts"
 import { capability, implies, type Capability } from "../trust/Capability.ts"
 import type * as Fact from "../trust/Fact.ts"
+import type { Relation } from "./Vouching.ts"
 
 export interface Restriction {
   readonly entry: AuthorityEntry
@@ -13,8 +14,8 @@ export interface Restriction {
 export interface Standing extends Restriction {
   /** Of a restriction that only reaches what came from its author. */
   readonly isOwn: boolean
-  /** Of a report: the first hops for which its author speaks. */
-  readonly hops: ReadonlySet<DeviceId>
+  /** Of a report: whom its author had seen trusted by whom. */
+  readonly relations: ReadonlyArray<Relation>
 }
 
 /** A right in somebody's hand, what limits it there, and the entry that gave it to him. */

@@ -18,7 +18,7 @@ import type { Policy } from "../trust/Policy.ts"
 import type { Right } from "../trust/Right.ts"
 import { cutSeq, demandOf, grantOf, isFree, type Restriction, type Standing, type Stop } from "./Limiting.ts"
 import { closed, forksOf, pastsOf, type Hashes } from "./Past.ts"
-import { areIndependent, hopsOf, lower, type Relation } from "./Vouching.ts"
+import { areIndependent, hasVoice, lower, type Relation } from "./Vouching.ts"
 
 /** Where an entry of data stands, and what its feed had seen by then. */
 export interface Place {
@@ -91,6 +91,7 @@ export const make = (
   const closure = (seen: Iterable<Position>): Hashes =>
     new Set([...seen].flatMap(({ hash }) => (entries.has(hash) ? [hash, ...past(hash)] : [])))
   const forks = forksOf(entries.values())
+  const roots = [founders.root, founders.creator]
   const isFounder = (device: DeviceId): boolean => device === founders.root || device === founders.creator
   const benchOf = (by: Bench["by"], forkAt: Bench["forkAt"]): Bench => ({
     by,
@@ -206,7 +207,7 @@ export const make = (
     const verdict = !isMeant(restriction)
       ? undefined
       : isRoots(restriction)
-        ? { ...restriction, isOwn: false, hops: new Set([founders.root]) }
+        ? { ...restriction, isOwn: false, relations: [] }
         : earned(restriction)
     verdicts.set(restriction, verdict)
     return verdict
@@ -239,15 +240,15 @@ export const make = (
     if (!taken.every(({ feed }) => may(bench, entry, capability(`device:rollback/${feed.device}`)))) return undefined
     const author = entry.feed.device
     if (fact._tag === "Report") {
-      const hops = hopsOf(relationsAt(bench, pointOf(bench, entry)), Object.values(founders), author)
-      return hops.size === 0 ? undefined : { ...restriction, isOwn: false, hops }
+      const relations = relationsAt(bench, pointOf(bench, entry))
+      return hasVoice(relations, roots, author) ? { ...restriction, isOwn: false, relations } : undefined
     }
     const isOnItself = fact._tag !== "SetPolicy" && fact._tag !== "Lower" && fact.device === author
     if (isOnItself || isParty(restriction) || may(bench, entry, demandOf(fact)!))
-      return { ...restriction, isOwn: false, hops: new Set() }
+      return { ...restriction, isOwn: false, relations: [] }
     const grant = entries.get(grantOf(fact) ?? ("" as EntryHash))
     const rests = fact._tag === "Lower" || (grant !== undefined && hasThrough(bench, grant, author))
-    return rests ? { ...restriction, isOwn: true, hops: new Set() } : undefined
+    return rests ? { ...restriction, isOwn: true, relations: [] } : undefined
   }
   /** Whose entries a restriction may take back. */
   const reachOf = (fact: Fact.Restriction, seen: Hashes): ReadonlySet<DeviceId> => {
@@ -293,18 +294,13 @@ export const make = (
     )
   }
   const isTerminated = (device: DeviceId, { limits }: Point): boolean => {
-    const reports = limits.flatMap(({ entry, fact, hops }) =>
+    const reports = limits.flatMap(({ entry, fact, relations }) =>
       fact._tag === "Report" && fact.device === device && fact.severity === "Severe"
-        ? [{ reporter: entry.feed.device, hops }]
+        ? [{ reporter: entry.feed.device, relations }]
         : []
     )
-    return (
-      !isFounder(device) &&
-      areIndependent(
-        reports.filter(({ reporter }) => reporter !== device),
-        reportsMin
-      )
-    )
+    const others = reports.filter(({ reporter }) => reporter !== device)
+    return !isFounder(device) && areIndependent(others, roots, reportsMin)
   }
 
   const standing = restrictions.flatMap((restriction) => standingOf(restriction) ?? [])

@@ -1,5 +1,5 @@
 /**
- * The web of trust by its definition, for the oracle alone: all paths tried, all ways to give reporters a first hop.
+ * The web of trust by its definition, for the oracle alone: all paths tried, all ways to lead to several at once.
  *
  * It knows as much of it as bears on what entries may do in the simulated application: who may report, and who was
  * reported so badly, by so many who are independent of each other, that nothing it writes counts.
@@ -13,10 +13,10 @@ export interface Relation {
   readonly level: Level
 }
 
-/** A report of the worst kind. */
+/** A report of the worst kind, and what its author had seen of relations. */
 export interface Report {
   readonly reporter: DeviceId
-  readonly hops: ReadonlySet<DeviceId>
+  readonly relations: ReadonlyArray<Relation>
 }
 
 const given = { None: 0, Low: 3_333, Medium: 6_667, High: 10_000 } as const
@@ -24,41 +24,61 @@ const given = { None: 0, Low: 3_333, Medium: 6_667, High: 10_000 } as const
 /** The least value by which somebody has a voice. */
 const voiceMin = 5_000
 
-/** The devices after a root on the paths by which a device's value is enough for a voice; a root speaks for itself. */
-export const hopsOf = (
+/** Whether the best path from a root is worth a voice. */
+export const hasVoice = (
   relations: ReadonlyArray<Relation>,
   roots: ReadonlyArray<DeviceId>,
   device: DeviceId
-): ReadonlySet<DeviceId> => {
-  if (roots.includes(device)) return new Set([device])
-  const found = new Set<DeviceId>()
-  const walk = (path: ReadonlyArray<DeviceId>, lowest: number): void => {
-    const last = path.at(-1)!
+): boolean => {
+  const isWorth = ({ length }: ReadonlyArray<DeviceId>, lowest: number): boolean => {
     let value = lowest
-    for (let hop = 2; hop < path.length; hop++) value = Math.floor((value * 4) / 5)
-    if (path.length > 1 && value < voiceMin) return
-    if (last === device) found.add(path[1]!)
-    for (const { from, level, to } of relations)
-      if (from === last && !path.includes(to) && !roots.includes(to))
-        walk([...path, to], Math.min(lowest, given[level]))
+    for (let hop = 1; hop < length; hop++) value = Math.floor((value * 4) / 5)
+    return value >= voiceMin
   }
-  for (const root of roots) walk([root], given.High)
-  return found
+  return roots.includes(device) || pathsTo(relations, roots, device, isWorth).length > 0
 }
 
-/** Whether so many reporters can each be given a first hop of its own. */
-export const areIndependent = (reports: ReadonlyArray<Report>, count: number): boolean => {
-  const hops = new Map<DeviceId, Set<DeviceId>>()
-  for (const { hops: more, reporter } of reports) hops.set(reporter, new Set([...(hops.get(reporter) ?? []), ...more]))
-  const assign = (
-    [first, ...others]: ReadonlyArray<ReadonlySet<DeviceId>>,
-    taken: ReadonlyArray<DeviceId>
-  ): boolean => {
-    if (taken.length >= count) return true
+/** Whether so many reporters with a voice can each be reached from the roots by ways that share no device. */
+export const areIndependent = (
+  reports: ReadonlyArray<Report>,
+  roots: ReadonlyArray<DeviceId>,
+  count: number
+): boolean => {
+  const heard = reports.filter(({ relations, reporter }) => hasVoice(relations, roots, reporter))
+  const reporters = [...new Set(heard.map(({ reporter }) => reporter))]
+  if (reporters.length < count) return false
+  const firm = heard.flatMap(({ relations }) => relations.filter(({ level }) => given[level] >= given.Medium))
+  const isAny = (): boolean => true
+  const waysTo = (device: DeviceId): ReadonlyArray<ReadonlyArray<DeviceId>> =>
+    roots.includes(device) ? [[device]] : pathsTo(firm, roots, device, isAny)
+  const lead = ([first, ...others]: ReadonlyArray<DeviceId>, left: number, taken: ReadonlyArray<DeviceId>): boolean => {
+    if (left === 0) return true
     if (first === undefined) return false
-    return assign(others, taken) || [...first].some((hop) => !taken.includes(hop) && assign(others, [...taken, hop]))
+    const ways = waysTo(first).filter((way) => way.every((device) => !taken.includes(device)))
+    return ways.some((way) => lead(others, left - 1, [...taken, ...way])) || lead(others, left, taken)
   }
-  return assign([...hops.values()], [])
+  return lead(reporters, count, [])
+}
+
+/** The paths from roots to a device as far as they are worth it, without the root that they begin at. */
+const pathsTo = (
+  relations: ReadonlyArray<Relation>,
+  roots: ReadonlyArray<DeviceId>,
+  device: DeviceId,
+  isWorth: (path: ReadonlyArray<DeviceId>, lowest: number) => boolean
+): ReadonlyArray<ReadonlyArray<DeviceId>> => {
+  const found: Array<ReadonlyArray<DeviceId>> = []
+  const walk = (last: DeviceId, path: ReadonlyArray<DeviceId>, lowest: number): void => {
+    for (const { from, level, to } of relations) {
+      if (from !== last || level === "None" || path.includes(to) || roots.includes(to)) continue
+      const [longer, least] = [[...path, to], Math.min(lowest, given[level])]
+      if (!isWorth(longer, least)) continue
+      if (to === device) found.push(longer)
+      else walk(to, longer, least)
+    }
+  }
+  for (const root of roots) walk(root, [], given.High)
+  return found
 }
 
 /** The lower of two levels. */
