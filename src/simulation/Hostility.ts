@@ -22,9 +22,13 @@ export interface Gift {
   readonly lastsMillis: number
 }
 
+type Saying = Extract<Incident, { readonly _tag: "Say" }>
+
 export interface Hostility {
   readonly lies: ReadonlyArray<LieKind>
   readonly gifts: ReadonlyArray<Gift>
+  /** What people said of each other before the lying began. */
+  readonly before: ReadonlyArray<Saying>
   /** When somebody means to put the liar out. */
   readonly expulsionMillis: number
   /** Part of the plan of faults: who does not hear whom while everybody revokes everybody. */
@@ -54,7 +58,8 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
   const chance = Chance.make(seed, "hostility")
   const isHostile = story.liar !== undefined || chance.happens(0.6)
   const expulsionMillis = chance.between(1_000, safetyMillis * 0.6)
-  if (!isHostile) return { lies: [], gifts: [], expulsionMillis, events: [], story }
+  if (!isHostile) return { lies: [], gifts: [], before: [], expulsionMillis, events: [], story }
+  const before = drawBefore(chance)
   const lies = lieKinds.filter(() => chance.happens(0.35))
   const gifts = drawGifts(chance, safetyMillis)
   const cast = castOf(story, chance, gifts)
@@ -68,6 +73,7 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
   return {
     lies,
     gifts,
+    before,
     expulsionMillis,
     events: storm.events,
     story: { ...story, cast, incidents: incidents.toSorted((a, b) => a.atMillis - b.atMillis), liar: "Mallory" }
@@ -100,6 +106,19 @@ const drawGifts = (chance: Chance.Chance, safetyMillis: number): ReadonlyArray<G
 
 type Incidents = Array<Story["incidents"][number]>
 
+/** Whom people trust from the start, and what binds the liar then. */
+const drawBefore = (chance: Chance.Chance): ReadonlyArray<Saying> => {
+  const say = (by: string, what: Statement, who: string): Saying => ({ _tag: "Say", by, what, who })
+  return [
+    ...(chance.happens(0.5)
+      ? [say("Alice", "trusts", "Bob"), say("Alice", "trusts", "Carol"), say("Bob", "trusts", "Carol")]
+      : []),
+    ...(chance.happens(0.3) ? [say("Alice", "trusts", "Mallory")] : []),
+    ...(chance.happens(0.3) ? [say("Alice", "sets a ceiling over", "Mallory")] : []),
+    ...(chance.happens(0.2) ? [say("Alice", "demands more for tags than before, not of", "Mallory")] : [])
+  ]
+}
+
 /** What honest people say of the others and of the liar, kind by kind. */
 const drawStatements = (
   chance: Chance.Chance,
@@ -115,11 +134,9 @@ const drawStatements = (
   )
   const trusting = chance.happens(0.35)
     ? [
-        ...honest.slice(1).flatMap((who) => say("Alice", "trusts", who)),
-        ...say("Bob", "trusts", "Carol"),
         ...say("Carol", chance.pick(["trusts", "vouches for", "lowers"]), "Bob"),
         ...say("Alice", chance.pick(["trusts", "lowers"]), "Mallory"),
-        ...honest.flatMap((by) => (chance.happens(0.8) ? say(by, "reports", "Mallory", 6_000) : []))
+        ...honest.flatMap((by) => (chance.happens(0.8) ? say(by, "reports", "Mallory") : []))
       ]
     : []
   const [one = "Alice", other = "Bob"] = chance.shuffle(honest)
@@ -176,7 +193,7 @@ const drawStorm = (
   return { incidents, events: chance.happens(0.7) ? events : [] }
 }
 
-export const describe = ({ events, expulsionMillis, gifts, lies }: Hostility): string =>
+export const describe = ({ before, events, expulsionMillis, gifts, lies }: Hostility): string =>
   [
     `hostility: ${lies.join(", ") || "none"}`,
     ...(lies.includes("backdating") ? [`  backdates from ${expulsionMillis} ms on`] : []),
@@ -184,5 +201,6 @@ export const describe = ({ events, expulsionMillis, gifts, lies }: Hostility): s
       const what = rights.map(({ capability, depth }) => `${capability} (${depth})`).join(", ")
       return `  ${by} gives ${to} ${what} for ${lastsMillis} ms`
     }),
+    ...before.map(({ by, what, who }) => `  before: ${by} ${what} ${who}`),
     ...events.map(({ atMillis, fault }) => `  ${atMillis} ms: ${fault._tag}`)
   ].join("\n")

@@ -199,7 +199,8 @@ const actorOf = ({ actors }: Stage, name: string): Actor => {
 }
 
 /** Founds the space and brings in whoever is invited from the start; then everybody goes to bed. */
-const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, { gifts }: Hostility.Hostility) {
+const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, { before, gifts }: Hostility.Hostility) {
+  const of = stage.people.deviceOf
   for (const actor of stage.actors.values()) yield* actor.start
   for (const { invitedBy, name, rights } of story.cast) {
     const actor = actorOf(stage, name)
@@ -218,14 +219,15 @@ const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, { g
       return yield* Effect.die(new Error(`${name} never came to know the space`))
   }
   const present = story.cast.filter((one) => one.name === "Alice" || one.invitedBy !== undefined)
-  for (const { by, lastsMillis, rights, to } of gifts) {
-    yield* actorOf(stage, by).use(({ agent }) =>
-      agent.replica(stage.space())!.write(Incidents.gift(stage.people.deviceOf(to), rights, lastsMillis))
-    )
-    const all = present.map(({ name }) => actorOf(stage, name))
-    if (!(yield* World.eventually(areAgreed(stage, all), { withinMillis: convergenceMillis })))
-      return yield* Effect.die(new Error(`the gift to ${to} never came to be known`))
-  }
+  const said = [
+    ...gifts.map(({ by, lastsMillis, rights, to }) => ({ by, write: Incidents.gift(of(to), rights, lastsMillis) })),
+    ...before.map(({ by, what, who }) => ({ by, write: Statements.write(of(by), what, of(who)) }))
+  ]
+  for (const { by, write } of said)
+    yield* actorOf(stage, by).use(({ agent }) => agent.replica(stage.space())!.write(write))
+  const all = present.map(({ name }) => actorOf(stage, name))
+  if (!(yield* World.eventually(areAgreed(stage, all), { withinMillis: convergenceMillis })))
+    return yield* Effect.die(new Error("what was said in the beginning never came to be known"))
   const knowledge =
     story.liar === undefined
       ? undefined

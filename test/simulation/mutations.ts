@@ -43,9 +43,40 @@ const bugs: Readonly<Record<string, ReadonlyArray<Edit>>> = {
            return held.map((one) => ({ ...one, until: until(one) })).sort(Holding.byRight)`
     }
   ],
+  "a withdrawn grant goes on giving": [
+    {
+      file: "trust/Descent.ts",
+      from: 'if (limit.fact._tag === "Ungrant") return []',
+      to: 'if (limit.fact._tag === "Ungrant") continue'
+    }
+  ],
+  "a ceiling leaves what is above it": [
+    { file: "trust/Descent.ts", from: 'if (limit.fact._tag === "Refine") left =', to: "if (left.length === 0) left =" }
+  ],
+  "anybody lifts what others laid on": [
+    {
+      file: "trust/Judge.ts",
+      from: "node.feed.device === judge.book.genesis.root ||",
+      to: "node.feed.device.length > 0 ||"
+    }
+  ],
+  "whoever is reported goes on": [
+    { file: "trust/Decision.ts", from: "standing?.isTerminated === true", to: "false && standing?.isTerminated" }
+  ],
+  "a policy binds nobody who has not seen it": [
+    { file: "trust/PolicyChange.ts", from: "[...last, ...later].map", to: "[...last, ...later.slice(0, 0)].map" }
+  ],
   "whether a right has ended is asked of the time of arrival": [
-    { file: "runtime/Judging.ts", from: "const progress: Progress =", to: "arrivedMillis = nowMillis; const progress: Progress =" },
-    { file: "runtime/Judging.ts", from: "const allowed: Decision.Decision =", to: "let arrivedMillis = 0; const allowed: Decision.Decision =" },
+    {
+      file: "runtime/Judging.ts",
+      from: "const progress: Progress =",
+      to: "arrivedMillis = nowMillis; const progress: Progress ="
+    },
+    {
+      file: "runtime/Judging.ts",
+      from: "const allowed: Decision.Decision =",
+      to: "let arrivedMillis = 0; const allowed: Decision.Decision ="
+    },
     {
       file: "runtime/Judging.ts",
       from: "time: pending.time,\n      definition: rules.success",

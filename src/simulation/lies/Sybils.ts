@@ -61,15 +61,18 @@ export const withdrawals = (den: Voice.Den): Sayings =>
       restrictions.map(({ entry, index }) => ({ _tag: "Lift", entry, index }))
     ]
     const told = chance.shuffle(facts.filter((some) => some.length > 0)).slice(0, 3)
-    return yield* Effect.forEach(told, (some) =>
-      Effect.map(
-        Voice.say(
-          Voice.thread(den, mallory, "authority"),
-          some.map((fact) => ({ facts: [Fact.encode(fact)], seen, time }))
-        ),
-        (said) => Voice.toAll(said, { fromMillis: chance.between(0, 15_000) })
+    const said = yield* Effect.forEach(told, (some) =>
+      Voice.say(
+        Voice.thread(den, mallory, "authority"),
+        some.map((fact) => ({ facts: [Fact.encode(fact)], seen, time }))
       )
     )
+    const rest = { seen: Voice.having(seen, ...said), time: Voice.timeAt(den, 1) }
+    const resting = yield* Voice.say(Voice.thread(den, mallory, "data"), [
+      { ...rest, facts: [Voice.tag("on other terms")] },
+      { ...rest, facts: [Voice.setting("on other terms")] }
+    ])
+    return [...said, resting].map((one) => Voice.toAll(one, { fromMillis: chance.between(0, 15_000) }))
   })
 
 /** Budgets nobody asked it for, the same epoch summed up twice and differently, receipts that belong to others. */
