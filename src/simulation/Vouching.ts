@@ -1,5 +1,5 @@
 /**
- * The web of trust by its definition, for the oracle alone: all paths tried, all ways to lead to several at once.
+ * The web of trust by its definition, for the oracle alone: all paths tried, and all who may stand between.
  *
  * It knows as much of it as bears on what entries may do in the simulated application: who may report, and who was
  * reported so badly, by so many who are independent of each other, that nothing it writes counts.
@@ -30,15 +30,27 @@ export const hasVoice = (
   roots: ReadonlyArray<DeviceId>,
   device: DeviceId
 ): boolean => {
-  const isWorth = ({ length }: ReadonlyArray<DeviceId>, lowest: number): boolean => {
+  const all = [...new Map(relations.map((one) => [`${one.from} ${one.to} ${one.level}`, one])).values()]
+  const walk = (last: DeviceId, path: ReadonlyArray<DeviceId>, lowest: number): boolean => {
     let value = lowest
-    for (let hop = 1; hop < length; hop++) value = Math.floor((value * 4) / 5)
-    return value >= voiceMin
+    for (let hop = 1; hop < path.length; hop++) value = Math.floor((value * 4) / 5)
+    if (path.length > 0 && value < voiceMin) return false
+    if (last === device) return true
+    return all.some(
+      ({ from, level, to }) =>
+        from === last &&
+        !path.includes(to) &&
+        !roots.includes(to) &&
+        walk(to, [...path, to], Math.min(lowest, given[level]))
+    )
   }
-  return roots.includes(device) || pathsTo(relations, roots, device, isWorth).length > 0
+  return roots.some((root) => walk(root, [], given.High))
 }
 
-/** Whether so many reporters with a voice can each be reached from the roots by ways that share no device. */
+/**
+ * Whether so many reporters with a voice can each be reached from the roots by ways that share no device: no fewer
+ * devices stand between the roots and all of them.
+ */
 export const areIndependent = (
   reports: ReadonlyArray<Report>,
   roots: ReadonlyArray<DeviceId>,
@@ -46,39 +58,18 @@ export const areIndependent = (
 ): boolean => {
   const heard = reports.filter(({ relations, reporter }) => hasVoice(relations, roots, reporter))
   const reporters = [...new Set(heard.map(({ reporter }) => reporter))]
-  if (reporters.length < count) return false
+  const others = reporters.filter((device) => !roots.includes(device))
   const firm = heard.flatMap(({ relations }) => relations.filter(({ level }) => given[level] >= given.Medium))
-  const isAny = (): boolean => true
-  const waysTo = (device: DeviceId): ReadonlyArray<ReadonlyArray<DeviceId>> =>
-    roots.includes(device) ? [[device]] : pathsTo(firm, roots, device, isAny)
-  const lead = ([first, ...others]: ReadonlyArray<DeviceId>, left: number, taken: ReadonlyArray<DeviceId>): boolean => {
-    if (left === 0) return true
-    if (first === undefined) return false
-    const ways = waysTo(first).filter((way) => way.every((device) => !taken.includes(device)))
-    return ways.some((way) => lead(others, left - 1, [...taken, ...way])) || lead(others, left, taken)
+  const devices = [...new Set(firm.map(({ to }) => to))].filter((device) => !roots.includes(device))
+  const isOpen = (without: ReadonlyArray<DeviceId>): boolean => {
+    const reached = new Set(roots)
+    for (const device of reached)
+      for (const { from, to } of firm) if (from === device && !without.includes(to)) reached.add(to)
+    return others.some((device) => reached.has(device))
   }
-  return lead(reporters, count, [])
-}
-
-/** The paths from roots to a device as far as they are worth it, without the root that they begin at. */
-const pathsTo = (
-  relations: ReadonlyArray<Relation>,
-  roots: ReadonlyArray<DeviceId>,
-  device: DeviceId,
-  isWorth: (path: ReadonlyArray<DeviceId>, lowest: number) => boolean
-): ReadonlyArray<ReadonlyArray<DeviceId>> => {
-  const found: Array<ReadonlyArray<DeviceId>> = []
-  const walk = (last: DeviceId, path: ReadonlyArray<DeviceId>, lowest: number): void => {
-    for (const { from, level, to } of relations) {
-      if (from !== last || level === "None" || path.includes(to) || roots.includes(to)) continue
-      const [longer, least] = [[...path, to], Math.min(lowest, given[level])]
-      if (!isWorth(longer, least)) continue
-      if (to === device) found.push(longer)
-      else walk(to, longer, least)
-    }
-  }
-  for (const root of roots) walk(root, [], given.High)
-  return found
+  const areEnough = (left: number, without: ReadonlyArray<DeviceId>): boolean =>
+    left <= 0 || (isOpen(without) && devices.every((device) => areEnough(left - 1, [...without, device])))
+  return reporters.length >= count && areEnough(count - (reporters.length - others.length), [])
 }
 
 /** The lower of two levels. */
