@@ -10,3 +10,6 @@ export * from "./index.ts"
 /** An installation on this machine: its directory, which one process owns, and every effect over it. */
 export * as DataDirectory from "./handlers/node/DataDirectory.ts"
 export * as NodeEffects from "./handlers/node/NodeEffects.ts"
+
+/** Under the name that the deployment guide gives it. */
+export { make as createProductionAccessControl } from "./runtime/AccessControl.ts"

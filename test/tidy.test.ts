@@ -85,6 +85,17 @@ describe("tidy finds", () => {
     ])
   })
 
+  it("who asks mixed with what he may", () => {
+    assert.deepStrictEqual(untidy("trust/X.ts", `${opening}import * as Y from "../identity/Noise.ts"`), [
+      "trust/X.ts: imports identity/Noise.ts, and who asks is no part of what he may"
+    ])
+    assert.deepStrictEqual(untidy("trust/X.ts", `${opening}import * as Y from "../identity/Id.ts"`), [])
+    const text = `${opening}import * as Y from "../../runtime/AccessControl.ts"`
+    assert.deepStrictEqual(untidy("cli/web/SignedRequest.ts", text), [
+      "cli/web/SignedRequest.ts: imports runtime/AccessControl.ts, and who asks is no part of what he may"
+    ])
+  })
+
   it("an import spread over lines, and one of types", () => {
     const text = `${opening}import {\n  type A,\n  b\n} from "../runtime/Guard.ts"\nexport type C = import("../cli/main.ts").C`
     assert.deepStrictEqual(untidy("trust/X.ts", text).slice(0, 2), [

@@ -20,6 +20,7 @@ import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Run from "../journal/Run.ts"
+import { requestClaims } from "../runtime/Arrivals.ts"
 import * as Checkpoint from "../runtime/Checkpoint.ts"
 import { fold, forks } from "../runtime/Fold.ts"
 import * as Token from "../runtime/Token.ts"
@@ -120,7 +121,7 @@ const checkFeed = Effect.fnUntraced(function* (
         return note(next, "does not continue what is before it")
       if (branch !== undefined && next === start && entryHash(run.success.hashes[0]!) !== branch.first)
         return note(next, "is not what its branch begins with")
-      if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed))])))
+      if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed)), ...requestClaims(feed, run.success)])))
         return note(next, "the signature over it is not its device's")
       const before = Math.floor(tally.entries / progressEntries)
       tally.runs++

@@ -8,8 +8,7 @@
  *                 what the author had seen and had not yet named in this feed. At every seq divisible by 1 024 it
  *                 is complete and stands for all that was named before, so reading may start there.
  *     facts       [[type, payload]…], at least one; in data feeds the payload is a list of changes (journal/crdt)
- *     request     [idempotency key (text, 1 to 128 characters), requester device (32)]; what repeats stands at the end,
- *                 where runs can leave it out
+ *     request     on whose behalf it was written, and under which idempotency key (journal/Request.ts)
  *
  *   hash(n) = SHA-256("aura/entry/v1" NUL ‖ hash(n−1) ‖ u64 seq ‖ u64 time ‖ body),   hash(−1) = FeedId
  *
@@ -19,21 +18,16 @@
 import * as Result from "effect/Result"
 import * as Bytes from "../identity/Bytes.ts"
 import { domain, hashScratch, makeScratch } from "../identity/Hash.ts"
-import { definitionId, deviceId, toBytes, type DefinitionId, type DeviceId } from "../identity/Id.ts"
+import { definitionId, toBytes, type DefinitionId } from "../identity/Id.ts"
 import * as Cbor from "./Cbor.ts"
 import { isPosition, positionFromCbor, positionToCbor, type Position } from "./Feed.ts"
 import { entryBytesMax, entryFactsMax, factTypeCharactersMax, seenPositionsMax } from "./limits.ts"
+import * as Request from "./Request.ts"
 
 /** One immutable statement. What the payload may be is for the reader of the type to decide. */
 export interface Fact {
   readonly type: string
   readonly payload: Cbor.Cbor
-}
-
-/** On whose behalf and under which idempotency key an entry was written: of two with one pair the earlier counts. */
-export interface Request {
-  readonly requester: DeviceId
-  readonly key: string
 }
 
 export interface Body {
@@ -42,7 +36,7 @@ export interface Body {
   /** Empty when nothing new was seen. */
   readonly seen: ReadonlyArray<Position>
   readonly facts: ReadonlyArray<Fact>
-  readonly request: Request | undefined
+  readonly request: Request.Request | undefined
 }
 
 /** A body that is not one. The chain goes on behind it; nothing of it applies. */
@@ -51,8 +45,6 @@ export interface EntryMalformed {
   readonly what: string
 }
 
-export const requestKeyCharactersMax = 128
-
 export const encode = (body: Body): Uint8Array => {
   const fields: Array<Cbor.Cbor> = [
     body.keyEpoch ?? null,
@@ -60,7 +52,7 @@ export const encode = (body: Body): Uint8Array => {
     body.seen.length === 0 ? null : body.seen.map(positionToCbor),
     body.facts.map((fact) => [fact.type, fact.payload])
   ]
-  if (body.request !== undefined) fields.push([body.request.key, toBytes(body.request.requester)])
+  if (body.request !== undefined) fields.push(Request.toCbor(body.request))
   return Cbor.encode(fields)
 }
 
@@ -116,13 +108,14 @@ export const decodeAny = (bytes: Uint8Array): Result.Result<Body, EntryMalformed
   if (definition !== null && !isBytes32(definition)) return malformed("definition is not 32 bytes")
   if (!isSeen(seen)) return malformed("seen is not a sorted list of positions")
   if (!isFacts(facts)) return malformed(`facts is not a list of 1 to ${entryFactsMax} [type, payload]`)
-  if (request !== undefined && !isRequest(request)) return malformed("request is not [key, device]")
+  const asked = request === undefined ? undefined : Request.fromCbor(request)
+  if (request !== undefined && asked === undefined) return malformed("request is no request")
   return Result.succeed({
     keyEpoch: keyEpoch === null ? undefined : keyEpoch,
     definition: definition === null ? undefined : definitionId(definition),
     seen: seen === null ? none : seen.map(positionFromCbor),
     facts: facts.map(([type, payload]) => ({ type, payload })),
-    request: request === undefined ? undefined : { requester: deviceId(request[1]), key: request[0] }
+    request: asked
   })
 }
 
@@ -227,13 +220,8 @@ export const isFactType = (value: unknown): value is string =>
   value.length <= factTypeCharactersMax &&
   /^[a-z][A-Za-z0-9-]*(\.[a-z][A-Za-z0-9-]*)+$/.test(value)
 
-const isRequest = (value: Cbor.Cbor): value is [string, Uint8Array] =>
-  Array.isArray(value) &&
-  value.length === 2 &&
-  typeof value[0] === "string" &&
-  value[0].length > 0 &&
-  value[0].length <= requestKeyCharactersMax &&
-  isBytes32(value[1])
+/** Whether a body has a request, told from its first byte: what has none is an array of four. */
+export const mayHaveRequest = (body: Uint8Array): boolean => body[0] === 0x85
 
 const malformed = (what: string): Result.Result<never, EntryMalformed> =>
   Result.fail({ _tag: "EntryMalformed", what: `entry body: ${what}` })

@@ -11,7 +11,10 @@ import type { DeviceId } from "../identity/Id.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
+import type { Level } from "../trust/Level.ts"
+import * as Right from "../trust/Right.ts"
 import type { Ledger } from "./Ledger.ts"
+import type { Replica } from "./Replica.ts"
 
 /** What is asked. `resource`: what the operation is about (`tasks/7`, `tasks/*`), where it names a resource. */
 export interface Question {
@@ -28,6 +31,36 @@ export interface Checked extends Question {
   /** Entry time for which it was asked. */
   readonly time: number
 }
+
+/** Questions to one replica, always as it knows things at that moment. */
+export interface AccessControl {
+  /** Whether a device may perform an operation, and why. A type that nobody defined is denied: `UnknownOperation`. */
+  readonly authorizeOperation: (device: DeviceId, operation: string, resource?: string) => Checked
+  /** A former answer, asked again where something changed that it rests on. */
+  readonly reauthorize: (checked: Checked) => Checked
+  /** What a device may use now, of one snapshot: nothing for who is no member. */
+  readonly deviceRights: (device: DeviceId) => ReadonlyArray<Authority.Held>
+  readonly trustLevel: (device: DeviceId) => Level
+}
+
+/** `now` = entry time (journal/Clock.ts). The policies are those of the definition, and what was set since. */
+export const make = (replica: Pick<Replica, "ledger">, definition: Definition, now: () => number): AccessControl => ({
+  authorizeOperation: (device, operation, resource) =>
+    check(replica.ledger(), definition, { device, operation, resource }, now()),
+  reauthorize: (checked) => recheck(replica.ledger(), definition, checked, now()),
+  deviceRights: (device) => {
+    const { authority } = replica.ledger()
+    if (authority === undefined || Authority.isRevoked(authority, device)) return []
+    const view = Authority.present(authority)
+    return Authority.isAdmitted(authority, view, device)
+      ? Authority.rights(authority, view, device).filter((right) => Right.isOpen(right, now()))
+      : []
+  },
+  trustLevel: (device) => {
+    const { authority } = replica.ledger()
+    return authority === undefined ? "None" : Authority.trustIn(authority, Authority.present(authority), device).level
+  }
+})
 
 /** As this replica knows things now. `time` = entry time: windows and hours are looked at as of then. */
 export const check = (

@@ -35,6 +35,7 @@ import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
+import * as Closing from "./Closing.ts"
 import * as Guard from "./Guard.ts"
 import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
@@ -265,6 +266,12 @@ export const layer: Layer.Layer<
       )
     )
 
+    const closeEnded = Effect.suspend(() =>
+      Effect.forEach([...replicas.values()], (replica) => Closing.closeEnded(replica, keys.device, time.now().millis), {
+        discard: true
+      })
+    )
+
     // held entries come of age, and a store answers again, without anybody saying a word
     yield* Effect.forkScoped(
       Effect.suspend(() =>
@@ -276,7 +283,7 @@ export const layer: Layer.Layer<
             ),
           { discard: true }
         )
-      ).pipe(Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
+      ).pipe(Effect.andThen(closeEnded), Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
     return Agent.of({

@@ -10,8 +10,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Claim, Verifier } from "../effects/Verifier.ts"
 import type { FeedId } from "../identity/Id.ts"
+import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import { runBytesMax, runEntriesMax } from "../journal/limits.ts"
+import * as Request from "../journal/Request.ts"
 import * as Run from "../journal/Run.ts"
 import * as Intake from "./Intake.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -76,7 +78,10 @@ export const gather = Effect.fnUntraced(function* (
       const firstBad = parts.length === 1 ? 0 : each.indexOf(false)
       good = firstBad < 0 ? parts : parts.slice(0, firstBad)
       for (const { delivery } of parts.slice(good.length))
-        settled.set(delivery, { _tag: "Refused", why: "a run that its feed's device did not sign" })
+        settled.set(delivery, {
+          _tag: "Refused",
+          why: "a run that its feed's device did not sign, or a request in it that nobody did"
+        })
     }
     if (good.length > 0)
       arrivals.push({
@@ -118,10 +123,20 @@ const append = (
 /** Encoding anew may spend some bytes more per run on first entries, which then find no base: room for that. */
 const mergedBytesMax = runBytesMax / 2
 
-const claimsOf = ({ feed, parts }: Pick<Stretch, "feed" | "parts">): ReadonlyArray<Claim> => {
-  const claim = Run.claim(parts[parts.length - 1]!.run, Feed.signer(feed))
-  return feed.key === undefined ? [claim] : [claim, Feed.keyClaim(feed, feed.key)]
-}
+const claimsOf = ({ feed, parts }: Pick<Stretch, "feed" | "parts">): ReadonlyArray<Claim> => [
+  Run.claim(parts[parts.length - 1]!.run, Feed.signer(feed)),
+  ...(feed.key === undefined ? [] : [Feed.keyClaim(feed, feed.key)]),
+  ...parts.flatMap(({ run }) => requestClaims(feed, run))
+]
+
+/** What others signed so that the entries of a run could be written on their behalf. */
+export const requestClaims = (feed: Feed.Feed, run: Run.Run): ReadonlyArray<Claim> =>
+  run.bodies.flatMap((body) => {
+    const entry = Entry.mayHaveRequest(body) ? Entry.decode(body) : undefined
+    if (entry === undefined || Result.isFailure(entry) || entry.success.request === undefined) return []
+    const operation = entry.success.facts[0]?.type ?? ""
+    return Request.claim(entry.success.request, { space: feed.space, target: feed.device, operation }) ?? []
+  })
 
 const verify = Effect.fnUntraced(function* (
   verifier: Verifier["Service"],

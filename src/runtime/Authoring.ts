@@ -19,6 +19,7 @@ import * as Clock from "../journal/Clock.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
 import { completeSeenEvery, deviceFeedsMax, entryBytesMax, runEntriesMax } from "../journal/limits.ts"
+import type { Request } from "../journal/Request.ts"
 import * as Run from "../journal/Run.ts"
 import { revokeType } from "../trust/Fact.ts"
 import * as Desk from "./Desk.ts"
@@ -250,9 +251,13 @@ const finish = function* (desk: Desk.Desk, draft: Draft) {
 /** What is kept with the run for repeats of the same requests. */
 const resultsOf = ({ keys, time }: Desk.Desk, { accepted }: Draft): ReadonlyArray<StoredResult> => {
   const results: Array<StoredResult> = []
-  for (const { prepared } of accepted) {
+  for (const { item, prepared } of accepted) {
     if (prepared.result === undefined) continue
-    results.push({ requester: keys.device, atMillis: time.now().millis, ...prepared.result })
+    results.push({
+      requester: item.write.request?.requester ?? keys.device,
+      atMillis: time.now().millis,
+      ...prepared.result
+    })
   }
   return results
 }
@@ -262,5 +267,5 @@ const roomBytes = 8 * 1024
 
 const noPositions: ReadonlyArray<Feed.Position> = []
 
-const isSameRequest = (a: Entry.Request | undefined, b: Entry.Request | undefined): boolean =>
+const isSameRequest = (a: Request | undefined, b: Request | undefined): boolean =>
   a !== undefined && b !== undefined && a.requester === b.requester && a.key === b.key

@@ -7,7 +7,8 @@
  */
 import { domain, hash } from "../identity/Hash.ts"
 import { toBytes, type DeviceId, type FeedId } from "../identity/Id.ts"
-import { writeU64, type Request } from "../journal/Entry.ts"
+import { writeU64 } from "../journal/Entry.ts"
+import type { Request } from "../journal/Request.ts"
 
 /** Ids one entry may derive. */
 export const freshIdsMax = 64

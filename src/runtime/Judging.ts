@@ -13,6 +13,7 @@ import * as Clock from "../journal/Clock.ts"
 import type { Change } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Entry from "../journal/Entry.ts"
+import type { Request } from "../journal/Request.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import { completeSeenEvery } from "../journal/limits.ts"
@@ -23,6 +24,7 @@ import * as Fact from "../trust/Fact.ts"
 import { freshIds } from "./FreshId.ts"
 import { limitOf, requestName, type Ledger } from "./Ledger.ts"
 import type { Line, Pending } from "./Line.ts"
+import * as OnBehalf from "./OnBehalf.ts"
 
 /** What `advance` did. `overturned`: something applied before no longer counts, or the reverse: fold anew. */
 export interface Advance {
@@ -226,8 +228,9 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
   if (Result.isFailure(rules)) return Decision.denied(rules.failure)
   if (rules.success.unknownKind !== undefined)
     return wait(line, pending, undefined, `this version does not know the field kind "${rules.success.unknownKind}"`)
-  if (body.request !== undefined && body.request.requester !== device)
-    return Decision.denied({ _tag: "RequestForeign", requester: body.request.requester })
+  const requester = body.request === undefined || body.request.requester === device ? undefined : body.request.requester
+  const strangeness = requester === undefined ? undefined : OnBehalf.refusalOf(authority, line.view, body, pending.time)
+  if (strangeness !== undefined) return Decision.denied(strangeness)
   const fresh = freshIds({ device, feed: line.feed.id, seq: pending.seq, request: body.request })
   for (const fact of body.facts) {
     const request = {
@@ -237,10 +240,15 @@ const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): 
       type: fact.type,
       changes: fact.payload,
       fresh,
-      regime: standing.regime
+      regime: standing.regime,
+      self: requester
     }
-    const decision = Decision.decide(authority, line.view, request, standing)
+    const decision = Decision.decide(authority, line.view, request, requester === undefined ? standing : undefined)
     if (decision._tag === "Denied") return decision
+    if (requester === undefined) continue
+    const regime = Authority.regimeSeen(authority, line.view)
+    const asked = Decision.decide(authority, line.view, { ...request, device: requester, regime })
+    if (asked._tag === "Denied") return asked
   }
   return allowed
 }
@@ -288,13 +296,7 @@ const refuse = (
 }
 
 /** Of two entries with one (requester, key) the lower (time, FeedId) counts. */
-const claimRequest = (
-  ledger: Ledger,
-  line: Line,
-  pending: Pending,
-  request: Entry.Request,
-  progress: Progress
-): boolean => {
+const claimRequest = (ledger: Ledger, line: Line, pending: Pending, request: Request, progress: Progress): boolean => {
   const key = requestName(request)
   const known = ledger.requests.get(key)
   const isSame = known !== undefined && known.feed === line.feed.id && known.seq === pending.seq

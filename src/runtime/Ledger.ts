@@ -22,12 +22,12 @@
  */
 import { entryHash, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as State from "../journal/crdt/State.ts"
-import type * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
 import * as Fork from "../journal/Fork.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import type * as Genesis from "../journal/Genesis.ts"
 import { completeSeenEvery, seenPositionsMax } from "../journal/limits.ts"
+import type { Request } from "../journal/Request.ts"
 import type * as Run from "../journal/Run.ts"
 import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
@@ -246,11 +246,10 @@ const grounded = (ledger: Ledger, positions: Array<Position>): Array<Position> =
 }
 
 /** Whether an entry that counts carries this request already. */
-export const isRequested = (ledger: Ledger, request: Entry.Request): boolean =>
-  ledger.requests.has(requestName(request))
+export const isRequested = (ledger: Ledger, request: Request): boolean => ledger.requests.has(requestName(request))
 
 /** What `requests` keeps a request under. */
-export const requestName = (request: Entry.Request): string => `${request.requester} ${request.key}`
+export const requestName = (request: Request): string => `${request.requester} ${request.key}`
 
 const noteClosing = (ledger: Ledger, closer: Feed, closes: Position): void => {
   const known = ledger.closers.get(closes.feed)

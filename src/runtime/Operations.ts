@@ -22,7 +22,7 @@ import { domain, hash } from "../identity/Hash.ts"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { show } from "../journal/crdt/Field.ts"
-import { requestKeyCharactersMax, type Request } from "../journal/Entry.ts"
+import { requestKeyCharactersMax, type Request } from "../journal/Request.ts"
 import type { Position } from "../journal/Feed.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Telemetry from "../observability/Telemetry.ts"
@@ -90,6 +90,8 @@ export interface Performed<A> {
 export interface PerformOptions {
   /** Idempotency key, 1 to 128 characters: the operation runs once however often it is asked for within a day. */
   readonly key?: string | undefined
+  /** What another device signed to have this done (runtime/OnBehalf.ts), verified by the caller; it holds the key. */
+  readonly request?: Required<Request> | undefined
 }
 
 /** An application bound to a replica: what performs its operations. Made once, used for every operation. */
@@ -164,7 +166,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
       request,
       prepare: (turn) => {
         if (request !== undefined && Ledger.isRequested(turn.ledger, request)) return Result.fail(repeated)
-        const prepared = planner.plan(turn, ready.type, ready.source, payload, ready.deny)
+        const prepared = planner.plan(turn, ready.type, ready.source, payload, request, ready.deny)
         if (digest === undefined || request === undefined || Result.isFailure(prepared)) return prepared
         const kept = { key: request.key, payload: digest, result: Cbor.encode([prepared.success.answer ?? null]) }
         return Result.succeed({ ...prepared.success, result: kept })
@@ -186,7 +188,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
     if (ready instanceof OperationUnknown) return yield* ready
     const decoded = ready[form](payload)
     if (Result.isFailure(decoded)) return yield* new PayloadInvalid({ operation: name, what: String(decoded.failure) })
-    const request = yield* requestOf(options.key, host.device)
+    const request = options.request ?? (yield* requestOf(options.key, host.device))
     const once = Effect.callback<Performed<unknown>, unknown>((resume) =>
       run(ready, decoded.success, request, (exit) => resume(Exit.map(exit, written)))
     )
@@ -213,7 +215,7 @@ export const performer = Effect.fnUntraced(function* <Of extends App.AnyApp>(
 
   /** What the same request was answered before. */
   const answered = Effect.fnUntraced(function* (ready: Ready, payload: unknown, request: Request) {
-    const before = yield* host.store.result(host.replica.space, host.device, request.key)
+    const before = yield* host.store.result(host.replica.space, request.requester, request.key)
     if (Option.isNone(before)) return Option.none<Performed<unknown>>()
     if (!Bytes.isSame(before.value.payload, digestOf(ready, payload)))
       return yield* new RequestConflict({ key: request.key, what: "was used for another request" })

@@ -11,11 +11,13 @@ import { drafter } from "../journal/crdt/Field.ts"
 import type { Change } from "../journal/crdt/Crdt.ts"
 import * as State from "../journal/crdt/State.ts"
 import { plain } from "../journal/Plain.ts"
+import type { Request } from "../journal/Request.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import type * as App from "./App.ts"
 import { freshIdsMax } from "./FreshId.ts"
+import * as OnBehalf from "./OnBehalf.ts"
 import type { DecidedBy } from "./Line.ts"
 import type { Prepared, Turn } from "./Write.ts"
 
@@ -27,6 +29,8 @@ export interface Planner {
     type: string,
     source: App.AnyOperation<never>,
     payload: unknown,
+    /** Of another device's: what it asks for has to be allowed to it as well. */
+    request: Request | undefined,
     deny: (because: Decision.Refusal) => unknown
   ) => Result.Result<Prepared<App.Answer>, unknown>
 }
@@ -40,7 +44,7 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
   }
 
   return {
-    plan: (turn, type, source, payload, deny) => {
+    plan: (turn, type, source, payload, request, deny) => {
       const found = standingAt(turn)
       if (Result.isFailure(found)) return Result.fail(deny(found.failure))
       const { by, definition, isRestricted, nextDrafts } = found.success
@@ -53,21 +57,25 @@ export const make = (device: DeviceId, app: App.AnyApp): Planner => {
         issued.push(id)
         return id
       }
-      const planned = source.plan(nextDrafts() as never, payload, { newId, self: device })
+      const requester = request === undefined || request.requester === device ? undefined : request.requester
+      const self = requester ?? device
+      const planned = source.plan(nextDrafts() as never, payload, { newId, self })
       if ("refused" in planned) return Result.fail(planned.refused)
       const changes = plain(planned.changes) as ReadonlyArray<Change>
-      const decision = Decision.decide(by.authority, by.view, {
-        device,
-        time: turn.time,
-        definition,
-        type,
-        changes,
-        fresh: (id) => issued.includes(id)
-      })
+      const facts = [{ type, payload: changes }]
+      const fresh = (id: string): boolean => issued.includes(id)
+      const asked = { device, time: turn.time, definition, type, changes, fresh, self }
+      const decision = Decision.decide(by.authority, by.view, asked)
       if (decision._tag === "Denied") return Result.fail(deny(decision.because))
+      if (requester !== undefined) {
+        const strangeness = OnBehalf.refusalOf(by.authority, by.view, { facts, request }, turn.time)
+        if (strangeness !== undefined) return Result.fail(deny(strangeness))
+        const theirs = Decision.decide(by.authority, by.view, { ...asked, device: requester })
+        if (theirs._tag === "Denied") return Result.fail(deny(theirs.because))
+      }
       return Result.succeed({
         definition: definition.id,
-        facts: [{ type, payload: changes }],
+        facts,
         answer: planned.result,
         endsTurn: changes.some((change) => State.isOrderBound(app.types, change)),
         decidedBy: by

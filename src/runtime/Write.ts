@@ -13,6 +13,7 @@ import type { KeysError } from "../effects/Keys.ts"
 import type { SecretStoreError } from "../effects/SecretStore.ts"
 import { entryHash, short, type DefinitionId, type DeviceId, type FeedId } from "../identity/Id.ts"
 import type * as Entry from "../journal/Entry.ts"
+import type { Request } from "../journal/Request.ts"
 import type * as Feed from "../journal/Feed.ts"
 import type * as Ledger from "./Ledger.ts"
 import type * as Line from "./Line.ts"
@@ -53,7 +54,7 @@ export interface Write<A, E> {
   readonly kind: Feed.FeedKind
   /** Writes in another's name, each time into a new feed: nobody can know here where its last one ended. */
   readonly as?: Author
-  readonly request: Entry.Request | undefined
+  readonly request: Request | undefined
   readonly prepare: (turn: Turn) => Result.Result<Prepared<A>, E>
 }
 

@@ -46,7 +46,7 @@ import * as Fact from "./Fact.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
 import * as PolicyChange from "./PolicyChange.ts"
-import { lastLeft, ofData, ofNow, type Regime as Against, type Standing } from "./Regime.ts"
+import { lastLeft, ofData, ofNow, without, type Regime as Against, type Standing } from "./Regime.ts"
 import * as Strata from "./Strata.ts"
 import * as Trust from "./Trust.ts"
 import * as Web from "./Web.ts"
@@ -201,6 +201,9 @@ export const look = (authority: Authority, view: View, seen: ReadonlyArray<Posit
   return Book.intern(book, heads)
 }
 
+/** Whether an entry lies in a view. */
+export const hasSeen = (view: View, node: Node): boolean => Book.inView(view, node)
+
 /** The newest view there is: all entries of all authority feeds. */
 export const present = (authority: Authority): View =>
   (authority.memo.present ??= Book.intern(authority.memo.book, authority.memo.heads))
@@ -234,6 +237,12 @@ export const cutOf = (authority: Authority, device: DeviceId, feed: FeedId): Pos
 /** What is against a position of a feed of data: hand it to whoever asks what its author may. */
 export const regimeAt = (authority: Authority, feed: FeedId, seq: number): Regime =>
   ofData(finalJudge(authority).regimes, feed, seq)
+
+/** The restrictions that a view has seen: for whoever did not write the entry himself, and whose feeds no cut names. */
+export const regimeSeen = (authority: Authority, view: View): Regime => {
+  const { regimes } = finalJudge(authority)
+  return without(regimes, ofNow(regimes), ({ node }) => !Book.inView(view, node))
+}
 
 /** What is against whatever is written or asked now: every restriction that stands. */
 export const regimeNow = (authority: Authority): Regime => ofNow(finalJudge(authority).regimes)
@@ -412,13 +421,15 @@ export const grounds = (authority: Authority): ReadonlySet<FeedId> => {
   const { book } = authority.memo
   const view = present(authority)
   const judge = finalJudge(authority)
-  const nodes: Array<Node | undefined> = [...book.founding, ...judge.restrictions.map(({ node }) => node)]
+  const founding = book.founding.filter((node) => Book.inView(view, node))
+  const nodes: Array<Node | undefined> = [...founding, ...judge.restrictions.map(({ node }) => node)]
   for (const device of book.admissions.keys()) nodes.push(Judge.admissionOf(judge, view, device)?.node)
   for (const device of book.grants.keys())
     for (const { through } of rights(authority, view, device))
       nodes.push(...through.map((hash) => authority.nodes.get(hash)))
   for (const stated of book.definitions.values())
-    nodes.push(...stated.filter(({ node }) => Judge.counts(judge, node, Judge.define)).map(({ node }) => node))
+    for (const { node } of stated)
+      if (Book.inView(view, node) && Judge.counts(judge, node, Judge.define)) nodes.push(node)
   return new Set(nodes.flatMap((node) => (node === undefined ? [] : [node.feed.id])))
 }
 

@@ -73,6 +73,7 @@ export type Refusal =
       readonly allowed: ReadonlyArray<string>
     }
   | { readonly _tag: "RequestForeign"; readonly requester: DeviceId }
+  | { readonly _tag: "RequestStale"; readonly requester: DeviceId; readonly time: number }
   | { readonly _tag: "Duplicate"; readonly feed: FeedId; readonly seq: number }
 
 /** A demand that is not met. */
@@ -106,6 +107,8 @@ export interface Request {
   readonly fresh: (id: string) => boolean
   /** What is against the position that is judged; undefined: everything that stands. */
   readonly regime?: Authority.Regime | undefined
+  /** Whom `{self}` means, where that is not the device: who writes on another's behalf needs the right to it. */
+  readonly self?: DeviceId | undefined
 }
 
 /** The refusal of what lies behind a standing revocation's cut. */
@@ -136,7 +139,7 @@ export const decide = (
   if (standing !== undefined && isStanding(standing, request.definition, operation)) return allowedByStanding
   const regime = request.regime ?? Authority.regimeNow(authority)
   const { device, time } = request
-  const bound = (action: Capability) => bind(action, operation.resource, touched.bindings, device)
+  const bound = (action: Capability) => bind(action, operation.resource, touched.bindings, request.self ?? device)
   return judge({ authority, view, regime, device, time, bound }, request.definition, operation)
 }
 
@@ -332,7 +335,10 @@ const inspect = (request: Request, operation: Operation): Denied | { readonly bi
     if (touch._tag === "Invalid") return denied({ _tag: "ChangeInvalid", type, index, what: touch.reason })
     touches.push(touch)
   }
-  const bindings = Writes.matchAll(operation.writes, touches, { self: request.device, isNew: request.fresh })
+  const bindings = Writes.matchAll(operation.writes, touches, {
+    self: request.self ?? request.device,
+    isNew: request.fresh
+  })
   if (Result.isSuccess(bindings)) return { bindings: bindings.success }
   const allowed = operation.writes.map((pattern) => pattern.text)
   return denied({ _tag: "WriteOutside", type, touched: Writes.show(bindings.failure), allowed })

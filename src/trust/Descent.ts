@@ -38,6 +38,13 @@ export const reachedBy = (book: Book.Book, { fact }: Book.Restriction): Readonly
   }
 }
 
+/** The devices whose rights a restriction may set apart from each other (`lasting`), wherever its cut lies. */
+export const parted = (book: Book.Book, { fact, node, reach }: Regime.Standing): ReadonlySet<DeviceId> => {
+  if ((fact._tag !== "Ungrant" && fact._tag !== "Refine") || fact.grant === undefined) return new Set()
+  const below = descendants(book, fact.device)
+  return reach === "all" ? below : new Set([...below, ...descendants(book, node.feed.device)])
+}
+
 /** What limits leave of a right of a device. */
 export const limited = (
   book: Book.Book,
@@ -67,6 +74,35 @@ export const takes = (
   if (place < 0 || granteeAt(book, through, place, device) !== fact.device) return false
   return reach === "all" || through.slice(0, place).some((hash) => authorOf(book, hash) === node.feed.device)
 }
+
+/**
+ * How rights are compared under all limits that stand, whichever of them a position has: one lasts where another does if
+ * no limit on a grant takes it, now or once it was passed on, that does not take the other as well. Chains through a
+ * grant of the one who is `watched` are kept beside those that have none.
+ */
+export const lasting = (
+  book: Book.Book,
+  all: ReadonlyArray<Regime.Standing<Regime.Limit>>,
+  device: DeviceId,
+  watched: DeviceId | undefined
+): Holding.Lasting => {
+  const limits = all.filter(
+    ({ fact }) => (fact._tag === "Ungrant" || fact._tag === "Refine") && fact.grant !== undefined
+  )
+  if (limits.length === 0 && watched === undefined) return always
+  const isThrough = ({ through }: Holding.Held, giver: DeviceId): boolean =>
+    through.some((hash) => authorOf(book, hash) === giver)
+  return (one, other) =>
+    (watched === undefined || isThrough(one, watched) || !isThrough(other, watched)) &&
+    limits.every((limit) => {
+      if (takes(book, limit, device, other)) return true
+      if (takes(book, limit, device, one)) return false
+      const giver = limit.node.feed.device
+      return limit.reach === "all" || !isThrough(one, giver) || isThrough(other, giver)
+    })
+}
+
+const always: Holding.Lasting = () => true
 
 /** To whom the grant at this place of a chain was made: who passed it on, or who holds the right. */
 const granteeAt = (

@@ -4,7 +4,8 @@
  * The parts of a right travel together and are met link by link; rights are never joined into a wider one, or a
  * delegable right to little and a right to use much would make a delegable right to much. A holding keeps only rights
  * that no other covers, so it grows with what differs and not with the number of chains; of equal rights the one with
- * the shortest chain stays, and among those the lowest hashes.
+ * the shortest chain stays, and among those the lowest hashes. Only where a grant was withdrawn or limited a right is
+ * kept beside another that came through it: elsewhere just one of them may be left (trust/Descent.ts).
  *
  * Law (test/trust/Authority.test.ts): a holding is a set, the same in whatever order its rights were added.
  */
@@ -34,24 +35,30 @@ export const pass = (held: Held, right: Right.Right, time: number, grant: EntryH
   return { capability, depth, from, until, hours, through: [...held.through, grant] }
 }
 
-/** Adds a right in place, unless another covers it, and takes out those that it covers. */
-export const add = (holding: Array<Held>, right: Held): void => {
+/** Whether of two rights to the same the first one lasts wherever the second one does. */
+export type Lasting = (one: Held, other: Held) => boolean
+
+/** Adds a right in place, unless another covers it and lasts as it does, and takes out those that it so covers. */
+export const add = (holding: Array<Held>, right: Held, lasts: Lasting): void => {
   let kept = 0
   for (const other of holding) {
-    if (covers(other, right) && !(covers(right, other) && isPreferred(right, other))) return
-    if (!covers(right, other)) holding[kept++] = other
+    const isCovering = covers(right, other) && lasts(right, other)
+    if (covers(other, right) && lasts(other, right) && !(isCovering && isPreferred(right, other))) return
+    if (!isCovering) holding[kept++] = other
   }
   holding.length = kept
   holding.push(right)
 }
 
 /** The order in which rights are shown and looked through. No two of one holding are equal in it. */
-export const byRight = (a: Right.Right, b: Right.Right): number =>
+export const byRight = (a: Held, b: Held): number =>
   compare(a.capability, b.capability) ||
   compare(b.depth, a.depth) ||
   compare(a.from ?? Number.NEGATIVE_INFINITY, b.from ?? Number.NEGATIVE_INFINITY) ||
   compare(b.until ?? Number.POSITIVE_INFINITY, a.until ?? Number.POSITIVE_INFINITY) ||
-  compare(hoursOf(a), hoursOf(b))
+  compare(hoursOf(a), hoursOf(b)) ||
+  compare(a.through.length, b.through.length) ||
+  compare(a.through.join(), b.through.join())
 
 const hoursOf = ({ hours }: Right.Right): string => hours.map(Hours.keyOf).join()
 

@@ -12,7 +12,6 @@
  * keeps a stack of its own.
  */
 import type { DeviceId, FeedId } from "../identity/Id.ts"
-import type { Position } from "../journal/Feed.ts"
 import * as Book from "./Book.ts"
 import { capability, type Capability } from "./Capability.ts"
 import * as Descent from "./Descent.ts"
@@ -32,6 +31,8 @@ export interface Judge {
   readonly revocationsByDevice: ReadonlyMap<DeviceId, ReadonlyArray<Regime.Standing<Fact.Revoke>>>
   readonly regimes: Regime.Regimes
   readonly freezes: ReadonlyMap<FeedId, Freeze>
+  /** Whose grants no holding may hide behind others' (trust/Descent.ts). */
+  readonly watched: DeviceId | undefined
   /** What the author of a counting entry held when he wrote it; undefined for one that does not count. */
   readonly verdicts: Map<Book.Node, ReadonlyArray<Holding.Held> | undefined>
   /** For each entry judged, those whose verdict was found with it. */
@@ -47,8 +48,9 @@ export const make = (
   book: Book.Book,
   restrictions: ReadonlyArray<Regime.Standing>,
   freezes: Judge["freezes"],
-  seals: ReadonlyMap<FeedId, Position>,
-  find: Regime.Regimes["find"]
+  seals: Regime.Seals,
+  find: Regime.Regimes["find"],
+  watched?: DeviceId
 ): Judge => {
   const revocationsByDevice = new Map<DeviceId, Array<Regime.Standing<Fact.Revoke>>>()
   for (const restriction of restrictions) {
@@ -64,6 +66,7 @@ export const make = (
     revocationsByDevice,
     regimes: Regime.make(restrictions.filter(Regime.isLimit), seals, find),
     freezes,
+    watched,
     verdicts: new Map(),
     dependents: new Map(),
     holdings: new Map(),
@@ -80,8 +83,12 @@ export const after = (former: Judge, judge: Judge): Judge => {
     if (known.has(restriction)) continue
     const reached = Descent.reachedBy(judge.book, restriction)
     if (reached === undefined) continue
-    for (const node of former.verdicts.keys())
-      if (reached.has(node.feed.device) && !Regime.isInside(judge.regimes, restriction.cut, node)) touched.push(node)
+    const parted = Descent.parted(judge.book, restriction)
+    for (const node of former.verdicts.keys()) {
+      const { device } = node.feed
+      if (parted.has(device) || (reached.has(device) && !Regime.isInside(judge.regimes, restriction.cut, node)))
+        touched.push(node)
+    }
   }
   const gone = new Set(touched)
   for (const node of gone) for (const dependent of former.dependents.get(node) ?? []) gone.add(dependent)
@@ -265,8 +272,9 @@ const settledHolding = (
     const { limits } = settledUnlifted(judge, view, regime)
     if (isFounder(judge, device) && limits.length === 0) return Holding.everything
     const held: Array<Holding.Held> = []
+    const lasts = Descent.lasting(judge.book, judge.regimes.limits, device, judge.watched)
     const add = (right: Holding.Held): void => {
-      for (const left of Descent.limited(judge.book, limits, device, right)) Holding.add(held, left)
+      for (const left of Descent.limited(judge.book, limits, device, right)) Holding.add(held, left, lasts)
     }
     if (isFounder(judge, device)) for (const right of Holding.everything) add(right)
     else {

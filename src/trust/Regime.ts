@@ -26,10 +26,13 @@ export interface Regime {
   readonly limits: ReadonlyArray<Standing<Limit>>
 }
 
+/** Per feed the positions that root sealed, the highest first: on different branches, if it forked. */
+export type Seals = ReadonlyMap<FeedId, ReadonlyArray<Position>>
+
 /** The regimes under one set of standing restrictions. */
 export interface Regimes {
   readonly limits: ReadonlyArray<Standing<Limit>>
-  readonly seals: ReadonlyMap<FeedId, Position>
+  readonly seals: Seals
   readonly find: (position: Position) => Book.Node | undefined
   readonly byKey: Map<string, Regime>
   /** Per feed of data, where its regime changes, in order. */
@@ -63,7 +66,8 @@ export const isOf = <Tag extends Fact.Restriction["_tag"]>(
  * one is not here the numbers decide, and they are right unless the feed forked. Below a seal nothing is cut.
  */
 export const isInside = ({ find, seals }: Regimes, cut: Book.Restriction["cut"], node: Book.Node): boolean =>
-  isBefore(find, cut.get(node.feed.id), node) || isBefore(find, seals.get(node.feed.id), node)
+  isBefore(find, cut.get(node.feed.id), node) ||
+  (seals.get(node.feed.id)?.some((sealed) => isBefore(find, sealed, node)) ?? false)
 
 const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.Node): boolean => {
   if (last === undefined || last.seq < node.seq) return false
@@ -73,7 +77,7 @@ const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.
 
 /** The last position of a feed that a cut and the seals leave alone; undefined: none. For feeds of data. */
 export const lastLeft = ({ seals }: Regimes, cut: Book.Restriction["cut"], feed: FeedId): Position | undefined => {
-  const [last, seal] = [cut.get(feed), seals.get(feed)]
+  const [last, seal] = [cut.get(feed), seals.get(feed)?.[0]]
   return seal === undefined || (last !== undefined && last.seq >= seal.seq) ? last : seal
 }
 

@@ -36,7 +36,7 @@ import * as Web from "./Web.ts"
 export interface Strata {
   readonly book: Book.Book
   readonly count: number
-  readonly seals: ReadonlyMap<FeedId, Position>
+  readonly seals: Regime.Seals
   readonly find: (position: Position) => Book.Node | undefined
   /** Of every restriction judged so far, what it amounts to; undefined: it does not stand. */
   readonly standing: Map<Book.Restriction, Regime.Standing | undefined>
@@ -156,11 +156,16 @@ const reachOf = (
   }
 }
 
-/** Whether what a grant gives came, further up, through a grant of this device. */
-const rests = (judge: Judge.Judge, grant: Book.Node["hash"], device: DeviceId): boolean => {
-  const node = judge.book.nodes.get(grant)
+/** Whether what a grant gives came, further up, through a grant of this device, if only among others. */
+const rests = (
+  { book, freezes, regimes, restrictions }: Judge.Judge,
+  grant: Book.Node["hash"],
+  device: DeviceId
+): boolean => {
+  const node = book.nodes.get(grant)
+  const judge = Judge.make(book, restrictions, freezes, regimes.seals, regimes.find, device)
   const given = node === undefined ? undefined : Judge.verdict(judge, node)
-  return (given ?? []).some(({ through }) => through.some((hash) => judge.book.nodes.get(hash)?.feed.device === device))
+  return (given ?? []).some(({ through }) => through.some((hash) => book.nodes.get(hash)?.feed.device === device))
 }
 
 /** Devices of whose authority entries the author had seen some that his cut leaves out. */
@@ -196,8 +201,9 @@ const settledOn = (
   restrictions: ReadonlyArray<Regime.Standing>,
   feed: FeedId
 ): Book.Node | undefined => {
-  const named = settlements(strata, restrictions, feed).flatMap(({ fact }) => strata.find(fact) ?? [])
-  return named.reduce<Book.Node | undefined>((all, next) => (all === undefined ? next : common(all, next)), named[0])
+  const [first, ...others] = settlements(strata, restrictions, feed).flatMap(({ fact }) => strata.find(fact) ?? [])
+  // once two share nothing, no third brings it back
+  return others.reduce((all, next) => all && common(all, next), first)
 }
 
 /** The settlements of a feed that count: root's if there are any, else those of others. */
@@ -227,13 +233,13 @@ const common = (a: Book.Node, b: Book.Node): Book.Node | undefined => {
   return one
 }
 
-/** Per feed the highest position that a seal of root's names, among the first `count` entries. */
-export const sealsOf = (book: Book.Book, count: number): ReadonlyMap<FeedId, Position> => {
-  const seals = new Map<FeedId, Position>()
+/** Per feed what root's seals name among the first `count` entries, the highest first. */
+export const sealsOf = (book: Book.Book, count: number): Regime.Seals => {
+  const seals = new Map<FeedId, Array<Position>>()
   for (const { fact, node } of book.seals) {
     if (node.number >= count) continue
-    for (const position of fact.positions)
-      if ((seals.get(position.feed)?.seq ?? -1) < position.seq) seals.set(position.feed, position)
+    for (const position of fact.positions) seals.set(position.feed, [...(seals.get(position.feed) ?? []), position])
   }
+  for (const positions of seals.values()) positions.sort((a, b) => b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
   return seals
 }

@@ -59,6 +59,8 @@ const refusalText = (because: Decision.Refusal): string => {
       return `${because.type} touches ${because.touched}; allowed: ${because.allowed.join(", ")}`
     case "RequestForeign":
       return `it carries a request of device ${because.requester.slice(0, 10)} without that device's signature`
+    case "RequestStale":
+      return `it carries a request of device ${because.requester.slice(0, 10)} of another day: ${Clock.toText(because.time)}`
     case "Duplicate":
       return `its idempotency key was used before, by entry ${because.seq} of feed ${because.feed.slice(0, 10)}`
   }

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import { definitionId, entryHash, feedId, toBytes } from "../../src/identity/Id.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
 import * as Entry from "../../src/journal/Entry.ts"
+import { requestKeyCharactersMax } from "../../src/journal/Request.ts"
 import type { Position } from "../../src/journal/Feed.ts"
 import {
   entryBytesMax,
@@ -141,11 +142,11 @@ describe("an entry's body", () => {
       [3, [["tasks..add", null]], /facts is not a list/],
       [3, [["tasks.add\n", null]], /facts is not a list/],
       [3, [[`tasks.${"a".repeat(factTypeCharactersMax - 5)}`, null]], /facts is not a list/],
-      [4, null, /request is not \[key, device\]/],
-      [4, ["", toBytes(alice.id)], /request is not \[key, device\]/],
-      [4, ["k".repeat(Entry.requestKeyCharactersMax + 1), toBytes(alice.id)], /request is not \[key, device\]/],
-      [4, ["key", new Uint8Array(31)], /request is not \[key, device\]/],
-      [4, ["key"], /request is not \[key, device\]/]
+      [4, null, /request is no request/],
+      [4, ["", toBytes(alice.id)], /request is no request/],
+      [4, ["k".repeat(requestKeyCharactersMax + 1), toBytes(alice.id)], /request is no request/],
+      [4, ["key", new Uint8Array(31)], /request is no request/],
+      [4, ["key"], /request is no request/]
     ]
     assert.isUndefined(refusal(Entry.decode(Cbor.encode(fields))))
     for (const [field, value, reason] of wrong) {

@@ -4,6 +4,7 @@ import { definitionId, deviceId, entryHash, feedId } from "../../src/identity/Id
 import * as Cbor from "../../src/journal/Cbor.ts"
 import * as Clock from "../../src/journal/Clock.ts"
 import * as Entry from "../../src/journal/Entry.ts"
+import { requestKeyCharactersMax } from "../../src/journal/Request.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import * as Frontier from "../../src/journal/Frontier.ts"
 import * as Limits from "../../src/journal/limits.ts"
@@ -51,7 +52,7 @@ describe("the limits of the journal", () => {
       definition: definitionId(bytesOf("definition")),
       seen,
       facts: [{ type: `a.${"b".repeat(Limits.factTypeCharactersMax - 2)}`, payload: [] }],
-      request: { requester: deviceId(bytesOf("device")), key: "\u{10000}".repeat(Entry.requestKeyCharactersMax / 2) }
+      request: { requester: deviceId(bytesOf("device")), key: "\u{10000}".repeat(requestKeyCharactersMax / 2) }
     })
     assert.isAtMost(body.length, (Limits.entryBytesMax * 2) / 3)
     assert.strictEqual(accepted(Entry.decode(body)).seen.length, Limits.seenPositionsMax)

@@ -21,6 +21,7 @@ import { entryHash, toBytes, type DefinitionId, type DeviceId, type SpaceId } fr
 import * as Clock from "../../src/journal/Clock.ts"
 import * as State from "../../src/journal/crdt/State.ts"
 import * as Entry from "../../src/journal/Entry.ts"
+import type { Request } from "../../src/journal/Request.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import * as Genesis from "../../src/journal/Genesis.ts"
 import * as Run from "../../src/journal/Run.ts"
@@ -133,7 +134,7 @@ export interface Said {
   readonly definition?: DefinitionId | undefined
   readonly seen?: ReadonlyArray<Feed.Position>
   readonly facts: ReadonlyArray<Entry.Fact>
-  readonly request?: Entry.Request | undefined
+  readonly request?: Request | undefined
 }
 
 /** Writes one entry; what is not said is as an honest device would say it, except that nothing is seen by itself. */
@@ -271,7 +272,7 @@ export const during = <A, E>(
 // — what a replica says ————————————————————————————————————————————————————————————————————————————————————
 
 /** A write of `kv.*` that is judged as Operations does. */
-export const written = (device: DeviceId, one: Entry.Fact, request?: Entry.Request): Write<void, Decision.Denied> => ({
+export const written = (device: DeviceId, one: Entry.Fact, request?: Request): Write<void, Decision.Denied> => ({
   kind: "data",
   request,
   prepare: ({ ledger, time }) => {

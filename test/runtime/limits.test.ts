@@ -1,7 +1,7 @@
 /** How the runtime's limits fit those of journal, sync and network. */
 import { assert, it } from "@effect/vitest"
 import { frameBytesMax } from "../../src/effects/Network.ts"
-import { requestKeyCharactersMax } from "../../src/journal/Entry.ts"
+import { requestKeyCharactersMax } from "../../src/journal/Request.ts"
 import { completeSeenEvery, entryBytesMax, runBytesMax, runEntriesMax } from "../../src/journal/limits.ts"
 import { freshIdsMax } from "../../src/runtime/FreshId.ts"
 import {

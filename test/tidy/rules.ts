@@ -105,6 +105,20 @@ const networkUsers: ReadonlyArray<RegExp> = [
   /^(?:index|server|browser)\.ts$/u // the public name of the contract
 ]
 
+/** Who somebody is, and what he may, are found out by code that does not know of each other; both know ids. */
+const asksWho: ReadonlyArray<RegExp> = [
+  /^identity\/(?!(?:Id|Bytes|Hash)\.ts$)\w+\.ts$/u,
+  /^handlers\/shared\//u,
+  /^cli\/web\/(?:SignedRequest|MessageSignature|StructuredField|NonceBook)\.ts$/u
+]
+const asksWhat: ReadonlyArray<RegExp> = [/^trust\//u, /^runtime\/(?:AccessControl|Governing)\.ts$/u]
+
+const isMixed = (path: string, file: string): boolean =>
+  [
+    [asksWho, asksWhat],
+    [asksWhat, asksWho]
+  ].some(([one, other]) => one!.some((place) => place.test(path)) && other!.some((place) => place.test(file)))
+
 /** Cuts comments out and keeps every line where it was. */
 export const codeOf = (text: string): string =>
   text.replaceAll(/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//gu, (piece) =>
@@ -167,6 +181,7 @@ const misplaced = (path: string, from: string, target: string): ReadonlyArray<st
   if (file === "effects/Network.ts" && !networkUsers.some((user) => user.test(path))) {
     return [`${path}: only the guard and the handlers may import effects/Network.ts`]
   }
+  if (isMixed(path, file)) return [`${path}: imports ${file}, and who asks is no part of what he may`]
   return []
 }
 

@@ -11,6 +11,8 @@ import * as Genesis from "../../src/journal/Genesis.ts"
 import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import * as Definition from "../../src/trust/Definition.ts"
+import type { Level, Severity } from "../../src/trust/Level.ts"
+import type { Policy } from "../../src/trust/Policy.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
 import * as Right from "../../src/trust/Right.ts"
 
@@ -85,17 +87,112 @@ export const define = (version: number): Fact.Define => ({
   definition: Result.getOrThrow(Definition.make({ app: "paper", version, fields, operations: {} }))
 })
 
+/** The last entries that a restriction leaves alone. */
+export type Cut = ReadonlyArray<AuthorityEntry | Position>
+
+/** What every restriction says besides. */
+const restricting = (cut: Cut): Fact.Restricting => ({
+  cut: cut.map((last) => ("facts" in last ? at(last) : last)),
+  reason: ""
+})
+
 /** Ends a device that `admission` admitted, after the last entries that are left alone. */
-export const revoke = (
-  ended: DeviceId,
-  admission: AuthorityEntry,
-  ...cut: ReadonlyArray<AuthorityEntry | Position>
-): Fact.Revoke => ({
+export const revoke = (ended: DeviceId, admission: AuthorityEntry, ...cut: Cut): Fact.Revoke => ({
   _tag: "Revoke",
   device: ended,
   admission: admission.hash,
-  cut: cut.map((last) => ("facts" in last ? at(last) : last)),
-  reason: ""
+  ...restricting(cut)
+})
+
+/** Withdraws what an entry granted somebody. */
+export const ungrant = (grantee: DeviceId, { hash }: AuthorityEntry, ...cut: Cut): Fact.Ungrant => ({
+  _tag: "Ungrant",
+  device: grantee,
+  grant: hash,
+  ...restricting(cut)
+})
+
+const ceilingOf = (ceiling: ReadonlyArray<string>): Fact.Refine["ceiling"] => ceiling.map((text) => capability(text))
+
+/** A ceiling over what a device holds. */
+export const refine = (
+  device: DeviceId,
+  { hash }: AuthorityEntry,
+  ceiling: ReadonlyArray<string>,
+  ...cut: Cut
+): Fact.Refine => ({
+  _tag: "Refine",
+  device,
+  admission: hash,
+  grant: undefined,
+  ceiling: ceilingOf(ceiling),
+  ...restricting(cut)
+})
+
+/** A ceiling over what came through a grant. */
+export const refineGrant = (
+  device: DeviceId,
+  { hash }: AuthorityEntry,
+  ceiling: ReadonlyArray<string>,
+  ...cut: Cut
+): Fact.Refine => ({
+  _tag: "Refine",
+  device,
+  admission: undefined,
+  grant: hash,
+  ceiling: ceilingOf(ceiling),
+  ...restricting(cut)
+})
+
+/** What an operation of the application on paper demands from now on. */
+export const setPolicy = (operation: string, policy: Policy | undefined, ...cut: Cut): Fact.SetPolicy => ({
+  _tag: "SetPolicy",
+  app: "paper",
+  operation,
+  policy,
+  ...restricting(cut)
+})
+
+export const relate = (device: DeviceId, level: Level): Fact.Relate => ({ _tag: "Relate", device, level })
+
+export const attest = (device: DeviceId): Fact.Attest => ({ _tag: "Attest", device, claim: "is known to me" })
+
+export const lower = (device: DeviceId, { hash }: AuthorityEntry, level: Level, ...cut: Cut): Fact.Lower => ({
+  _tag: "Lower",
+  device,
+  admission: hash,
+  level,
+  ...restricting(cut)
+})
+
+export const report = (device: DeviceId, { hash }: AuthorityEntry, severity: Severity, ...cut: Cut): Fact.Report => ({
+  _tag: "Report",
+  device,
+  admission: hash,
+  severity,
+  ...restricting(cut)
+})
+
+/** Takes a restriction back: the first fact of an entry, or another one. */
+export const lift = ({ hash }: AuthorityEntry, index = 0): Fact.Lift => ({ _tag: "Lift", entry: hash, index })
+
+/** Says which branch of a forked feed counts, and up to where. */
+export const settle = (last: AuthorityEntry | Position): Fact.Settle => ({
+  _tag: "Settle",
+  ...("facts" in last ? at(last) : last)
+})
+
+export const seal = (...positions: Cut): Fact.Seal => ({
+  _tag: "Seal",
+  positions: restricting(positions).cut,
+  digest: new Uint8Array(32)
+})
+
+/** A position in a feed of data that a device is said to have. */
+export const dataAt = (author: DeviceId, seq: number): Position => ({
+  feed: feedOf(author, 3).id,
+  seq,
+  hash: hashOf(700_000 + seq)
 })
 
 export interface Options {

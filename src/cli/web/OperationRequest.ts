@@ -2,12 +2,12 @@
  * Carries out an operation that came over HTTP: `{ operation, payload, key? }`, JSON, for whoever was proved to ask.
  *
  * This device may ask as it likes, by its own rights. Another device's request is judged twice in the turn that writes
- * it, as the asking device and as this one: both must be allowed. The entry is this device's own fact, so the journal
- * shows this device as its author: entries that carry the requester's own signature, and are judged at the meet of both
- * by everyone, come with the step that brings remote execution. Until then who asked stands in the log alone.
+ * it, as the asking device and as this one: both must be allowed. With `request: {time, signature}`, what the asking
+ * device signed for this one operation (journal/Request.ts), the entry carries that, so everybody judges it at the meet
+ * of both. Without it the entry is this device's own fact, and who asked stands in the log alone.
  *
- * An idempotency key belongs to who asks: two devices may use the same one. A key of another device goes into the entry
- * as the hash of that device and its key. Texts for another device name no third party.
+ * An idempotency key belongs to who asks: two devices may use the same one. Where the entry is this device's own, a key of
+ * another device goes into it as the hash of that device and its key. Texts for another device name no third party.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -16,9 +16,10 @@ import { Buffer } from "node:buffer"
 import { JournalStoreError } from "../../effects/JournalStore.ts"
 import { domain, hash } from "../../identity/Hash.ts"
 import { toBytes, type DeviceId } from "../../identity/Id.ts"
-import { requestKeyCharactersMax } from "../../journal/Entry.ts"
+import * as Clock from "../../journal/Clock.ts"
+import * as Request from "../../journal/Request.ts"
 import * as Metrics from "../../observability/Metrics.ts"
-import type * as App from "../../runtime/App.ts"
+import { typeOf, type AnyApp } from "../../runtime/App.ts"
 import * as Operations from "../../runtime/Operations.ts"
 import type { Replica } from "../../runtime/Replica.ts"
 import type { Done, Prepared, Turn, Write } from "../../runtime/Write.ts"
@@ -35,7 +36,13 @@ const Wanted = Schema.fromJsonString(
     operation: Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(operationCharactersMax))),
     payload: Schema.Json,
     key: Schema.optionalKey(
-      Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(requestKeyCharactersMax)))
+      Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(Request.requestKeyCharactersMax)))
+    ),
+    request: Schema.optionalKey(
+      Schema.Struct({
+        time: Schema.Int.pipe(Schema.check(Schema.makeFilter(Clock.isTime, { expected: "an entry time" }))),
+        signature: Schema.String.pipe(Schema.check(Schema.isPattern(/^[0-9a-f]{128}$/u)))
+      })
     )
   })
 )
@@ -79,20 +86,24 @@ const decode = (body: Uint8Array): Result.Result<typeof Wanted.Type, string> =>
     )
   )
 
-const perform = Effect.fnUntraced(function* (site: Site, app: App.AnyApp, asker: DeviceId, wanted: typeof Wanted.Type) {
+const perform = Effect.fnUntraced(function* (site: Site, app: AnyApp, asker: DeviceId, wanted: typeof Wanted.Type) {
   const device = site.agent.device
   const isOwn = asker === device
   const operation = wanted.operation.startsWith(`${app.name}.`)
     ? wanted.operation.slice(app.name.length + 1)
     : wanted.operation
-  const host = {
-    device,
-    store: site.store,
-    replica: isOwn ? site.replica : judgedTwice(site.replica, app, operation, asker)
+  const request = isOwn ? undefined : yield* carried(site, app, operation, asker, wanted)
+  if (request === "unsigned") {
+    yield* security("a request that was not signed as it says was refused", { device: asker, operation })
+    const detail =
+      "request holds no signature of yours over this operation: space, target, operation, key, payload, time"
+    return Reply.problem({ status: 422, code: "RequestUnsigned", detail })
   }
-  const key = wanted.key === undefined || isOwn ? wanted.key : keyOf(asker, wanted.key)
-  const performer = yield* Operations.performer(host, app)
-  const performed = yield* Effect.result(performer.performJson(operation, wanted.payload, { key }))
+  const isCarried = isOwn || request !== undefined
+  const replica = isCarried ? site.replica : judgedTwice(site.replica, app, operation, asker)
+  const performer = yield* Operations.performer({ device, store: site.store, replica }, app)
+  const key = wanted.key === undefined || isCarried ? wanted.key : keyOf(asker, wanted.key)
+  const performed = yield* Effect.result(performer.performJson(operation, wanted.payload, { key, request }))
   if (Result.isFailure(performed)) {
     const error = performed.failure
     if (error instanceof Operations.OperationDenied) {
@@ -111,8 +122,30 @@ const perform = Effect.fnUntraced(function* (site: Site, app: App.AnyApp, asker:
   })
 })
 
+/** What the asker signed for the journal to carry: undefined when it signed nothing of the kind. */
+const carried = Effect.fnUntraced(function* (
+  site: Site,
+  app: AnyApp,
+  operation: string,
+  requester: DeviceId,
+  { key, payload, request }: typeof Wanted.Type
+) {
+  if (request === undefined) return undefined
+  if (key === undefined) return "unsigned" as const
+  const envelope = {
+    payload: Request.payloadDigest(JSON.stringify(payload)),
+    time: request.time,
+    signature: new Uint8Array(Buffer.from(request.signature, "hex"))
+  }
+  const asked = { requester, key, envelope }
+  const type = typeOf(app.name, operation)
+  const claim = Request.claim(asked, { space: site.replica.space, target: site.agent.device, operation: type })!
+  const [isGenuine] = yield* site.verifier.verify([claim])
+  return isGenuine === true ? asked : ("unsigned" as const)
+})
+
 /** The same replica, except that what is to be written must also be what `asker` may write. */
-const judgedTwice = (replica: Replica, app: App.AnyApp, operation: string, asker: DeviceId): Replica => ({
+const judgedTwice = (replica: Replica, app: AnyApp, operation: string, asker: DeviceId): Replica => ({
   ...replica,
   submit: <A, E>(write: Write<A, E>, done: Done<A, E>) =>
     replica.submit<A, E | Operations.OperationDenied>(
@@ -141,7 +174,7 @@ const judgedTwice = (replica: Replica, app: App.AnyApp, operation: string, asker
 
 const refusalOf = (
   turn: Turn,
-  app: App.AnyApp,
+  app: AnyApp,
   asker: DeviceId,
   prepared: Prepared<unknown>,
   issued: ReadonlyArray<string>
