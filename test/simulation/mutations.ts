@@ -5,7 +5,7 @@
  * A test asks for `planted(file, bug)` in place of the module (`vi.mock`); the plugin that the configuration of the tests
  * names puts the line the other way. A line that is no longer there, or stands there twice, fails the test.
  */
-import type { Plugin } from "vite"
+import type { Plugin } from "vitest/config"
 
 interface Edit {
   readonly file: string
@@ -84,8 +84,6 @@ const bugs: Readonly<Record<string, ReadonlyArray<Edit>>> = {
     }
   ]
 }
-
-export type Bug = keyof typeof bugs
 
 const query = "?planted="
 
