@@ -74,11 +74,13 @@ export const tellAll = Effect.fnUntraced(function* (
     Effect.forkScoped(
       Effect.gen(function* () {
         const meant = sayings.filter(({ to }) => to === undefined || to.includes(listener))
-        for (let isLast = false; !isLast;) {
+        for (let isFirst = true, isLast = false; !isLast; isFirst = false) {
           isLast = yield* clock.isOver
           const due = meant.filter(({ fromMillis }) => isLast || fromMillis <= clock.elapsedMillis())
-          const told = [...due, ...chance.shuffle(due)].map(({ lie }) => lie)
-          yield* Effect.ignore(Effect.scoped(tell(self, space, address, told, chance)))
+          // what others rest on comes first at first and in the end, and wherever it falls between
+          const told = isFirst || isLast ? due : chance.shuffle(due)
+          const lies = told.map(({ lie }) => lie)
+          yield* Effect.ignore(Effect.scoped(tell(self, space, address, lies, chance)))
           yield* Effect.sleep(chance.between(200, 4_000))
         }
       })

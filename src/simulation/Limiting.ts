@@ -3,6 +3,7 @@ import type { DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { AuthorityEntry } from "../trust/Authority.ts"
 import { capability, implies, type Capability } from "../trust/Capability.ts"
 import type * as Fact from "../trust/Fact.ts"
+import type { Policy } from "../trust/Policy.ts"
 import type { Relation } from "./Vouching.ts"
 
 export interface Restriction {
@@ -52,3 +53,11 @@ export const demandOf = (fact: Fact.Restriction): Capability | undefined => {
 
 export const cutSeq = (fact: Fact.Restriction, feed: FeedId): number =>
   fact.cut.find((position) => position.feed === feed)?.seq ?? -1
+
+/** Whether who holds this meets a policy that demands nothing but capabilities. */
+export const meets = (policy: Policy, isHeld: (wanted: Capability) => boolean): boolean => {
+  if (policy._tag === "All") return policy.of.every((one) => meets(one, isHeld))
+  if (policy._tag === "Any") return policy.of.some((one) => meets(one, isHeld))
+  if (policy._tag === "Capability" && policy.chainMax === undefined) return isHeld(policy.capability)
+  throw new Error(`the oracle knows no demand of the kind ${policy._tag}`)
+}

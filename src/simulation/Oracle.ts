@@ -16,7 +16,7 @@ import * as Fact from "../trust/Fact.ts"
 import { grantDepthMax, reportsMin } from "../trust/limits.ts"
 import type { Policy } from "../trust/Policy.ts"
 import type { Right } from "../trust/Right.ts"
-import { cutSeq, demandOf, grantOf, isFree, type Restriction, type Standing, type Stop } from "./Limiting.ts"
+import { cutSeq, demandOf, grantOf, isFree, meets, type Restriction, type Standing, type Stop } from "./Limiting.ts"
 import { closed, forksOf, pastsOf, type Hashes } from "./Past.ts"
 import { areIndependent, hasVoice, lower, type Relation } from "./Vouching.ts"
 
@@ -328,12 +328,6 @@ export const make = (
     const later = changes.filter((one) => limits.includes(one) && !last.includes(one) && !isReplaced(one))
     const policies = [...last, ...later].map(({ fact }) => (fact._tag === "SetPolicy" ? fact.policy : undefined))
     return last.length === 0 ? [undefined, ...policies] : policies
-  }
-  const meets = (policy: Policy, isHeld: (wanted: Capability) => boolean): boolean => {
-    if (policy._tag === "All") return policy.of.every((one) => meets(one, isHeld))
-    if (policy._tag === "Any") return policy.of.some((one) => meets(one, isHeld))
-    if (policy._tag === "Capability" && policy.chainMax === undefined) return isHeld(policy.capability)
-    throw new Error(`the oracle knows no demand of the kind ${policy._tag}`)
   }
   const isMember = (device: DeviceId): boolean => isAdmitted(bench, device, everything)
   const holdsNow = (device: DeviceId, wanted: Capability, time: number, depth: number): boolean =>
