@@ -37,6 +37,11 @@ export type { Replica } from "./runtime/Replica.ts"
 export { DeviceRevoked } from "./runtime/Revocation.ts"
 export type { Undone } from "./runtime/Undone.ts"
 
+/** What may be sent to whom in an hour: budgets, giving away what is left of one, summing up. */
+export * as Budget from "./trust/Budget.ts"
+export * as Giving from "./runtime/Giving.ts"
+export { Summarizing } from "./runtime/Summaries.ts"
+
 /** Deciding who may do what, and being told why somebody may not. */
 export * as AccessControl from "./runtime/AccessControl.ts"
 export * as Governing from "./runtime/Governing.ts"

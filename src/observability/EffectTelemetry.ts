@@ -45,6 +45,16 @@ const refusals = Metric.counter("aura_denials_total", {
 
 const peers = Metric.gauge("aura_peers_connected", { description: "Devices connected now" })
 
+const charges = Metric.counter("aura_flow_charged_units_total", {
+  description: "Units of flow spent on sending: one per message that tells of a space, and one per started KiB of it",
+  incremental: true
+})
+
+const exhaustions = Metric.counter("aura_flow_exhausted_total", {
+  description: "Times that a peer was sent no more of a space, because what may be spent on it in the hour was spent",
+  incremental: true
+})
+
 /** Tells the metrics' registry of the fiber that makes it, and the tracer of whoever is traced. */
 export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Context<never>) =>
   Effect.succeed<Told>({
@@ -54,6 +64,8 @@ export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Co
     acknowledged: (seconds) => latencySeconds.updateUnsafe(seconds, context),
     refused: (reason) => Metric.withAttributes(refusals, { reason }).updateUnsafe(1, context),
     connected: (count) => peers.updateUnsafe(count, context),
+    charged: (units) => charges.updateUnsafe(units, context),
+    exhausted: () => exhaustions.updateUnsafe(1, context),
     span: (name, work) => Effect.withSpan(work, name)
   })
 )

@@ -23,3 +23,8 @@ export const acknowledged = (seconds: number): Effect.Effect<void> =>
 export const refused = (reason: string): Effect.Effect<void> => Telemetry.useSync((told) => told.refused(reason))
 
 export const connected = (count: number): Effect.Effect<void> => Telemetry.useSync((told) => told.connected(count))
+
+/** Counts units of flow as they are spent; synchronous. Make it once. */
+export const chargedRecorder: Effect.Effect<(units: number) => void> = Telemetry.useSync((told) => told.charged)
+
+export const exhausted: Effect.Effect<void> = Telemetry.useSync((told) => told.exhausted())

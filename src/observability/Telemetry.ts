@@ -21,6 +21,8 @@ export interface Told {
   readonly acknowledged: (seconds: number) => void
   readonly refused: (reason: string) => void
   readonly connected: (count: number) => void
+  readonly charged: (units: number) => void
+  readonly exhausted: () => void
   readonly span: <A, E, R>(name: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -33,6 +35,8 @@ const nobody: Told = {
   acknowledged: ignore,
   refused: ignore,
   connected: ignore,
+  charged: ignore,
+  exhausted: ignore,
   span: (_, work) => work
 }
 

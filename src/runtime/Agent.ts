@@ -33,6 +33,7 @@ import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
+import * as Budget from "../trust/Budget.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import * as Closing from "./Closing.ts"
@@ -42,6 +43,7 @@ import * as Link from "./Link.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
+import * as Summaries from "./Summaries.ts"
 import type { Write, WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
@@ -286,6 +288,8 @@ export const layer: Layer.Layer<
       ).pipe(Effect.andThen(closeEnded), Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
     )
 
+    if (yield* Summaries.Summarizing) yield* Effect.forkScoped(sumUpHours(replicas, keys.device, time))
+
     return Agent.of({
       device: keys.device,
       now: () => Clock.fromMillis(time.now().millis),
@@ -414,6 +418,25 @@ const reconnectPauses = Schedule.min([Schedule.exponential(pauseMillisMin), Sche
 /** After a connection that held so long the pauses begin small again; a peer that hangs up at once is not pressed. */
 const steadyMillis = 1_000
 
+/** Writes what is due of summaries, now and then. */
+const sumUpHours = (
+  replicas: ReadonlyMap<SpaceId, Replica.Replica>,
+  device: DeviceId,
+  time: Time["Service"]
+): Effect.Effect<unknown> => {
+  const sumUp = Effect.fnUntraced(function* (replica: Replica.Replica) {
+    const facts = yield* Summaries.due(replica, device, Budget.epochOf(time.now().millis))
+    if (facts.length > 0) yield* replica.write(authorityWrite(facts))
+  })
+  const sumUpOrSay = (replica: Replica.Replica) =>
+    sumUp(replica).pipe(
+      Effect.catch((error) => Effect.logWarning("what was spent could not be summed up yet", error.message))
+    )
+  return Effect.suspend(() => Effect.forEach(replicas.values(), sumUpOrSay, { discard: true })).pipe(
+    Effect.repeat(Schedule.spaced("5 minutes"))
+  )
+}
+
 /** Writes authority facts as they are; whether they count is judged like everyone's. */
 export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<void, never> => ({
   kind: "authority",
@@ -422,7 +445,7 @@ export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<
 })
 
 const say = (connection: Connection, step: Pairing.Step): Effect.Effect<void, NetworkError> =>
-  Effect.asVoid(Guard.send(connection, { _tag: "Pairing", fields: Pairing.toFields(step) }, undefined))
+  Guard.greet(connection, { _tag: "Pairing", fields: Pairing.toFields(step) })
 
 const hasHeld = (replica: Replica.Replica): boolean =>
   [...replica.ledger().lines.values()].some((line) => line.blocked?._tag === "Held")

@@ -1,23 +1,29 @@
 /**
- * The only door to the network: what leaves for a peer was permitted first, and nothing else leaves.
+ * The only door to the network: what leaves for a peer was permitted and paid first, and nothing else leaves.
  *
  * Stages, in order; the first that refuses ends it and nothing is sent:
  *   1. capability: the peer may read the space, as this replica's authority stands now; one that was put out may still be
  *      told that, and nothing else (runtime/Revocation.ts)
- *   2. journal: what is sent is durable here (runs come from the store, never from memory that is not)
- * Messages that say nothing of a space (greetings, credits) need no capability. A refusal is counted
- * and logged as a security event; the peer sees the same silence as for a space that does not exist.
+ *   2. flow: the message is charged to the peer's account, durably (runtime/Account.ts). Where that took time, 1 is asked again
+ *   3. journal: what is sent is durable here (runs come from the store, never from memory that is not)
+ * Messages that say nothing of a space's content (greetings, credits, receipts) need no capability and cost nothing; nor does
+ * a run of summaries, or each hour's would make the next one's. A refusal is counted and logged as a security event; the peer
+ * sees the same silence as for a space that does not exist. Who is over budget is not refused: the message waits
+ * (runtime/Outbox.ts).
  */
 import * as Effect from "effect/Effect"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import { frameBytesMax } from "../effects/Network.ts"
 import * as Result from "effect/Result"
-import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import type { JournalStoreError } from "../effects/JournalStore.ts"
+import type { DeviceId } from "../identity/Id.ts"
 import * as Run from "../journal/Run.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Authority from "../trust/Authority.ts"
+import type { Account } from "./Account.ts"
 import type { Ledger } from "./Ledger.ts"
+import * as Price from "./Price.ts"
 import * as Revocation from "./Revocation.ts"
 
 /** Whether a device may read a space now: a member, not revoked, holding `space:read`. */
@@ -32,34 +38,60 @@ export const mayRead = (ledger: Ledger, peer: DeviceId, time: number): boolean =
   )
 }
 
-/** Sends a message if its space, when it has one, may be told to the peer. Returns whether it went. */
+/** What became of a message: nothing of it left unless it was sent. */
+export type Outcome = "Sent" | "Denied" | "OverBudget"
+
+/** Sends a message if its space, when it has one, may be told to the peer, and that can be paid. */
 export const send = Effect.fnUntraced(function* (
   connection: Connection,
   message: Message.Message,
   space: Space | undefined
-): Effect.fn.Return<boolean, NetworkError> {
-  if (isTelling(message) && (space === undefined || !mayTell(space, connection.peer, message))) {
-    yield* Metrics.refused("space:read")
-    return false
-  }
+): Effect.fn.Return<Outcome, NetworkError | JournalStoreError> {
+  const isTold: boolean = isTelling(message)
+  if (isTold && (space === undefined || !mayTell(space, connection.peer, message))) return yield* denied
   const frame = Message.encode(message)
   if (frame.length > frameBytesMax) throw new RangeError(`a message of ${frame.length} bytes`)
+  const cost = isTold && space !== undefined ? Price.of(space.ledger(), message, frame.length) : 0
+  if (space !== undefined && cost > 0) {
+    const isNews = message._tag === "Run" || message._tag === "Fork"
+    while (!space.account.take(cost, isNews)) {
+      if (!(yield* space.account.reserve(cost))) return "OverBudget"
+      if (!mayTell(space, connection.peer, message)) return yield* denied
+    }
+  }
   yield* connection.send(frame)
-  return true
+  return "Sent"
 })
 
-/** The space that a message is of, as its books stand when the message leaves. */
-interface Space {
-  readonly id: SpaceId
-  readonly ledger: Ledger
+/** Sends a step of pairing, which says nothing of any space. */
+export const greet = (
+  connection: Connection,
+  message: Message.Message & { readonly _tag: "Pairing" }
+): Effect.Effect<void, NetworkError> => connection.send(Message.encode(message))
+
+const denied = Effect.as(Metrics.refused("space:read"), "Denied" as const)
+
+/** The space that a message is of, and the account with the peer. */
+export interface Space {
+  /** The books as they stand when the message leaves. */
+  readonly ledger: () => Ledger
   readonly time: number
+  readonly account: Account
 }
 
 /** Messages that tell something of a space's content. */
-const isTelling = ({ _tag }: Message.Message): boolean =>
-  _tag === "Run" || _tag === "Have" || _tag === "Digest" || _tag === "Want" || _tag === "Fork"
+export const isTelling = (
+  message: Message.Message
+): message is Message.Message & { readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" } =>
+  message._tag === "Run" ||
+  message._tag === "Have" ||
+  message._tag === "Digest" ||
+  message._tag === "Want" ||
+  message._tag === "Fork"
 
-const mayTell = ({ ledger, time }: Space, peer: DeviceId, message: Message.Message): boolean => {
+const mayTell = (space: Space, peer: DeviceId, message: Message.Message): boolean => {
+  const { time } = space
+  const ledger = space.ledger()
   if (mayRead(ledger, peer, time)) return true
   const told = Revocation.toldTo(ledger, peer)
   return told !== undefined && isWithin(ledger, told, message)

@@ -23,9 +23,10 @@ import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Outbox from "./Outbox.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
-import { mailboxMax, outboxMax, takenBytesMax } from "./limits.ts"
+import { mailboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
 export interface Host {
@@ -56,6 +57,8 @@ export interface Link {
   readonly isCaughtUp: (space: SpaceId) => boolean
   /** Whether the peer has said that it has all that is here. */
   readonly isServed: (space: SpaceId) => boolean
+  /** Whether what is due to the peer waits, for what may be spent on it in this hour is spent. */
+  readonly isOverBudget: (space: SpaceId) => boolean
 }
 
 type Event =
@@ -64,7 +67,7 @@ type Event =
   | { readonly _tag: "Proof"; readonly space: SpaceId; readonly proof: Uint8Array }
   /** The peer said what is no message; nothing after it is read. */
   | { readonly _tag: "Malformed"; readonly what: string }
-  | { readonly _tag: "Ended"; readonly error: NetworkError }
+  | { readonly _tag: "Ended"; readonly error: NetworkError | JournalStoreError }
 
 /** Runs until the connection ends; returns why. `linked` is told once the machine runs. */
 export const run = Effect.fnUntraced(function* (
@@ -74,7 +77,6 @@ export const run = Effect.fnUntraced(function* (
   linked: (link: Link) => void
 ) {
   const events = yield* Queue.bounded<Event>(mailboxMax)
-  const outbox = yield* Queue.bounded<Message.Message>(outboxMax)
   const changed = new Set<SpaceId>()
   /** Replicas whose notice found the mailbox full. */
   const missed = new Set<Replica>()
@@ -90,10 +92,19 @@ export const run = Effect.fnUntraced(function* (
     stops.push(
       replica.listen((notice) => {
         announce(replica)
+        if (notice.authorityGrew) outbox.retry()
         for (const proof of notice.proofs) Queue.offerUnsafe(events, { _tag: "Proof", space: replica.space, proof })
       })
     )
   }
+  const outbox = yield* Outbox.make(connection, {
+    replicaOf: (tag) => {
+      const space = Session.spaceOf(session, tag)
+      return space === undefined ? undefined : host.replica(space)
+    },
+    now: host.now,
+    ended: (error) => Queue.offer(events, { _tag: "Ended", error })
+  })
   for (const replica of host.replicas()) attach(replica)
   stops.push(
     host.onReplica((replica) => {
@@ -141,7 +152,8 @@ export const run = Effect.fnUntraced(function* (
     isServed: (space) => {
       const replica = host.replica(space)
       return replica !== undefined && Session.isServed(session, space, replica.feeds())
-    }
+    },
+    isOverBudget: outbox.isOverBudget
   }
   linked(link)
 
@@ -158,17 +170,6 @@ export const run = Effect.fnUntraced(function* (
     }
   })
 
-  /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
-  const sentAt = new Map<SpaceId, number>()
-  /** Permission is asked when a message leaves, not when it was made. */
-  const sendOne = (message: Message.Message): Effect.Effect<boolean, NetworkError> => {
-    const space = "space" in message ? Session.spaceOf(session, message.space) : undefined
-    const replica = space === undefined ? undefined : host.replica(space)
-    const now = host.now()
-    const about = replica === undefined ? undefined : { id: replica.space, ledger: replica.ledger(), time: now }
-    if (message._tag === "Run" && replica !== undefined && !sentAt.has(replica.space)) sentAt.set(replica.space, now)
-    return Guard.send(connection, message, about)
-  }
   /** Runs waiting to be verified and stored, per space, in order of arrival. */
   const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
 
@@ -181,7 +182,7 @@ export const run = Effect.fnUntraced(function* (
     switch (ask._tag) {
       case "Send":
         return Effect.sync(() => {
-          if (!Queue.offerUnsafe(outbox, ask.message)) session = Session.close("the peer does not read what it is sent")
+          if (!outbox.offer(ask.message)) session = Session.close("the peer does not read what it is sent")
         })
       case "Load": {
         const replica = host.replica(ask.space)
@@ -204,11 +205,15 @@ export const run = Effect.fnUntraced(function* (
         return Effect.suspend(() => {
           host.replica(ask.space)?.compare(ask.frontier)
           host.acknowledged(link, ask.space, ask.frontier)
-          const since = sentAt.get(ask.space)
+          const since = outbox.sentAt.get(ask.space)
           if (since === undefined || !link.isServed(ask.space)) return Effect.void
-          sentAt.delete(ask.space)
+          outbox.sentAt.delete(ask.space)
           return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
         })
+      case "Receipt": {
+        const replica = host.replica(ask.space)
+        return replica === undefined ? Effect.void : outbox.receipt(replica, ask.message)
+      }
     }
   }
 
@@ -302,8 +307,6 @@ export const run = Effect.fnUntraced(function* (
     )
 
   yield* forkBeside(readAll())
-  // what waits leaves together: the other end then verifies and stores it together
-  yield* forkBeside(Effect.forever(Effect.flatMap(Queue.take(outbox), sendOne), { disableYield: true }))
   if (greeted) yield* step(opened)
   for (;;) {
     const batch = yield* Queue.takeAll(events)

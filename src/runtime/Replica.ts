@@ -51,6 +51,7 @@ import {
 } from "./limits.ts"
 import * as Quiet from "./Quiet.ts"
 import * as Receiving from "./Receiving.ts"
+import * as Spending from "./Spending.ts"
 import { abandonedLocal } from "./Token.ts"
 import { ReplicaBusy, written, type Done, type Write, type WriteError, type Written } from "./Write.ts"
 
@@ -86,6 +87,8 @@ export interface Replica {
   readonly isLagging: () => boolean
   /** Holds a peer's frontier against our own feeds: one that reaches further, or differs, is not continued. */
   readonly compare: (frontier: Frontier.Frontier) => void
+  /** What this device spends on each peer that it tells of the space. */
+  readonly spending: Spending.Spending
   /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
   readonly listen: (listener: (notice: Desk.Notice) => void) => () => void
 }
@@ -221,11 +224,16 @@ export const open = Telemetry.fn("Replica.open")(function* (
     quiet.stir()
     if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
   })
+  const spending = Spending.make({
+    ...desk,
+    nowMillis: () => desk.time.now().millis,
+    authority: () => desk.folded.ledger.authority
+  })
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       isClosed = true
       for (const one of waiting.splice(0)) Authoring.answer(one, Exit.interrupt())
-      return Desk.keepCheckpoint(desk, checkpointAtCloseMin)
+      return Effect.andThen(Desk.keepCheckpoint(desk, checkpointAtCloseMin), spending.settle)
     })
   )
   // waiting may be interrupted, a turn may not: who closes the replica waits for it to end
@@ -244,6 +252,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
     space,
     ledger: () => desk.folded.ledger,
     damage: () => desk.folded.damage,
+    spending,
     write: <A, E>(write: Write<A, E>) =>
       Effect.callback<Written<A>, E | WriteError>((resume) => {
         const done: Done<A, E> = (exit) => resume(Exit.map(exit, written))

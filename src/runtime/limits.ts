@@ -42,3 +42,24 @@ export const outboxMax = 4096
 
 /** Messages and notices waiting at one connection; when it is full the connection is not read. */
 export const mailboxMax = 64
+
+/** Units of flow that are reserved durably at once (runtime/Account.ts): so many are lost at most when the process is. */
+export const chargeBlock = 4096
+
+/** Nonces of receipts that are reserved with them. */
+export const nonceBlock = 256
+
+/** Epochs of which an account with a peer is kept; of what came before nothing is spent any more. */
+export const accountEpochsMax = 4
+
+/** So long after a receipt the next one to the same peer is signed. */
+export const receiptMillis = 250
+
+/** Messages of one space that wait for budget on one connection: runs of a window, and what is asked and proved beside them. */
+export const parkedMax = 1024
+
+/** A link whose peer is over budget tries again after so long, and sooner when the epoch ends or authority moves. */
+export const budgetRetryMillis = 60_000
+
+/** Units that the operations in one run may cost beyond its bytes: far less than a lease, or it would never leave. */
+export const operationsCostMax = 2 ** 16

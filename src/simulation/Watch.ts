@@ -15,6 +15,7 @@ import * as Frontier from "../journal/Frontier.ts"
 import * as Run from "../journal/Run.ts"
 import type * as Message from "../sync/Message.ts"
 import type * as Authority from "../trust/Authority.ts"
+import * as Charges from "./Charges.ts"
 import type { Violation } from "./Checkers.ts"
 import type { Witness } from "./Devices.ts"
 import * as Oracle from "./Oracle.ts"
@@ -34,6 +35,7 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
   const counted = new Map<string, Map<FeedId, number>>()
   /** By name, the books that it was last seen to stand on, and when it was first. */
   const sights = new Map<string, { readonly authority: Authority.Authority | undefined; readonly atMillis: number }>()
+  const charges = Charges.make()
   let overturnings = 0
   let dismissals = 0
 
@@ -73,9 +75,12 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     sends: (name, agent, to, message) => {
       const space = spaceOf()
       if (space === undefined) return
-      const ledger = agent.replica(space)?.ledger()
+      const replica = agent.replica(space)
+      const ledger = replica?.ledger()
       const isFresh = isNews(name, ledger?.authority)
       if (!isTelling(message)) return
+      const unpaid = replica && charges.sends(name, replica, to, message)
+      if (unpaid !== undefined) note("charge", unpaid)
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
       const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)

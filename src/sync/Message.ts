@@ -16,6 +16,10 @@
  *     [7, [field…]]                     pairing  a step of pairing (sync/Pairing.ts); only before hello
  *     [8, tag, digest]                  digest   how far I have this space, as the 32 bytes of Frontier.digest: instead of
  *                                                the first have, where the frontier is long and unbounded
+ *     [9, tag, epoch, nonce, receipt | null]
+ *                               receipt  what I have spent on you in an epoch so far: receipt = [spent, previous (32),
+ *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
+ *                                        to this nonce, durably
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
  * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. In every
@@ -32,9 +36,11 @@ import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
 import { domain } from "../identity/Hash.ts"
 import { feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { signatureBytes } from "../identity/Signing.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { isSeq } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
+import { isCount, type Signed } from "./Receipt.ts"
 import { helloSpacesMax, messageBytesMax } from "./limits.ts"
 
 /** A space's name on one connection: 32 hexadecimal digits. */
@@ -56,6 +62,16 @@ export type Message =
   | { readonly _tag: "Fork"; readonly space: Tag; readonly proof: Uint8Array }
   | { readonly _tag: "Pairing"; readonly fields: ReadonlyArray<Cbor.Cbor> }
   | { readonly _tag: "Digest"; readonly space: Tag; readonly digest: Uint8Array }
+  | {
+      readonly _tag: "Receipt"
+      readonly space: Tag
+      readonly epoch: number
+      readonly nonce: number
+      /** Undefined: an answer. */
+      readonly receipt: Pick<Signed, "spent" | "previous" | "signature"> | undefined
+    }
+
+export type Receipt = Message & { readonly _tag: "Receipt" }
 
 export interface MessageMalformed {
   readonly _tag: "MessageMalformed"
@@ -106,6 +122,11 @@ export const encode = (message: Message): Uint8Array => {
       return Cbor.encode([7, message.fields])
     case "Digest":
       return Cbor.encode([8, tagBytes(message.space), message.digest])
+    case "Receipt": {
+      const { epoch, nonce, receipt, space } = message
+      const signed = receipt === undefined ? null : [receipt.spent, receipt.previous, receipt.signature]
+      return Cbor.encode([9, tagBytes(space), epoch, nonce, signed])
+    }
   }
 }
 
@@ -119,7 +140,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
     return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
   const known = kinds.find((candidate) => candidate.kind === kind)
-  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 8`)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 9`)
   if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
   return known.read(fields)
 }
@@ -214,8 +235,31 @@ const kinds: ReadonlyArray<{
       isTag(tag) && isBytes(digest) && digest.length === 32
         ? succeed({ _tag: "Digest", space: bytesToHex(tag), digest })
         : malformed("a digest of other than a tag and 32 bytes")
+  },
+  {
+    kind: 9,
+    name: "a receipt",
+    fields: 4,
+    read: ([tag, epoch, nonce, signed]) => {
+      const receipt = signed === null ? undefined : receiptOf(signed)
+      return isTag(tag) && isCount(epoch) && isCount(nonce) && receipt !== "malformed"
+        ? succeed({ _tag: "Receipt", space: bytesToHex(tag), epoch, nonce, receipt })
+        : malformed("a receipt of other than a tag, an epoch, a nonce and what is signed")
+    }
   }
 ]
+
+const receiptOf = (value: Cbor.Cbor | undefined): Receipt["receipt"] | "malformed" => {
+  if (!Array.isArray(value) || value.length !== 3) return "malformed"
+  const [spent, previous, signature] = value as ReadonlyArray<Cbor.Cbor>
+  return isCount(spent) &&
+    isBytes(previous) &&
+    previous.length === 32 &&
+    isBytes(signature) &&
+    signature.length === signatureBytes
+    ? { spent, previous, signature }
+    : "malformed"
+}
 
 /** Dies on a tag of another length: it came from `tagOf` or `decode`. */
 const tagBytes = (tag: Tag): Uint8Array => {

@@ -3,7 +3,7 @@
  *
  * The runtime feeds it what happened (`receive`, `shared`, `loaded`, `dealt`, …) and does what it asks for: `Send` these
  * messages in order, `Load` that part of a feed from the store and report `loaded`, `Take` this run (verify, judge, store
- * it, then report `learned`, `rewind` or `missed`, and `dealt`), `Prove` this fork. What the peer lacks is sent as soon as
+ * it, then report `learned`, `rewind` or `missed`, and `dealt`), `Prove` this fork, keep this `Receipt`. What the peer lacks is sent as soon as
  * it is known to lack it; nobody asks for what is sent anyway.
  *
  * Laws (test/sync/Session.test.ts): whatever the peer sends, the machine returns; after a breach it is closed for good;
@@ -89,6 +89,8 @@ export const receive = (session: Session, message: Message.Message): Step => {
       return on(session, message.space, (topic) => Topic.want(topic, message.feed, message.from))
     case "Fork":
       return on(session, message.space, (topic) => Topic.prove(topic, message.proof))
+    case "Receipt":
+      return on(session, message.space, (topic) => receipt(topic, message))
   }
 }
 
@@ -247,6 +249,12 @@ const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArra
   if (unknown > unknownSpacesMax) return breach(`more than ${unknownSpacesMax} spaces that are unknown here`)
   return { session: { ...session, topics, strange }, asks }
 }
+
+/** What the peer spent on us, or which receipt of ours it holds. From one that we do not share the space with it is passed over. */
+const receipt = (topic: Topic.Topic, message: Message.Receipt): Topic.Next => ({
+  topic,
+  asks: Topic.mayShare(topic) ? [{ _tag: "Receipt", space: topic.share.space, message }] : []
+})
 
 /** A run of a space that is unknown here. Its bytes are credited if the space comes to be known. */
 const dropped = (

@@ -461,61 +461,64 @@ describe("what a device that was put out is sent", () => {
     // written before Bob was put out, by one that Alice had not heard of then
     const aside = script(told.space, carol, "authority")
     say(aside, { facts: admit(keysOf(6), right("*")) })
-    const replay = during(
-      installation(carol),
-      Effect.flatMap(Open.open(told.space), (replica) =>
-        Effect.map(replica.receive([...toAlice(told), runOf(aside)]), () => replica.ledger())
-      )
-    )
+    const replay = Effect.gen(function* () {
+      const replica = yield* Open.open(told.space)
+      yield* replica.receive([...toAlice(told), runOf(aside)])
+      return { ledger: replica.ledger(), account: yield* replica.spending.account(bob.device) }
+    })
     return Effect.runPromise(
-      Effect.gen(function* () {
-        const ledger = yield* replay
-        const sent: Array<string> = []
-        const to = ({ device }: typeof bob): Connection => ({
-          peer: device,
-          channelKey: new Uint8Array(32),
-          address: "",
-          initiator: true,
-          send: (frame) => Effect.sync(() => void sent.push(Result.getOrThrow(Message.decode(frame))._tag)),
-          receive: Effect.never,
-          close: () => Effect.void
+      during(
+        installation(carol),
+        Effect.gen(function* () {
+          const { account, ledger } = yield* replay
+          const sent: Array<string> = []
+          const to = ({ device }: typeof bob): Connection => ({
+            peer: device,
+            channelKey: new Uint8Array(32),
+            address: "",
+            initiator: true,
+            send: (frame) => Effect.sync(() => void sent.push(Result.getOrThrow(Message.decode(frame))._tag)),
+            receive: Effect.never,
+            close: () => Effect.void
+          })
+          const space = { ledger: () => ledger, time: noon + 1, account }
+          const tag = "ab".repeat(16)
+          const run = (of: Script, first: number, last: number): Message.Message => ({
+            _tag: "Run",
+            space: tag,
+            header: of.feed.bytes,
+            run: runOf(of, first, last).run
+          })
+          const at = (position: Feed.Position) =>
+            new Map([[position.feed, { seq: position.seq, mark: position.hash.slice(0, 32) }]])
+          const { authority, bobs, hers, putOut } = told
+          const words: ReadonlyArray<readonly [Message.Message, boolean]> = [
+            [run(authority, 0, putOut.seq), true],
+            [run(authority, 0, putOut.seq + 1), false],
+            [run(authority, putOut.seq + 1, putOut.seq + 1), false],
+            [run(aside, 0, 0), false],
+            [run(hers, 0, 0), false],
+            [run(bobs, 0, 0), false],
+            [{ _tag: "Run", space: tag, header: undefined, run: new Uint8Array(9) }, false],
+            [have(tag, at(putOut)), true],
+            [have(tag, at(head(authority))), false],
+            [have(tag, at(head(hers, 0))), false],
+            [{ ...have(tag), upTo: at(head(hers)) } as Message.Message, false],
+            [{ _tag: "Digest", space: tag, digest: new Uint8Array(32) }, false],
+            [{ _tag: "Want", space: tag, feed: bobs.feed.id, from: 1 }, false],
+            [{ _tag: "Fork", space: tag, proof: new Uint8Array(9) }, false],
+            [{ _tag: "Credit", space: tag, bytes: 1 }, true]
+          ]
+          for (const [message, goes] of words) {
+            const what = `${message._tag} ${words.findIndex(([one]) => one === message)}`
+            const isCredit = message._tag === "Credit"
+            assert.strictEqual(yield* Guard.send(to(bob), message, space), goes ? "Sent" : "Denied", what)
+            assert.strictEqual(yield* Guard.send(to(mallory), message, space), isCredit ? "Sent" : "Denied", what)
+            assert.strictEqual(yield* Guard.send(to(dave), message, space), "Sent", what)
+          }
+          assert.lengthOf(sent, words.length + words.filter(([, goes]) => goes).length + 1)
         })
-        const space = { id: told.space, ledger, time: noon + 1 }
-        const tag = "ab".repeat(16)
-        const run = (of: Script, first: number, last: number): Message.Message => ({
-          _tag: "Run",
-          space: tag,
-          header: of.feed.bytes,
-          run: runOf(of, first, last).run
-        })
-        const at = (position: Feed.Position) =>
-          new Map([[position.feed, { seq: position.seq, mark: position.hash.slice(0, 32) }]])
-        const { authority, bobs, hers, putOut } = told
-        const words: ReadonlyArray<readonly [Message.Message, boolean]> = [
-          [run(authority, 0, putOut.seq), true],
-          [run(authority, 0, putOut.seq + 1), false],
-          [run(authority, putOut.seq + 1, putOut.seq + 1), false],
-          [run(aside, 0, 0), false],
-          [run(hers, 0, 0), false],
-          [run(bobs, 0, 0), false],
-          [{ _tag: "Run", space: tag, header: undefined, run: new Uint8Array(9) }, false],
-          [have(tag, at(putOut)), true],
-          [have(tag, at(head(authority))), false],
-          [have(tag, at(head(hers, 0))), false],
-          [{ ...have(tag), upTo: at(head(hers)) } as Message.Message, false],
-          [{ _tag: "Digest", space: tag, digest: new Uint8Array(32) }, false],
-          [{ _tag: "Want", space: tag, feed: bobs.feed.id, from: 1 }, false],
-          [{ _tag: "Fork", space: tag, proof: new Uint8Array(9) }, false],
-          [{ _tag: "Credit", space: tag, bytes: 1 }, true]
-        ]
-        for (const [message, goes] of words) {
-          const what = `${message._tag} ${words.findIndex(([one]) => one === message)}`
-          assert.strictEqual(yield* Guard.send(to(bob), message, space), goes, what)
-          assert.strictEqual(yield* Guard.send(to(mallory), message, space), message._tag === "Credit", what)
-          assert.isTrue(yield* Guard.send(to(dave), message, space), what)
-        }
-        assert.lengthOf(sent, words.length + words.filter(([, goes]) => goes).length + 1)
-      })
+      )
     )
   })
 

@@ -1,6 +1,7 @@
 /**
  * Bob's agent is a process that is killed at every single step of opening, writing and syncing (mortal.ts); Alice's goes on.
- * After each death: everything Bob acknowledged is on his disk, and nothing of his contradicts what anybody ever saw.
+ * After each death: everything Bob acknowledged is on his disk, nothing of his contradicts what anybody ever saw, and what he
+ * spent on Alice stands there too, to the last frame that she got.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -19,10 +20,15 @@ import * as SqliteJournal from "../../src/handlers/node/SqliteJournal.ts"
 import * as Agent from "../../src/runtime/Agent.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import { fold } from "../../src/runtime/Fold.ts"
+import * as AccountRow from "../../src/runtime/AccountRow.ts"
+import * as Guard from "../../src/runtime/Guard.ts"
 import * as Intake from "../../src/runtime/Intake.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Run from "../../src/journal/Run.ts"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Message from "../../src/sync/Message.ts"
+import * as Budget from "../../src/trust/Budget.ts"
 import {
   account,
   alice,
@@ -56,7 +62,9 @@ const survey = (path: string, space: Parameters<typeof fold>[1]) =>
       for (const { feed, header } of yield* store.feeds(space))
         for (const run of yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER))
           deliveries.push({ header, run: run.bytes })
-      return { deliveries, ledger }
+      const row = yield* store.local(space, AccountRow.nameOf(alice.device))
+      const account = Option.isNone(row) ? AccountRow.empty : AccountRow.decode(row.value)!
+      return { deliveries, ledger, spent: account.epochs.reduce((sum, { reserved }) => sum + reserved, 0) }
     })
   )
 
@@ -117,6 +125,12 @@ describe("an agent that is killed", () => {
         )
         const replica = agent.replica(space)!
 
+        /** What reached Alice, in units. */
+        let paid = 0
+        const pay = (frame: Uint8Array) =>
+          Effect.sync(() => {
+            if (Guard.isTelling(Result.getOrThrow(Message.decode(frame)))) paid += Budget.costOf(frame.length)
+          })
         /** One life of Bob's agent; the lines it told. */
         const life = (killAt: number) =>
           Effect.gen(function* () {
@@ -126,10 +140,11 @@ describe("an agent that is killed", () => {
             })
             const told = linesOf(child.stdio[3] as Readable)
             const closed = once(child, "close")
-            yield* Queue.offer(
-              calls,
-              yield* pipe(bob.device, child.stdout!, child.stdin!, { initiator: false, step: () => {} })
-            )
+            const connection = yield* pipe(bob.device, child.stdout!, child.stdin!, {
+              initiator: false,
+              step: () => {}
+            })
+            yield* Queue.offer(calls, { ...connection, receive: Effect.tap(connection.receive, (frame) => pay(frame)) })
             yield* Effect.promise(() => closed)
             yield* until("the link ends", () => agent.links().length === 0)
             return told.lines()
@@ -139,7 +154,8 @@ describe("an agent that is killed", () => {
         for (let killAt = 1; ; killAt++) {
           const lines = yield* life(killAt)
           acknowledged.push(...lines.filter((line) => line.startsWith("ack ")).map((line) => line.slice(4)))
-          const { deliveries, ledger } = yield* survey(path, space)
+          const { deliveries, ledger, spent } = yield* survey(path, space)
+          assert.isAtLeast(spent, paid, `step ${killAt}`)
           const entries = Ledger.read(ledger, definition)["entries"] as ReadonlyMap<string, string>
           for (const key of acknowledged)
             assert.strictEqual(entries.get(key), "1", `${key} after the death at step ${killAt}`)
@@ -150,7 +166,9 @@ describe("an agent that is killed", () => {
           assert.isBelow(killAt, 200)
         }
         yield* life(0)
-        const { ledger } = yield* survey(path, space)
+        const { ledger, spent } = yield* survey(path, space)
+        assert.isAtLeast(spent, paid)
+        assert.isAbove(paid, 50)
         assert.deepStrictEqual(account(ledger), account(replica.ledger()))
         for (const key of acknowledged) assert.strictEqual(entriesOf(replica)[key], "1")
       }).pipe(Effect.scoped),

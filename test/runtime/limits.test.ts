@@ -5,14 +5,18 @@ import { requestKeyCharactersMax } from "../../src/journal/Request.ts"
 import { completeSeenEvery, entryBytesMax, runBytesMax, runEntriesMax } from "../../src/journal/limits.ts"
 import { freshIdsMax } from "../../src/runtime/FreshId.ts"
 import {
+  chargeBlock,
   feedPendingBytesMax,
   loadBytes,
   mailboxMax,
+  operationsCostMax,
   outboxMax,
+  parkedMax,
   runsPerTurnMax,
   takenBytesMax,
   writesWaitingMax
 } from "../../src/runtime/limits.ts"
+import * as Budget from "../../src/trust/Budget.ts"
 import { codesMax, wrongProofsMax } from "../../src/runtime/PairingDesk.ts"
 import { messageBytesMax, windowBytes, windowRuns } from "../../src/sync/limits.ts"
 
@@ -28,6 +32,15 @@ it("the writes that may wait fill a run, so that a signature is shared by as man
 
 it("a peer that keeps to its window never fills the outbox of the other", () =>
   assert.isAtLeast(outboxMax, 2 * windowRuns))
+
+it("what waits for budget holds a window", () => assert.isAtLeast(parkedMax, 2 * windowRuns))
+
+it("any message can be paid from a small part of a share, and from one block unless its operations are dear", () => {
+  const dearest = Budget.costOf(messageBytesMax) + operationsCostMax
+  assert.isBelow(dearest * 8, Budget.shareDefault)
+  assert.isAtMost(Budget.costOf(windowBytes), chargeBlock + Budget.unitBytes)
+  assert.isBelow(chargeBlock * 128, Budget.shareDefault)
+})
 
 it("a full mailbox at one connection stays within tens of megabytes", () =>
   assert.isAtMost(mailboxMax * messageBytesMax, 64 * 1024 * 1024))

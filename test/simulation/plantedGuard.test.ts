@@ -7,7 +7,8 @@ import { checkersOf, firstBroken } from "./planted.ts"
 
 vi.mock("../../src/runtime/Guard.ts", async (original) => {
   const guard = await original<typeof Guard>()
-  const send: typeof guard.send = (connection, message) => Effect.as(connection.send(Message.encode(message)), true)
+  const send: typeof guard.send = (connection, message) =>
+    Effect.as(connection.send(Message.encode(message)), "Sent" as const)
   return { ...guard, mayRead: () => true, send }
 })
 

@@ -50,6 +50,20 @@ const messages: fc.Arbitrary<Message.Message> = fc.oneof(
     _tag: fc.constant("Digest" as const),
     space: tags,
     digest: fc.uint8Array({ minLength: 32, maxLength: 32 })
+  }),
+  fc.record({
+    _tag: fc.constant("Receipt" as const),
+    space: tags,
+    epoch: seqs,
+    nonce: seqs,
+    receipt: fc.option(
+      fc.record({
+        spent: fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER),
+        previous: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        signature: fc.uint8Array({ minLength: 64, maxLength: 64 })
+      }),
+      { nil: undefined }
+    )
   })
 )
 
@@ -77,7 +91,7 @@ describe("a message", () => {
 
   it("of an unknown kind is refused by name", () => {
     for (const [kind, named] of [
-      [9, "kind 9"],
+      [10, "kind 10"],
       [-1, "kind -1"],
       ["hello", "kind string"],
       [null, "kind object"]
@@ -117,7 +131,16 @@ describe("a message", () => {
       [7, "redeem"],
       [8, tag, new Uint8Array(31)],
       [8, tag, "digest"],
-      [8, new Uint8Array(15), new Uint8Array(32)]
+      [8, new Uint8Array(15), new Uint8Array(32)],
+      [9, tag, 1, 1, 0],
+      [9, tag, -1, 1, null],
+      [9, tag, 1, 0.5, null],
+      [9, tag.subarray(1), 1, 1, null],
+      [9, tag, 1, 1, [1, new Uint8Array(32)]],
+      [9, tag, 1, 1, [-1, new Uint8Array(32), new Uint8Array(64)]],
+      [9, tag, 1, 1, [1, new Uint8Array(31), new Uint8Array(64)]],
+      [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(63)]],
+      [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(64), 0]]
     ]
     for (const fields of wrong) assert.isDefined(refusal(Message.decode(Cbor.encode(fields))), JSON.stringify(fields))
   })

@@ -100,6 +100,7 @@ const networkUsers: ReadonlyArray<RegExp> = [
   /^runtime\/Aura\.ts$/u, // names it among the effects that a runtime is built of
   /^runtime\/Agent\.ts$/u, // opens and accepts connections
   /^runtime\/Link\.ts$/u, // lives as long as a connection; what it sends goes through the guard
+  /^runtime\/Outbox\.ts$/u, // the sending half of a link
   /^simulation\//u, // a network in a world of its own
   /^conformance\/NetworkLaws\.ts$/u, // its laws
   /^(?:index|server|browser)\.ts$/u // the public name of the contract

@@ -31,7 +31,15 @@ const messages: Readonly<Record<string, Message.Message>> = {
   want: { _tag: "Want", space: tag, feed: feeds[0]!, from: 1024 },
   fork: { _tag: "Fork", space: tag, proof: bytes },
   pairing: { _tag: "Pairing", fields: ["redeem", bytes, bytesOf("box"), "Bob's phone"] },
-  digest: { _tag: "Digest", space: tag, digest: Frontier.digest(frontier) }
+  digest: { _tag: "Digest", space: tag, digest: Frontier.digest(frontier) },
+  receipt: {
+    _tag: "Receipt",
+    space: tag,
+    epoch: 497_000,
+    nonce: 257,
+    receipt: { spent: 2 ** 33, previous: Frontier.digest(frontier), signature: new Uint8Array(64).fill(7) }
+  },
+  "receipt, answered": { _tag: "Receipt", space: tag, epoch: 497_000, nonce: 257, receipt: undefined }
 }
 
 const vectors = {

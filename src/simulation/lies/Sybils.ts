@@ -1,6 +1,8 @@
 /** Lies in numbers: made-up devices that vouch for each other and report everybody, and restrictions without a right. */
 import * as Effect from "effect/Effect"
 import type * as Entry from "../../journal/Entry.ts"
+import * as Clock from "../../journal/Clock.ts"
+import * as Budget from "../../trust/Budget.ts"
 import * as Fact from "../../trust/Fact.ts"
 import * as Voice from "./Voice.ts"
 
@@ -81,11 +83,12 @@ export const receipts = (den: Voice.Den): Sayings =>
     const { chance, eve, knowledge, mallory } = den
     const { founder, seen, time } = knowledge
     const head = chance.bytes(32)
-    const summary = { _tag: "Summary", peer: founder, epoch: 1, receipts: 3, head } as const
+    const epoch = Budget.epochOf(Clock.toMillis(time))
+    const summary = { _tag: "Summary", peer: founder, epoch, receipts: 3, head } as const
     const facts: ReadonlyArray<Fact.AuthorityFact> = [
       { _tag: "Budget", peer: founder, epoch: 1, limit: 0, leases: [] },
-      { _tag: "Budget", peer: eve.device, epoch: 1, limit: 1_000, leases: [{ device: mallory.device, amount: 1_000 }] },
-      { _tag: "Give", peer: founder, epoch: 1, to: eve.device, amount: 500 },
+      { _tag: "Budget", peer: eve.device, epoch, limit: 1_000, leases: [{ device: mallory.device, amount: 1_000 }] },
+      { _tag: "Give", peer: founder, epoch, to: eve.device, amount: 500 },
       { ...summary, spent: 10 },
       { ...summary, spent: 0 },
       { ...summary, spent: 10 }
