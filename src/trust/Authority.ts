@@ -208,6 +208,28 @@ export const look = (authority: Authority, view: View, seen: ReadonlyArray<Posit
   return Book.intern(book, heads)
 }
 
+/** Of positions that are known here, those that a view has not seen and that lie in no other's past. */
+export const lastUnseen = (
+  authority: Authority,
+  view: View,
+  positions: ReadonlyArray<Position>
+): ReadonlyArray<Position> => {
+  const { book, count } = authority.memo
+  const unseen = positions
+    .map((position) => ({ position, node: Book.expect(book, position, count) }))
+    .filter(({ node }) => !Book.inView(view, node))
+    // whatever has seen another came after it
+    .sort((a, b) => b.node.number - a.node.number)
+  const last: Array<Position> = []
+  let heads = view.heads
+  for (const { node, position } of unseen) {
+    if (Heads.has(heads, node)) continue
+    heads = Book.join(heads, node)
+    last.push(position)
+  }
+  return last
+}
+
 /** The newest view there is: all entries of all authority feeds. */
 export const present = (authority: Authority): View =>
   (authority.memo.present ??= Book.intern(authority.memo.book, authority.memo.heads))
