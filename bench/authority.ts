@@ -2,8 +2,8 @@
  * Aura's side of the questions about authority: the one file of the bench that knows `src/trust`.
  *
  * Entries are values as the runtime hands them over once their chains and signatures are verified: their hashes are made
- * up and distinct, their bytes are nowhere. They name as seen what the runtime would name: the last entry of every other
- * authority feed that is news to theirs; or, to show what that costs, only those of them that lie in no other's past.
+ * up and distinct, their bytes are nowhere. They name as seen what the runtime would name: of what is news to them those
+ * entries that lie in no other's past; or, to show what that saves, the last entry of every other authority feed.
  * It times nothing (timing.ts) and draws nothing (delegations.ts).
  */
 import * as Effect from "effect/Effect"
@@ -101,7 +101,7 @@ const feedOf = (author: DeviceId, number: number): Feed => ({
 export type Naming = "all" | "last"
 
 /** Writes entries one after the other, each a tick later than the one before. */
-const writer = (naming: Naming = "all") => {
+const writer = (naming: Naming = "last") => {
   const entries: Array<Entry> = []
   const feeds = new Map<DeviceId, Feed>()
   const positions: Array<Position> = []
@@ -161,7 +161,7 @@ export interface Space {
   readonly revocations: Readonly<Record<"trunk" | "leaf" | "trunkByRoot", Entry>>
 }
 
-export const spaceOf = (acts: ReadonlyArray<Act>, naming: Naming = "all"): Space => {
+export const spaceOf = (acts: ReadonlyArray<Act>, naming: Naming = "last"): Space => {
   const { entries, next, write } = writer(naming)
   for (const { admits, author, gives, horizon } of acts) {
     const facts: Array<Fact.DecodedFact> = []

@@ -13,6 +13,7 @@ import type { Position } from "../journal/Feed.ts"
 import * as AccessControl from "../runtime/AccessControl.ts"
 import * as Authority from "../trust/Authority.ts"
 import { isCapability } from "../trust/Capability.ts"
+import * as Heads from "../trust/Heads.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
 import * as Meaning from "./Meaning.ts"
@@ -69,14 +70,14 @@ const stateAt = Effect.fnUntraced(function* (present: Authority.Authority, text:
       ? yield* Effect.forEach(text.split(","), (one) => positionOf(present, one.trim()))
       : lastBefore(present, Clock.fromMillis(millis + 1))
   const view = Authority.look(present, Authority.emptyView(present), positions)
-  const times = [...view.heads.values()].flat().map((head) => head.time)
+  const times = Heads.linksOf(view.heads).map((head) => head.time)
   const time = millis === undefined ? Math.max(0, ...times) : Clock.fromMillis(millis)
   return { authority: Authority.past(present, view), time }
 })
 
 /** The last entry of each branch of a time below this: what they name lies before them, so nothing is left out. */
 const lastBefore = (authority: Authority.Authority, time: number): ReadonlyArray<Position> =>
-  [...Authority.present(authority).heads.values()].flat().flatMap((head) => {
+  Heads.linksOf(Authority.present(authority).heads).flatMap((head) => {
     // times rise along a chain
     let [known, tooLate] = [-1, head.seq + 1]
     while (tooLate - known > 1) {
@@ -98,15 +99,17 @@ const positionOf = Effect.fnUntraced(function* (authority: Authority.Authority, 
     })
   }
   const [, feedText = "", seqText] = parsed
-  const { heads } = Authority.present(authority)
-  const feed = yield* Person.oneOf(heads.keys(), feedText, "feed that says who may do what")
-  for (const head of heads.get(feed) ?? []) {
+  const heads = Heads.linksOf(Authority.present(authority).heads)
+  const feeds = new Set(heads.map((head) => head.feed.id))
+  const feed = yield* Person.oneOf(feeds, feedText, "feed that says who may do what")
+  const ends = heads.filter((head) => head.feed.id === feed)
+  for (const head of ends) {
     const node = Authority.backTo(authority, head.hash, Number(seqText))
     if (node !== undefined) return { feed, seq: node.seq, hash: node.hash }
   }
   return yield* Problem.make("EntryUnknown", {
     what: `feed ${feed.slice(0, 10)} has no entry ${seqText}`,
-    allowed: `0 to ${Math.max(...(heads.get(feed) ?? []).map(({ seq }) => seq))}`,
+    allowed: `0 to ${Math.max(...ends.map(({ seq }) => seq))}`,
     isUsage: true
   })
 })

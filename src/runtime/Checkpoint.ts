@@ -131,9 +131,7 @@ const lineToCbor = (line: Line): Cbor.Cbor => [
   line.judged,
   toBytes(line.judgedHash),
   line.judgedTime,
-  [...line.view.heads.values()]
-    .flat()
-    .map((node) => positionToCbor({ feed: node.feed.id, seq: node.seq, hash: node.hash })),
+  Authority.lastOf(line.view).map((node) => positionToCbor({ feed: node.feed.id, seq: node.seq, hash: node.hash })),
   [...line.named].map(([feed, seq]) => [toBytes(feed), seq])
 ]
 

@@ -259,7 +259,7 @@ const faultOf = (
   time: number
 ): ActDenied | undefined => {
   const view = Authority.present(after)
-  const node = [...view.heads.values()].flat().find((head) => head.feed.device === self && head.facts === facts)
+  const node = Authority.lastOf(view).find((head) => head.feed.device === self && head.facts === facts)
   const judge = Authority.judgeOf(after)
   const held = node === undefined ? undefined : Judge.verdict(judge, node)
   const denied = (what: string, remedy: string): ActDenied => new ActDenied({ act: act._tag, what, do: remedy })

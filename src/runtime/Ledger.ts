@@ -217,16 +217,22 @@ const hashAt = (line: Line.Line, seq: number): EntryHash | undefined => {
 /** What an application with these fields sees: immutable, the same object until something changes. */
 export const read = (ledger: Ledger, definition: Definition): State.Shown => State.read(ledger.state, definition.fields)
 
-/** Authority positions that are news to a feed: what its next entry has to name as seen. */
+/**
+ * Authority positions that are news to a feed: what its next entry has to name as seen. Of those the last ones alone,
+ * which lie in no other's past: with them everything is seen that would be were all of them named.
+ */
 export const unseen = (
-  ledger: Ledger,
+  { authority, lines }: Ledger,
   line: Line.Line | undefined,
   kind: Feed["kind"],
   seq: number
 ): ReadonlyArray<Position> => {
+  if (authority === undefined) return []
   const complete = kind === "data" && seq % completeSeenEvery === 0
+  const view = line === undefined || complete ? Authority.emptyView(authority) : viewOf(authority, line)
+  if (view === Authority.present(authority)) return []
   const positions: Array<Position> = []
-  for (const other of ledger.lines.values()) {
+  for (const other of lines.values()) {
     if (other.feed.kind !== "authority" || other.branch !== undefined || other.id === line?.id) continue
     const known = line === undefined || complete ? -1 : (line.named.get(other.feed.id) ?? -1)
     // of several histories what they share: behind it nothing is given, and what else stands there stands, seen or not
@@ -234,15 +240,26 @@ export const unseen = (
     const last = shared.seq < other.judged ? shared : { seq: other.judged - 1, hash: other.judgedHash }
     if (last.seq > known) positions.push({ feed: other.feed.id, ...last })
   }
-  return (positions.length <= seenPositionsMax ? positions : grounded(ledger, positions)).sort((a, b) =>
+  const last = Authority.lastUnseen(authority, view, positions)
+  return (last.length <= seenPositionsMax ? last : grounded(authority, view, positions)).toSorted((a, b) =>
     a.feed < b.feed ? -1 : 1
   )
 }
 
+/** What the last judged entry of a line had seen. */
+const viewOf = (authority: Authority.Authority, line: Line.Line): Authority.View =>
+  line.feed.kind === "data" ? line.view : (authority.nodes.get(line.judgedHash)?.view ?? Authority.noView)
+
 /** More than an entry may name: somebody floods the space with feeds that give nobody anything. The others are named. */
-const grounded = (ledger: Ledger, positions: Array<Position>): Array<Position> => {
-  const grounds = Authority.grounds(ledger.authority!)
-  return positions.filter(({ feed }) => grounds.has(feed)).slice(0, seenPositionsMax)
+const grounded = (
+  authority: Authority.Authority,
+  view: Authority.View,
+  positions: ReadonlyArray<Position>
+): ReadonlyArray<Position> => {
+  const grounds = Authority.grounds(authority)
+  // what lies in the past of a flood alone has to be named itself
+  const left = positions.filter(({ feed }) => grounds.has(feed))
+  return Authority.lastUnseen(authority, view, left).slice(0, seenPositionsMax)
 }
 
 /** Whether an entry that counts carries this request already. */

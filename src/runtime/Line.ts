@@ -10,7 +10,7 @@ import type * as Branch from "../journal/Branch.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
-import type * as Authority from "../trust/Authority.ts"
+import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 
@@ -104,7 +104,7 @@ export const make = (feed: Feed, branch: Branch.Branch | undefined): Line => {
     hash: previous,
     time: feed.time,
     judged: start,
-    view: noView,
+    view: Authority.noView,
     pending: [],
     pendingBytes: 0,
     blocked: undefined,
@@ -157,5 +157,3 @@ export const sharedEnd = (line: Line): { readonly seq: number; readonly hash: En
     ? { seq: line.taken - 1, hash: line.hash }
     : { seq: split.own.at - 1, hash: split.own.previous }
 }
-
-const noView: Authority.View = { id: -1, heads: new Map() }

@@ -43,6 +43,7 @@ import { implies, type Capability } from "./Capability.ts"
 import type { Definition } from "./Definition.ts"
 import * as Descent from "./Descent.ts"
 import * as Fact from "./Fact.ts"
+import * as Heads from "./Heads.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
 import * as PolicyChange from "./PolicyChange.ts"
@@ -73,7 +74,7 @@ interface Memo {
   /** How many entries of the book this value knows. */
   readonly count: number
   /** The last entries of all, and the view that they are once it is asked for. */
-  readonly heads: Book.Heads
+  readonly heads: Book.Seen
   present: View | undefined
   /** Verdicts of strata 1 and 2; shared by values that can't differ in them. */
   readonly standing: Strata.Strata["standing"]
@@ -86,7 +87,7 @@ interface Memo {
 /** The authority of a space of which nothing but the founding record is known. */
 export const make = (genesis: Genesis): Authority => {
   const book = Book.make(genesis)
-  const memo = { book, count: 0, heads: new Map(), present: undefined, standing: new Map() }
+  const memo = { book, count: 0, heads: Heads.empty, present: undefined, standing: new Map() }
   return fromMemo(genesis, new Map(), { ...memo, final: undefined, former: undefined })
 }
 
@@ -101,14 +102,15 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   const { memo } = authority
   const isNewest = memo.count === memo.book.nodes.size
   const book = isNewest ? memo.book : Book.copy(memo.book, memo.count)
-  const heads = new Map(memo.heads)
+  let heads = memo.heads
   const forks = new Map(authority.forks)
   // What arrived: whether an earned restriction stands hangs on its past, on root's, and on which branch cuts name.
   let news: "grants" | "restrictions" | "strata" = "grants"
   for (const entry of entries) {
     if (book.nodes.has(entry.hash)) continue
     const node = Book.add(book, entry)
-    Book.join(heads, node)
+    // its past is among them
+    heads = Heads.add(heads, node)
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
     const restricts = entry.facts.some(Fact.isRestriction)
@@ -154,7 +156,7 @@ export const digest = (authority: Authority): string => {
 const digests = new WeakMap<Authority, string>()
 
 const digestOf = (authority: Authority): string => {
-  const heads = [...authority.memo.heads.values()].flatMap((branches) => branches.map((head) => toBytes(head.hash)))
+  const heads = Heads.linksOf(authority.memo.heads).map((head) => toBytes(head.hash))
   const forks = [...authority.forks].sort(([a], [b]) => (a < b ? -1 : 1))
   const said = [heads.sort(Bytes.compare), forks.map(([feed, at]) => [toBytes(feed), at])]
   return bytesToHex(hash(snapshotDomain, Cbor.encode(said)))
@@ -186,23 +188,50 @@ export const gives = (authority: Authority, feed: FeedId, from: number): boolean
 /** The entry at a position on the history that ends in `head`, which is known here. */
 export const backTo = (authority: Authority, head: EntryHash, seq: number): Node | undefined => {
   const node = authority.nodes.get(head)
-  return node === undefined || node.seq < seq ? undefined : Book.backTo(node, seq)
+  return node === undefined || node.seq < seq ? undefined : Heads.backTo(node, seq)
 }
 
+/** The view of who never looked, in no space. */
+export const noView: View = Book.noView
+
 /** The view of who has seen nothing yet. */
-export const emptyView = (authority: Authority): View => Book.intern(authority.memo.book, new Map())
+export const emptyView = (authority: Authority): View => Book.intern(authority.memo.book, Heads.empty)
+
+/** The last entries of all that a view has seen: nothing else has to be named to say what it is. */
+export const lastOf = (view: View): ReadonlyArray<Node> => Heads.linksOf(view.heads)
 
 /** A view enlarged by what an entry says its author had seen. All positions are known here. */
 export const look = (authority: Authority, view: View, seen: ReadonlyArray<Position>): View => {
   if (seen.length === 0) return view
   const { book, count } = authority.memo
-  const heads = new Map(view.heads)
-  for (const position of seen) Book.join(heads, Book.expect(book, position, count))
+  const heads = seen.map((position) => Book.expect(book, position, count)).reduce(Book.join, view.heads)
   return Book.intern(book, heads)
 }
 
 /** Whether an entry lies in a view. */
 export const hasSeen = (view: View, node: Node): boolean => Book.inView(view, node)
+
+/** Of positions that are known here, those that a view has not seen and that lie in no other's past. */
+export const lastUnseen = (
+  authority: Authority,
+  view: View,
+  positions: ReadonlyArray<Position>
+): ReadonlyArray<Position> => {
+  const { book, count } = authority.memo
+  const unseen = positions
+    .map((position) => ({ position, node: Book.expect(book, position, count) }))
+    .filter(({ node }) => !Book.inView(view, node))
+    // whatever has seen another came after it
+    .sort((a, b) => b.node.number - a.node.number)
+  const last: Array<Position> = []
+  let heads = view.heads
+  for (const { node, position } of unseen) {
+    if (Heads.has(heads, node)) continue
+    heads = Book.join(heads, node)
+    last.push(position)
+  }
+  return last
+}
 
 /** The newest view there is: all entries of all authority feeds. */
 export const present = (authority: Authority): View =>
@@ -292,15 +321,14 @@ export const isRevoked = (authority: Authority, device: DeviceId): boolean => ag
 export const dismissal = (authority: Authority, device: DeviceId): Dismissal | undefined => {
   const [restriction] = [...against(authority, device)].sort(Book.byTime)
   if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
-  const heads = new Map(restriction.node.view.heads)
-  Book.join(heads, restriction.node)
-  return { restriction, heads }
+  const ends = Heads.all(Book.join(restriction.node.view.heads, restriction.node))
+  return { restriction, heads: new Map([...ends].map((branches) => [branches[0]!.feed.id, branches])) }
 }
 
 /** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */
 export interface Dismissal {
   readonly restriction: Revocation
-  readonly heads: Book.Heads
+  readonly heads: ReadonlyMap<FeedId, ReadonlyArray<Node>>
 }
 
 /** Whether some entry here, valid or not, admits the device: then its authority feeds matter:

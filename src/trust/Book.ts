@@ -14,6 +14,7 @@ import type { Feed, Position } from "../journal/Feed.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import type { Definition } from "./Definition.ts"
 import type * as Fact from "./Fact.ts"
+import * as Heads from "./Heads.ts"
 
 /** An authority entry whose chain was verified. */
 export interface AuthorityEntry {
@@ -28,13 +29,10 @@ export interface AuthorityEntry {
 }
 
 /** An entry with its past. */
-export interface Node extends AuthorityEntry {
+export interface Node extends AuthorityEntry, Heads.Link<Node> {
   /** How many entries came before it. */
   readonly number: number
   readonly view: View
-  readonly previous: Node | undefined
-  /** An entry further back on the chain, chosen so that any is reached in logarithmically many steps. */
-  readonly jump: Node | undefined
 }
 
 /**
@@ -43,11 +41,14 @@ export interface Node extends AuthorityEntry {
  */
 export interface View {
   readonly id: number
-  readonly heads: Heads
+  readonly heads: Seen
 }
 
 /** The last entries of each feed, none behind another. */
-export type Heads = ReadonlyMap<FeedId, ReadonlyArray<Node>>
+export type Seen = Heads.Heads<Node>
+
+/** That of who has not looked yet. */
+export const noView: View = { id: -1, heads: Heads.empty }
 
 /** A fact and the entry that states it. */
 export interface Stated<What> {
@@ -86,37 +87,107 @@ export interface Book {
   readonly flows: Array<Stated<Fact.Budget | Fact.Give | Fact.Summary>>
   /** Entries by which the creator founded the space: one, unless it repeated itself. */
   readonly founding: Array<Node>
-  readonly views: Map<string, View>
-  /** Shared with copies, so that ids of views are unique among all of them. */
-  readonly viewCount: { next: number }
+  /** By the hash of their heads. */
+  readonly views: Map<number, ReadonlyArray<View>>
+  readonly shared: Shared
 }
 
-export const make = (genesis: Genesis.Genesis): Book => emptyBook(genesis, { next: 0 })
+/** What all copies of a book have in common. */
+interface Shared {
+  /** How many views there are: their ids are unique. */
+  viewCount: number
+  /** Each feed's place in heads. */
+  readonly places: Map<FeedId, number>
+}
+
+export const make = (genesis: Genesis.Genesis): Book => emptyBook(genesis, { viewCount: 0, places: new Map() })
 
 /** The first `count` entries in a book of their own. Nodes and views keep their identity. */
 export const copy = (book: Book, count: number): Book => {
-  const result = emptyBook(book.genesis, book.viewCount)
-  for (const node of book.nodes.values()) if (node.number < count) enter(result, node)
-  for (const [key, view] of book.views) {
-    if ([...view.heads.values()].every((heads) => heads.every((head) => head.number < count)))
-      result.views.set(key, view)
+  const nodes = new Map<EntryHash, Node>()
+  for (const [hash, node] of book.nodes) {
+    if (node.number >= count) break
+    nodes.set(hash, node)
+  }
+  const first = <What>(list: ReadonlyArray<Stated<What>>) => firstOf(list, count, ({ node }) => node)
+  return {
+    genesis: book.genesis,
+    nodes,
+    chains: firstOfEach(book.chains, (chain) => firstOf(chain, count, itself)),
+    grants: firstOfEach(book.grants, first),
+    gifts: firstOfEach(book.gifts, first),
+    admissions: firstOfEach(book.admissions, first),
+    definitions: firstOfEach(book.definitions, first),
+    restrictions: firstOf(book.restrictions, count, ({ node }) => node),
+    lifts: firstOfEach(book.lifts, first),
+    relations: first(book.relations),
+    attestations: first(book.attestations),
+    settlements: firstOfEach(book.settlements, first),
+    seals: first(book.seals),
+    flows: first(book.flows),
+    founding: firstOf(book.founding, count, itself),
+    // those with later entries in them are found by nobody who has other later entries
+    views: new Map(book.views),
+    shared: book.shared
+  }
+}
+
+/** Lists are in the order of numbers, those of a feed's positions too: each came after the one before it. */
+const firstOf = <Item>(list: ReadonlyArray<Item>, count: number, nodeOf: (item: Item) => Node): Array<Item> => {
+  let length = list.length
+  while (length > 0 && nodeOf(list[length - 1]!).number >= count) length--
+  return list.slice(0, length)
+}
+
+const firstOfEach = <Key, Item>(
+  lists: ReadonlyMap<Key, Array<Item>>,
+  first: (list: ReadonlyArray<Item>) => Array<Item>
+): Map<Key, Array<Item>> => {
+  const result = new Map<Key, Array<Item>>()
+  for (const [key, list] of lists) {
+    const left = first(list)
+    if (left.length > 0) result.set(key, left)
   }
   return result
 }
 
+const itself = (node: Node): Node => node
+
 /** Adds an entry that is not here. Dies when something that it names is not here. */
 export const add = (book: Book, entry: AuthorityEntry): Node => {
-  const previous =
-    entry.seq === 0
-      ? undefined
-      : expect(book, { feed: entry.feed.id, seq: entry.seq - 1, hash: entry.previousHash }, book.nodes.size)
-  const heads = new Map(previous?.view.heads)
-  if (previous !== undefined) join(heads, previous)
-  for (const position of entry.seen) join(heads, expect(book, position, book.nodes.size))
-  const view: View = { id: book.viewCount.next++, heads }
-  const node: Node = { ...entry, number: book.nodes.size, view, previous, jump: previous && jumpOver(previous) }
+  const { facts, feed, hash, previousHash, seen, seq, time } = entry
+  const number = book.nodes.size
+  const previous = seq === 0 ? undefined : expect(book, { feed: feed.id, seq: seq - 1, hash: previousHash }, number)
+  const named = seen.map((position) => expect(book, position, number))
+  const view: View = {
+    id: book.shared.viewCount++,
+    heads: pastOf(previous === undefined ? named : [previous, ...named])
+  }
+  const place = previous?.place ?? placeOf(book.shared, feed.id)
+  const jump = previous && Heads.jumpOver(previous)
+  const alone: Array<Node> = []
+  const node: Node = { feed, seq, hash, previousHash, time, seen, facts, number, view, previous, place, jump, alone }
+  alone.push(node)
   enter(book, node)
   return node
+}
+
+/** Entries with their pasts. The latest has seen most of the others: what it has not is put in after it. */
+const pastOf = (named: ReadonlyArray<Node>): Seen => {
+  const [first, ...others] = named
+  if (first === undefined) return Heads.empty
+  const latest = others.reduce((one, other) => (other.number > one.number ? other : one), first)
+  const heads = join(Heads.empty, latest)
+  const news = named.filter((node) => !Heads.has(heads, node))
+  return news.sort((a, b) => b.number - a.number).reduce(join, heads)
+}
+
+const placeOf = ({ places }: Shared, feed: FeedId): number => {
+  const known = places.get(feed)
+  if (known !== undefined) return known
+  const place = places.size
+  places.set(feed, place)
+  return place
 }
 
 /** The entry at a position, among the first `count`. */
@@ -135,65 +206,26 @@ export const expect = (book: Book, position: Position, count: number): Node => {
 }
 
 /** The one view with these heads. They become its own. */
-export const intern = (book: Book, heads: Heads): View => {
-  const numbers: Array<number> = []
-  for (const branches of heads.values()) for (const head of branches) numbers.push(head.number)
-  const key = numbers.sort((a, b) => a - b).join()
-  const known = book.views.get(key)
+export const intern = (book: Book, heads: Seen): View => {
+  const key = Heads.hashOf(heads)
+  const alike = book.views.get(key) ?? []
+  const known = alike.find((view) => Heads.isSame(view.heads, heads))
   if (known !== undefined) return known
-  const view: View = { id: book.viewCount.next++, heads }
-  book.views.set(key, view)
+  const view: View = { id: book.shared.viewCount++, heads }
+  book.views.set(key, [...alike, view])
   return view
 }
 
-/** Adds an entry and its past to heads. */
-export const join = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): void => {
-  if (!addHead(heads, node)) return
-  for (const [feed, branches] of node.view.heads) {
-    const known = heads.get(feed)
-    if (known === undefined) heads.set(feed, branches)
-    else if (known !== branches) for (const head of branches) addHead(heads, head)
-  }
-}
+/** Heads with an entry and its past. */
+export const join = (heads: Seen, node: Node): Seen =>
+  Heads.has(heads, node) ? heads : Heads.add(Heads.merge(heads, node.view.heads), node)
 
 /** Whether the view has seen the entry. */
-export const inView = (view: View, node: Node): boolean => {
-  const branches = view.heads.get(node.feed.id)
-  if (branches !== undefined) for (const head of branches) if (isBehind(head, node)) return true
-  return false
-}
-
-/** Whether an entry is `head` or before it on the same chain. */
-export const isBehind = (head: Node, node: Node): boolean => backTo(head, node.seq) === node
-
-/** The entry at a position on the chain that ends in `head`; `head` where that lies before the position. */
-export const backTo = (head: Node, seq: number): Node => {
-  let at = head
-  while (at.seq > seq) {
-    // every entry but the first has both
-    at = at.jump!.seq >= seq ? at.jump! : at.previous!
-  }
-  return at
-}
+export const inView = (view: View, node: Node): boolean => Heads.has(view.heads, node)
 
 /** A canonical order: that of time, and of hashes between equals. */
 export const byTime = ({ node: a }: Stated<unknown>, { node: b }: Stated<unknown>): number =>
   a.time - b.time || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0)
-
-/** False when the heads have seen the entry already. */
-const addHead = (heads: Map<FeedId, ReadonlyArray<Node>>, node: Node): boolean => {
-  const branches = heads.get(node.feed.id) ?? []
-  for (const head of branches) if (isBehind(head, node)) return false
-  heads.set(node.feed.id, [...branches.filter((head) => !isBehind(node, head)), node])
-  return true
-}
-
-/** Doubles the last leap when the one before it was as long: skew-binary numbers, in a list. */
-const jumpOver = (previous: Node): Node => {
-  const once = previous.jump ?? previous
-  const twice = once.jump ?? once
-  return previous.seq - once.seq === once.seq - twice.seq ? twice : previous
-}
 
 const enter = (book: Book, node: Node): void => {
   book.nodes.set(node.hash, node)
@@ -215,7 +247,7 @@ const note = (book: Book, node: Node, fact: Fact.DecodedFact, index: number): vo
     case "Define":
       return push(book.definitions, fact.definition.id, { node, fact: fact.definition })
     case "Lift":
-      return push(book.lifts, placeOf(fact.entry, fact.index), { node, fact })
+      return push(book.lifts, nameOf(fact.entry, fact.index), { node, fact })
     case "Settle":
       return push(book.settlements, fact.feed, { node, fact })
     case "Relate":
@@ -246,7 +278,7 @@ const note = (book: Book, node: Node, fact: Fact.DecodedFact, index: number): vo
 }
 
 /** What lifts are looked up by. */
-export const placeOf = (entry: EntryHash, index: number): string => `${entry} ${index}`
+export const nameOf = (entry: EntryHash, index: number): string => `${entry} ${index}`
 
 const isFounding = (book: Book, node: Node): boolean => {
   const [first] = node.facts
@@ -261,7 +293,7 @@ const push = <Key, What>(index: Index<Key, What>, key: Key, stated: Stated<What>
   else list.push(stated)
 }
 
-const emptyBook = (genesis: Genesis.Genesis, viewCount: Book["viewCount"]): Book => ({
+const emptyBook = (genesis: Genesis.Genesis, shared: Shared): Book => ({
   genesis,
   nodes: new Map(),
   chains: new Map(),
@@ -278,5 +310,5 @@ const emptyBook = (genesis: Genesis.Genesis, viewCount: Book["viewCount"]): Book
   flows: [],
   founding: [],
   views: new Map(),
-  viewCount
+  shared
 })

@@ -16,6 +16,7 @@ import * as Book from "./Book.ts"
 import { capability, type Capability } from "./Capability.ts"
 import * as Descent from "./Descent.ts"
 import type * as Fact from "./Fact.ts"
+import * as Heads from "./Heads.ts"
 import * as Holding from "./Holding.ts"
 import * as Regime from "./Regime.ts"
 
@@ -226,7 +227,7 @@ const liftsIn = ({ book }: Judge, view: Book.View, { limits }: Regime.Regime): A
   const nodes: Array<Book.Node> = []
   if (book.lifts.size === 0) return nodes
   for (const { index, node } of limits) {
-    for (const lift of book.lifts.get(Book.placeOf(node.hash, index)) ?? [])
+    for (const lift of book.lifts.get(Book.nameOf(node.hash, index)) ?? [])
       if (Book.inView(view, lift.node)) nodes.push(lift.node)
   }
   return nodes
@@ -243,7 +244,7 @@ const verdictOf = (judge: Judge, node: Book.Node): ReadonlyArray<Holding.Held> |
 const isFrozen = ({ freezes }: Judge, node: Book.Node): boolean => {
   const freeze = freezes.get(node.feed.id)
   if (freeze === undefined || node.seq < freeze.at) return false
-  return freeze.settled === undefined || !Book.isBehind(freeze.settled, node)
+  return freeze.settled === undefined || !Heads.isBehind(freeze.settled, node)
 }
 
 const settledAdmission = (judge: Judge, view: Book.View, device: DeviceId): Book.Stated<Fact.Admit> | undefined => {
@@ -296,7 +297,7 @@ const settledHolding = (
 const settledUnlifted = (judge: Judge, view: Book.View, regime: Regime.Regime): Regime.Regime => {
   if (judge.book.lifts.size === 0 || regime.limits.length === 0) return regime
   return Regime.without(judge.regimes, regime, (limit) =>
-    (judge.book.lifts.get(Book.placeOf(limit.node.hash, limit.index)) ?? []).some(({ node }) => {
+    (judge.book.lifts.get(Book.nameOf(limit.node.hash, limit.index)) ?? []).some(({ node }) => {
       const held = Book.inView(view, node) ? judge.verdicts.get(node) : undefined
       if (held === undefined) return false
       return (

@@ -7,8 +7,9 @@
  */
 import type { FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
-import * as Book from "./Book.ts"
+import type * as Book from "./Book.ts"
 import type * as Fact from "./Fact.ts"
+import * as Heads from "./Heads.ts"
 import type * as Trust from "./Trust.ts"
 
 /** A restriction that stands, and what it reaches. */
@@ -72,7 +73,7 @@ export const isInside = ({ find, seals }: Regimes, cut: Book.Restriction["cut"],
 const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.Node): boolean => {
   if (last === undefined || last.seq < node.seq) return false
   const named = find(last)
-  return named === undefined || Book.isBehind(named, node)
+  return named === undefined || Heads.isBehind(named, node)
 }
 
 /** The last position of a feed that a cut and the seals leave alone; undefined: none. For feeds of data. */

@@ -26,6 +26,7 @@ import * as Book from "./Book.ts"
 import { capability } from "./Capability.ts"
 import * as Descent from "./Descent.ts"
 import type * as Fact from "./Fact.ts"
+import * as Heads from "./Heads.ts"
 import * as Holding from "./Holding.ts"
 import * as Judge from "./Judge.ts"
 import * as Regime from "./Regime.ts"
@@ -178,10 +179,8 @@ const takenBack = (judge: Judge.Judge, { cut, fact, node }: Book.Restriction): R
         : nobody
   const found = new Set<DeviceId>()
   if (reached.size === 0) return found
-  for (const heads of node.view.heads.values()) {
-    for (const head of heads)
-      if (reached.has(head.feed.device) && !Regime.isInside(judge.regimes, cut, head)) found.add(head.feed.device)
-  }
+  for (const head of Heads.linksOf(node.view.heads))
+    if (reached.has(head.feed.device) && !Regime.isInside(judge.regimes, cut, head)) found.add(head.feed.device)
   return found
 }
 
@@ -226,8 +225,8 @@ export const settlements = (
 /** The last entry that two chains share; undefined when they share none. */
 const common = (a: Book.Node, b: Book.Node): Book.Node | undefined => {
   let [one, other]: [Book.Node | undefined, Book.Node | undefined] = [
-    Book.backTo(a, Math.min(a.seq, b.seq)),
-    Book.backTo(b, Math.min(a.seq, b.seq))
+    Heads.backTo(a, Math.min(a.seq, b.seq)),
+    Heads.backTo(b, Math.min(a.seq, b.seq))
   ]
   while (one !== other) [one, other] = [one?.previous, other?.previous]
   return one

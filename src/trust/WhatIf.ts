@@ -38,7 +38,7 @@ export const suppose = (
   facts: ReadonlyArray<Fact.AuthorityFact>,
   time: number
 ): Authority.Authority => {
-  const heads = [...Authority.present(authority).heads.values()].flat()
+  const heads = Authority.lastOf(Authority.present(authority))
   const seen = heads.map(({ feed, hash, seq }): Position => ({ feed: feed.id, seq, hash }))
   const feed: Feed = {
     id: supposedFeed,
