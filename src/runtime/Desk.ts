@@ -21,6 +21,7 @@ import { Time } from "../effects/Time.ts"
 import { Verifier } from "../effects/Verifier.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import type { Effected } from "../observability/Telemetry.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import { fold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
@@ -57,6 +58,11 @@ export interface Desk {
   readonly begun: Set<FeedId>
   readonly listeners: Set<(notice: Notice) => void>
   readonly recordApplied: (count: number) => void
+  readonly recordRestricted: (outcome: Effected, seconds: number) => void
+  /** When the turn that runs began. */
+  turnMillis: number
+  /** When the turn began that took up a restriction of which readers have not been told yet. */
+  restrictedMillis: number | undefined
   /** The store may hold something else than the books say; nothing is done before it was read again. */
   isStale: boolean
   /** Something was overturned that readers still see as it was, because the store could not be read back. */
@@ -106,6 +112,9 @@ export const open = Effect.fnUntraced(function* (
     begun: new Set(),
     listeners: new Set(),
     recordApplied: yield* Metrics.appliedRecorder,
+    recordRestricted: yield* Metrics.restrictedRecorder,
+    turnMillis: time.now().millis,
+    restrictedMillis: undefined,
     isStale: false,
     isOverturnOwed: false,
     undoneOwed: [],
@@ -183,6 +192,7 @@ export const settleNow = (
 ): Effect.Effect<void> | undefined => {
   const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
   if (advance.applied > 0) desk.recordApplied(advance.applied)
+  if (advance.restricts) desk.restrictedMillis ??= desk.turnMillis
   if (advance.overturned) desk.isStale = true
   if (!desk.isStale) return report(desk, took, advance, proofs)
   return readBack(desk).pipe(
@@ -247,6 +257,16 @@ const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
 
 /** Tells all listeners at once; what is returned tells the log of those that threw. */
 const tell = (desk: Desk, notice: Notice): Effect.Effect<void> | undefined => {
+  const complaints = tellAll(desk, notice)
+  if (desk.restrictedMillis !== undefined && !desk.isStale) {
+    const millis = Math.max(0, desk.time.now().millis - desk.restrictedMillis)
+    desk.recordRestricted(notice.overturned ? "folded" : "noted", millis / 1000)
+    desk.restrictedMillis = undefined
+  }
+  return complaints
+}
+
+const tellAll = (desk: Desk, notice: Notice): Effect.Effect<void> | undefined => {
   let complaints: Effect.Effect<void> | undefined
   for (const listener of desk.listeners) {
     const told = Result.try(() => listener(notice))

@@ -28,6 +28,8 @@ import type { Line, Pending } from "./Line.ts"
 export interface Advance {
   readonly applied: number
   readonly authorityGrew: boolean
+  /** Something restricts that came now, be it that it stands or not. */
+  readonly restricts: boolean
   readonly overturned: boolean
   readonly fields: ReadonlySet<string>
 }
@@ -48,6 +50,7 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
   return {
     applied: progress.applied,
     authorityGrew: progress.grown.length > 0,
+    restricts: progress.grown.some(({ facts }) => facts.some(Fact.isRestriction)),
     overturned: progress.overturned,
     fields: progress.fields
   }

@@ -172,6 +172,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length;) {
       const item = batch[at]!
+      desk.turnMillis = desk.time.now().millis
       switch (item._tag) {
         case "Writes":
           yield* writeAll()
