@@ -39,7 +39,14 @@ export interface Advance {
 
 /** Moves every feed on as far as it goes now. Authority feeds first: they decide about the rest. */
 export const advance = (ledger: Ledger, nowMillis: number): Advance => {
-  const progress: Progress = { applied: 0, grown: [], shifts: [], overturned: ledger.overturned, fields: new Set(), nowMillis }
+  const progress: Progress = {
+    applied: 0,
+    grown: [],
+    shifts: [],
+    overturned: ledger.overturned,
+    fields: new Set(),
+    nowMillis
+  }
   ledger.overturned = false
   for (;;) {
     const before = progress.applied + progress.grown.length + ledger.quarantine.size

@@ -65,7 +65,9 @@ export const reaches = ({ from, limits }: Shift, extents: Iterable<Extent>, coun
 export const firstReached = (limits: ReadonlyArray<Limit>, feed: Feed): number =>
   limits.reduce(
     (first, limit) =>
-      feed.kind === "data" && (limit.devices?.has(feed.device) ?? true) ? Math.min(first, limit.firstOf(feed.id)) : first,
+      feed.kind === "data" && (limit.devices?.has(feed.device) ?? true)
+        ? Math.min(first, limit.firstOf(feed.id))
+        : first,
     Number.POSITIVE_INFINITY
   )
 
