@@ -131,7 +131,7 @@ export const open = Effect.fnUntraced(function* (
     checkpointKey: secret?.checkpointKey,
     isClaimed: false
   }
-  if (folded.base !== undefined) desk.ladder.rungs.push(folded.base)
+  if (folded.base !== undefined) Ladder.put(desk.ladder, folded.base)
   // a space that is new here has to be found again, and feeds that are given up have to stay so, whatever comes next
   if (tokens !== "Equal") yield* claim(desk)
   return desk

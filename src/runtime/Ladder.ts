@@ -44,14 +44,17 @@ export const isDue = ({ entriesMin, taken }: Ladder, { applied }: Ledger, isQuie
   Math.max(entriesMin, taken.bytes / rungBytesPerEntry)
 
 /** Puts the books as they stand on top, as these bytes have them. */
-export const add = (ladder: Ladder, ledger: Ledger, books: Uint8Array): void => {
+export const add = (ladder: Ladder, ledger: Ledger, books: Uint8Array): void => put(ladder, rungOf(ledger, books))
+
+/** The same of books that stood before, and have no rung above them. */
+export const put = (ladder: Ladder, rung: Rung): void => {
   const { rungs } = ladder
-  ladder.taken = { applied: ledger.applied, bytes: books.length }
-  if (books.length > ladderBytesMax) return
-  rungs.push(rungOf(ledger, books))
+  ladder.taken = { applied: rung.applied, bytes: rung.books.length }
+  if (rung.books.length > ladderBytesMax) return
+  rungs.push(rung)
   // of three the middle one goes where the older one is hardly further away
   for (let at = rungs.length - 2; at > 0; at--) {
-    const [older, newer] = [rungs[at - 1]!, rungs[at + 1]!].map(({ applied }) => ledger.applied - applied) as [
+    const [older, newer] = [rungs[at - 1]!, rungs[at + 1]!].map(({ applied }) => rung.applied - applied) as [
       number,
       number
     ]
