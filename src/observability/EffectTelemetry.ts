@@ -38,6 +38,11 @@ const latencySeconds = Metric.histogram("aura_network_latency_seconds", {
   boundaries: Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 14 })
 })
 
+const effectSeconds = Metric.histogram("aura_revocation_effect_seconds", {
+  description: "Time from taking a restriction up, until the books showed its effect and readers were told",
+  boundaries: Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 14 })
+})
+
 const refusals = Metric.counter("aura_denials_total", {
   description: "Refused requests, messages and entries, by reason",
   incremental: true
@@ -62,6 +67,7 @@ export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Co
     applied: (count) => entries.updateUnsafe(count, context),
     quarantined: (count) => quarantined.updateUnsafe(count, context),
     acknowledged: (seconds) => latencySeconds.updateUnsafe(seconds, context),
+    restricted: (outcome, seconds) => Metric.withAttributes(effectSeconds, { outcome }).updateUnsafe(seconds, context),
     refused: (reason) => Metric.withAttributes(refusals, { reason }).updateUnsafe(1, context),
     connected: (count) => peers.updateUnsafe(count, context),
     charged: (units) => charges.updateUnsafe(units, context),

@@ -5,7 +5,7 @@
  * a device or a space in a label would link what spaces keep apart, and grow without end.
  */
 import type * as Effect from "effect/Effect"
-import { Telemetry, type OperationRecorder } from "./Telemetry.ts"
+import { Telemetry, type Effected, type OperationRecorder } from "./Telemetry.ts"
 
 /** `type` comes from the application's definition, never from a peer's words. Make it once per type. */
 export const operationRecorder = (type: string): Effect.Effect<OperationRecorder> =>
@@ -18,6 +18,11 @@ export const quarantine = (count: number): Effect.Effect<void> => Telemetry.useS
 
 export const acknowledged = (seconds: number): Effect.Effect<void> =>
   Telemetry.useSync((told) => told.acknowledged(seconds))
+
+/** Records how long a restriction took until the books showed it and readers were told; synchronous. Make it once. */
+export const restrictedRecorder: Effect.Effect<(outcome: Effected, seconds: number) => void> = Telemetry.useSync(
+  (told) => told.restricted
+)
 
 /** `reason` is one of the program's own words. */
 export const refused = (reason: string): Effect.Effect<void> => Telemetry.useSync((told) => told.refused(reason))

@@ -10,6 +10,9 @@ import * as Effect from "effect/Effect"
 /** Outcomes of an operation. */
 export type Outcome = "performed" | "denied" | "failed"
 
+/** What a restriction meant for the books of a device: nothing that was judged fell, or state was folded anew. */
+export type Effected = "noted" | "folded"
+
 /** Records outcome and duration of operations of one type; synchronous, for hot paths. */
 export type OperationRecorder = (outcome: Outcome, seconds: number) => void
 
@@ -19,6 +22,7 @@ export interface Told {
   readonly applied: (count: number) => void
   readonly quarantined: (count: number) => void
   readonly acknowledged: (seconds: number) => void
+  readonly restricted: (outcome: Effected, seconds: number) => void
   readonly refused: (reason: string) => void
   readonly connected: (count: number) => void
   readonly charged: (units: number) => void
@@ -33,6 +37,7 @@ const nobody: Told = {
   applied: ignore,
   quarantined: ignore,
   acknowledged: ignore,
+  restricted: ignore,
   refused: ignore,
   connected: ignore,
   charged: ignore,

@@ -79,15 +79,30 @@ export const encode = (ledger: Ledger): Uint8Array | undefined => {
 /**
  * Puts the books where the checkpoint says they stood. The ledger has its authority feeds judged and all data feeds'
  * lines open and empty; `ends` = how many entries the store has of each. False, and nothing changed, if it does not fit.
+ *
+ * With `requests`, the caller answers for every verdict in it being as it would be given now, and it fits if of each
+ * request the same entry counts there.
  */
-export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<FeedId, Stored>): boolean => {
+export const restore = (
+  ledger: Ledger,
+  bytes: Uint8Array,
+  ends: ReadonlyMap<FeedId, Stored>,
+  requests?: Ledger["requests"]
+): boolean => {
   const decoded = Cbor.decode(bytes, { depthMax })
   if (Result.isFailure(decoded) || !Array.isArray(decoded.success) || ledger.authority === undefined) return false
-  const [found, digest, lines, stateData, quarantine, requests, applied, latest] =
+  const [found, digest, lines, stateData, quarantine, claims, applied, latest] =
     decoded.success as ReadonlyArray<Cbor.Cbor>
-  if (found !== version || !(digest instanceof Uint8Array) || !Bytes.isSame(digest, verdictsDigest(ledger)))
-    return false
-  if (!Array.isArray(lines) || !Array.isArray(requests) || typeof quarantine !== "string") return false
+  if (found !== version || !(digest instanceof Uint8Array)) return false
+  if (!Array.isArray(lines) || !Array.isArray(claims) || typeof quarantine !== "string") return false
+  const claimed = (claims as ReadonlyArray<readonly [string, number, Uint8Array, number]>).map(
+    ([key, time, feed, seq]) => [key, { time, feed: feedId(feed), seq }] as const
+  )
+  const isAsNow =
+    requests === undefined
+      ? Bytes.isSame(digest, verdictsDigest(ledger))
+      : claimed.every(([key, { feed, seq }]) => requests.get(key)?.feed === feed && requests.get(key)?.seq === seq)
+  if (!isAsNow) return false
   if (typeof applied !== "number" || typeof latest !== "number") return false
   const state = State.fromCbor(stateData ?? null)
   if (Result.isFailure(state)) return false
@@ -101,8 +116,7 @@ export const restore = (ledger: Ledger, bytes: Uint8Array, ends: ReadonlyMap<Fee
   for (const [key, slot] of state.success.slots) ledger.state.slots.set(key, slot)
   for (const [key, one] of JSON.parse(quarantine) as ReadonlyArray<[string, Quarantined]>)
     ledger.quarantine.set(key, one)
-  for (const item of requests as ReadonlyArray<readonly [string, number, Uint8Array, number]>)
-    ledger.requests.set(item[0], { time: item[1], feed: feedId(item[2]), seq: item[3] })
+  for (const [key, counts] of claimed) ledger.requests.set(key, counts)
   ledger.applied = applied
   ledger.latest = Math.max(ledger.latest, latest)
   return true

@@ -21,9 +21,11 @@ import { Time } from "../effects/Time.ts"
 import { Verifier } from "../effects/Verifier.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import type { Effected } from "../observability/Telemetry.ts"
 import * as Checkpoint from "./Checkpoint.ts"
-import { fold, type Folded } from "./Fold.ts"
+import { fold, refold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
+import * as Ladder from "./Ladder.ts"
 import type * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
 import * as Token from "./Token.ts"
@@ -57,14 +59,23 @@ export interface Desk {
   readonly begun: Set<FeedId>
   readonly listeners: Set<(notice: Notice) => void>
   readonly recordApplied: (count: number) => void
+  readonly recordRestricted: (outcome: Effected, seconds: number) => void
+  /** When the turn that runs began. */
+  turnMillis: number
+  /** When the turn began that took up a restriction of which readers have not been told yet. */
+  restrictedMillis: number | undefined
   /** The store may hold something else than the books say; nothing is done before it was read again. */
   isStale: boolean
+  /** It may hold more, too, or the books were taken apart: only the whole journal tells. */
+  isUnsure: boolean
   /** Something was overturned that readers still see as it was, because the store could not be read back. */
   isOverturnOwed: boolean
   /** What that undid. */
   undoneOwed: ReadonlyArray<Undone.Undone>
   /** This device's runs in the block that it is filling. */
   readonly block: Packing.Block
+  /** The books as they stood before. */
+  readonly ladder: Ladder.Ladder
   /** Entries that the last checkpoint row holds. */
   checkpointed: number
   /** What checkpoints are sealed with, once this device has said or claimed anything here. */
@@ -75,7 +86,8 @@ export interface Desk {
 
 /** Reads a space back and compares the tokens: feeds of this device that may have been lost are not continued. */
 export const open = Effect.fnUntraced(function* (
-  space: SpaceId
+  space: SpaceId,
+  rungEntriesMin?: number
 ): Effect.fn.Return<
   Desk,
   JournalStoreError | SecretStoreError,
@@ -106,14 +118,20 @@ export const open = Effect.fnUntraced(function* (
     begun: new Set(),
     listeners: new Set(),
     recordApplied: yield* Metrics.appliedRecorder,
+    recordRestricted: yield* Metrics.restrictedRecorder,
+    turnMillis: time.now().millis,
+    restrictedMillis: undefined,
     isStale: false,
+    isUnsure: false,
     isOverturnOwed: false,
     undoneOwed: [],
     block: Packing.emptyBlock(),
+    ladder: Ladder.make(rungEntriesMin),
     checkpointed: folded.ledger.applied,
     checkpointKey: secret?.checkpointKey,
     isClaimed: false
   }
+  if (folded.base !== undefined) Ladder.put(desk.ladder, folded.base)
   // a space that is new here has to be found again, and feeds that are given up have to stay so, whatever comes next
   if (tokens !== "Equal") yield* claim(desk)
   return desk
@@ -165,7 +183,9 @@ const isUndone = (before: Ledger.Ledger, after: Ledger.Ledger): boolean => {
 
 /** Notes of a commit that failed whether the store may hold it all the same. */
 export const doubt = (desk: Desk, cause: Cause.Cause<JournalStoreError>): void => {
-  if (isUnsure(cause)) desk.isStale = true
+  if (!isUnsure(cause)) return
+  desk.isStale = true
+  desk.isUnsure = true
 }
 
 /**
@@ -183,7 +203,9 @@ export const settleNow = (
 ): Effect.Effect<void> | undefined => {
   const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
   if (advance.applied > 0) desk.recordApplied(advance.applied)
+  if (advance.restricts) desk.restrictedMillis ??= desk.turnMillis
   if (advance.overturned) desk.isStale = true
+  if (advance.overturned || advance.shifts.length > 0) Ladder.drop(desk.ladder, desk.folded.ledger, advance.shifts)
   if (!desk.isStale) return report(desk, took, advance, proofs)
   return readBack(desk).pipe(
     Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message)),
@@ -227,26 +249,58 @@ export const keepCheckpoint = Effect.fnUntraced(function* (desk: Desk, entriesMi
   const checkpoint = Checkpoint.encode(ledger)
   if (checkpoint === undefined) return
   const bytes = Checkpoint.seal(Redacted.value(key), checkpoint)
+  Ladder.add(desk.ladder, ledger, checkpoint)
   desk.checkpointed = ledger.applied
   yield* commit(desk, { locals: [{ name: Checkpoint.checkpointRow, bytes }] }).pipe(
     Effect.catch((error) => Effect.logWarning("no checkpoint was kept; the next opening takes longer", error.message))
   )
 })
 
+/** Takes a rung of the ladder if it is due. */
+export const keepRung = (desk: Desk, isQuiet: boolean): void => {
+  if (isRungDue(desk, isQuiet)) Ladder.climb(desk.ladder, desk.folded.ledger)
+}
+
+export const isRungDue = ({ folded, isStale, ladder }: Desk, isQuiet: boolean): boolean =>
+  !isStale && Ladder.isDue(ladder, folded.ledger, isQuiet)
+
 const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
   Effect.suspend(() =>
     desk.isStale
-      ? Effect.map(fold(desk.store, desk.space, desk.time.now().millis, "whole"), (anew) => {
+      ? Effect.map(foldAnew(desk), (anew) => {
           if (isUndone(desk.folded.ledger, anew.ledger)) desk.isOverturnOwed = true
           desk.undoneOwed = [...desk.undoneOwed, ...Undone.between(desk.folded.ledger, anew.ledger)]
           desk.folded = anew
           desk.isStale = false
+          desk.isUnsure = false
         })
       : Effect.void
   )
 
+/** From the ladder where the store holds what the books say, and only verdicts differ; else from the beginning. */
+const foldAnew = Effect.fnUntraced(function* (desk: Desk) {
+  const { folded, isUnsure, ladder, space, store } = desk
+  const nowMillis = desk.time.now().millis
+  // books that are folded beside these share their feeds of authority: whatever stops that halfway, these are spent
+  desk.isUnsure = true
+  const anew = isUnsure ? undefined : yield* refold(store, folded, ladder.rungs, nowMillis)
+  if (anew !== undefined) return anew
+  Ladder.clear(ladder)
+  return yield* fold(store, space, nowMillis, "whole")
+})
+
 /** Tells all listeners at once; what is returned tells the log of those that threw. */
 const tell = (desk: Desk, notice: Notice): Effect.Effect<void> | undefined => {
+  const complaints = tellAll(desk, notice)
+  if (desk.restrictedMillis !== undefined && !desk.isStale) {
+    const millis = Math.max(0, desk.time.now().millis - desk.restrictedMillis)
+    desk.recordRestricted(notice.overturned ? "folded" : "noted", millis / 1000)
+    desk.restrictedMillis = undefined
+  }
+  return complaints
+}
+
+const tellAll = (desk: Desk, notice: Notice): Effect.Effect<void> | undefined => {
   let complaints: Effect.Effect<void> | undefined
   for (const listener of desk.listeners) {
     const told = Result.try(() => listener(notice))

@@ -18,8 +18,9 @@ import * as Run from "../journal/Run.ts"
 import * as Branches from "./Branches.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import * as Judging from "./Judging.ts"
+import * as Ladder from "./Ladder.ts"
 import * as Ledger from "./Ledger.ts"
-import type * as Line from "./Line.ts"
+import * as Line from "./Line.ts"
 import { judgedTogether, loadBytes } from "./limits.ts"
 
 /** A place where the store does not hold what was written. */
@@ -33,6 +34,8 @@ export interface Damage {
 export interface Folded {
   readonly ledger: Ledger.Ledger
   readonly damage: ReadonlyArray<Damage>
+  /** The books that folding began with, if it did not begin with nothing. */
+  readonly base: Ladder.Rung | undefined
 }
 
 /** Name of the local row with the proofs of forks. */
@@ -65,6 +68,7 @@ export const fold = Effect.fnUntraced(function* (
   const checkpoint = from === "whole" || row === undefined ? undefined : Checkpoint.unseal(Redacted.value(from), row)
   const ends = new Map(feeds.map(([, { entries, feed, hash }]) => [feed, { entries, hash }]))
   let ledger = Ledger.make(space)
+  let base: Ladder.Rung | undefined
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
@@ -75,19 +79,66 @@ export const fold = Effect.fnUntraced(function* (
     for (const [named, stored] of feeds)
       if (named.feed.kind === "authority") yield* foldFeed(store, ledger, named, stored, found)
     Judging.advance(ledger, nowMillis)
-    if (attempt === 0 && checkpoint !== undefined) Checkpoint.restore(ledger, checkpoint, ends)
+    const isRestored = attempt === 0 && checkpoint !== undefined && Checkpoint.restore(ledger, checkpoint, ends)
+    base = isRestored ? Ladder.rungOf(ledger, checkpoint) : undefined
     let overturned = false
     for (const [named, stored] of feeds) {
       if (named.feed.kind === "data" && (yield* foldFeed(store, ledger, named, stored, found, nowMillis)))
         overturned = true
     }
-    if (!overturned || attempt > 0) return { ledger, damage: [...damage, ...found] }
+    if (!overturned || attempt > 0) return { ledger, damage: [...damage, ...found], base }
     // of entries with one idempotency key a later one was read first: who counts is known now, so once more is enough
     const requests = ledger.requests
     ledger = Ledger.make(space)
     for (const [key, counts] of requests) ledger.requests.set(key, counts)
   }
 })
+
+/**
+ * Folds again what lies behind the newest rung that fits, beside authority as it is. Undefined: none does, or a verdict
+ * was overturned on the way; then the books that were handed in are spent, and only the whole journal tells.
+ */
+export const refold = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  before: Folded,
+  rungs: Array<Ladder.Rung>,
+  nowMillis: number
+): Effect.fn.Return<Folded | undefined, JournalStoreError> {
+  if (rungs.length === 0) return undefined
+  const { lines, requests, space } = before.ledger
+  const feeds = yield* store.feeds(space)
+  const ends = new Map(feeds.map(({ entries, feed, hash }) => [feed, { entries, hash }]))
+  const ledger = rewound(before.ledger)
+  for (let base = rungs.at(-1); base !== undefined; base = rungs.at(-1)) {
+    if (Checkpoint.restore(ledger, base.books, ends, requests)) break
+    rungs.pop()
+  }
+  const base = rungs.at(-1)
+  if (base === undefined) return undefined
+  const damage = before.damage.filter(({ feed }) => feed === undefined || lines.get(feed)?.feed.kind !== "data")
+  for (const stored of feeds) {
+    const feed = lines.get(stored.feed)?.feed
+    if (feed?.kind !== "data") continue
+    if (yield* foldFeed(store, ledger, { feed, branch: undefined }, stored, damage, nowMillis)) return undefined
+  }
+  return { ledger, damage, base }
+})
+
+/** Books with authority as it is, and nothing of any feed of data. */
+const rewound = (before: Ledger.Ledger): Ledger.Ledger => {
+  const ledger: Ledger.Ledger = { ...before, ...emptied(before) }
+  for (const [id, line] of before.lines) {
+    ledger.lines.set(id, line.feed.kind === "data" ? Line.make(line.feed, undefined) : line)
+    if (line.feed.kind === "data") ledger.damaged.delete(id)
+    else if (line.judged > Line.startOf(line)) ledger.latest = Math.max(ledger.latest, line.judgedTime)
+  }
+  return ledger
+}
+
+const emptied = ({ damaged, space }: Ledger.Ledger) => {
+  const { applied, latest, lines, overturned, quarantine, requests, state } = Ledger.make(space)
+  return { applied, damaged: new Set(damaged), latest, lines, overturned, quarantine, requests, state }
+}
 
 /** The proofs of forks that this replica keeps, lowest position per feed; how many can't be read. */
 export const forks = Effect.fnUntraced(function* (

@@ -25,23 +25,35 @@ import { freshIds } from "./FreshId.ts"
 import { limitOf, requestName, type Ledger } from "./Ledger.ts"
 import type { Line, Pending } from "./Line.ts"
 import * as OnBehalf from "./OnBehalf.ts"
+import * as Verdicts from "./Verdicts.ts"
 
 /** What `advance` did. `overturned`: something applied before no longer counts, or the reverse: fold anew. */
 export interface Advance {
   readonly applied: number
   readonly authorityGrew: boolean
+  /** Something restricts that came now, be it that it stands or not. */
+  readonly restricts: boolean
   readonly overturned: boolean
+  /** What authority says otherwise than before about what it was asked. */
+  readonly shifts: ReadonlyArray<Verdicts.Shift>
   readonly fields: ReadonlySet<string>
 }
 
 /** Moves every feed on as far as it goes now. Authority feeds first: they decide about the rest. */
 export const advance = (ledger: Ledger, nowMillis: number): Advance => {
-  const progress: Progress = { applied: 0, grown: [], overturned: ledger.overturned, fields: new Set(), nowMillis }
+  const progress: Progress = {
+    applied: 0,
+    grown: [],
+    shifts: [],
+    overturned: ledger.overturned,
+    fields: new Set(),
+    nowMillis
+  }
   ledger.overturned = false
   for (;;) {
     const before = progress.applied + progress.grown.length + ledger.quarantine.size
-    const authority = advanceAuthority(ledger, progress)
-    let moved = authority
+    let moved = advanceAuthority(ledger, progress)
+    compare(ledger, progress)
     for (const line of ledger.lines.values()) {
       if (line.feed.kind === "data" && line.pending.length > 0 && advanceData(ledger, line, progress)) moved = true
     }
@@ -50,7 +62,9 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
   return {
     applied: progress.applied,
     authorityGrew: progress.grown.length > 0,
+    restricts: progress.grown.some(({ facts }) => facts.some(Fact.isRestriction)),
     overturned: progress.overturned,
+    shifts: progress.shifts,
     fields: progress.fields
   }
 }
@@ -58,33 +72,45 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
 interface Progress {
   applied: number
   readonly grown: Array<Authority.Node | Authority.AuthorityEntry>
+  readonly shifts: Array<Verdicts.Shift>
   overturned: boolean
   readonly fields: Set<string>
   readonly nowMillis: number
 }
 
 const advanceAuthority = (ledger: Ledger, progress: Progress): boolean => {
-  const standing = ledger.authority === undefined ? [] : Authority.restrictions(ledger.authority)
   const count = progress.grown.length
   for (let moved = true; moved;) {
     moved = false
-    const batch: Array<Authority.AuthorityEntry> = []
     for (const line of ledger.lines.values()) {
       if (line.feed.kind !== "authority") continue
       // one entry of each feed at a time: the next may name what another feed just gained
       while (line.pending.length > 0) {
         const entry = authorityEntry(ledger, line, progress.nowMillis)
         if (entry === undefined) break
-        batch.push(entry)
+        progress.grown.push(entry)
         ledger.authority = Authority.extend(ledger.authority!, [entry])
         moved = true
       }
     }
-    progress.grown.push(...batch)
   }
-  if (progress.grown.length === count) return false
-  if (isOverturned(ledger, standing)) progress.overturned = true
-  return true
+  return progress.grown.length > count
+}
+
+/** Whether what authority says now turns over what was judged by what it said before. */
+const compare = (ledger: Ledger, progress: Progress): void => {
+  const { authority, verdictsBy } = ledger
+  ledger.verdictsBy = authority
+  if (authority === undefined || verdictsBy === undefined || authority === verdictsBy) return
+  const shift = Verdicts.between(verdictsBy, authority)
+  if (shift === undefined) return
+  progress.shifts.push(shift)
+  const judged = [...ledger.lines.values()].filter(({ feed, judged }) => feed.kind === "data" && judged > 0)
+  if (
+    Verdicts.reaches(shift, judged, verdictsBy.memo.count) ||
+    judged.some((line) => line.judged - 1 > limitOf(ledger, line.feed).seq)
+  )
+    progress.overturned = true
 }
 
 /** The next entry of an authority feed, decoded, if it may be judged; undefined blocks the line. */
@@ -348,26 +374,6 @@ const found = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body | 
   ledger.authority = Authority.make(genesis.success)
   for (const [feed, end] of ledger.forks) ledger.authority = Authority.fork(ledger.authority, feed, end.seq + 1)
   return true
-}
-
-/** Whether a restriction that was not there, or no longer stands, touches what was judged already. */
-const isOverturned = (ledger: Ledger, before: ReadonlyArray<Authority.Restriction>): boolean => {
-  const after = Authority.restrictions(ledger.authority!)
-  const stood = new Set(before.map((restriction) => restriction.fact))
-  const stands = new Set(after.map((restriction) => restriction.fact))
-  if (before.some((restriction) => !stands.has(restriction.fact))) return true
-  return after.some((restriction) => !stood.has(restriction.fact) && hitsJudged(ledger, restriction))
-}
-
-const hitsJudged = ({ authority, lines }: Ledger, restriction: Authority.Restriction): boolean => {
-  const reached = Authority.reachedBy(authority!, restriction)
-  for (const { feed, judged } of lines.values()) {
-    if (reached !== undefined && !reached.has(feed.device)) continue
-    // of an authority feed nobody's state is made: only what rests on it, which its own restrictions reach
-    if (reached === undefined && feed.kind === "authority") continue
-    if (judged - 1 > Authority.leftAlone(authority!, restriction, feed.id)) return true
-  }
-  return false
 }
 
 /** The first entry named as seen whose time is not below this one. */

@@ -45,6 +45,8 @@ export interface Ledger {
   readonly space: SpaceId
   genesis: (Genesis.Genesis & { readonly space: SpaceId }) | undefined
   authority: Authority.Authority | undefined
+  /** What all verdicts here were given by, or would have been given alike. */
+  verdictsBy: Authority.Authority | undefined
   readonly lines: Map<FeedId, Line.Line>
   readonly state: State.State
   readonly quarantine: Map<string, Quarantined>
@@ -74,6 +76,7 @@ export const make = (space: SpaceId): Ledger => ({
   space,
   genesis: undefined,
   authority: undefined,
+  verdictsBy: undefined,
   lines: new Map(),
   state: State.empty(),
   quarantine: new Map(),
@@ -140,12 +143,8 @@ export const freeze = (
   const authority = ledger.authority
   if (authority === undefined) return true
   ledger.authority = Authority.fork(authority, feed.id, end.seq + 1)
-  // who gives nothing with its feed can't have journals folded anew by forking it, lower and lower
-  const takesBack =
-    feed.kind === "authority"
-      ? Authority.gives(authority, feed.id, end.seq + 1)
-      : (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1
-  if (takesBack) ledger.overturned = true
+  // of a feed of authority, judging finds out what rested on it
+  if (feed.kind === "data" && (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1) ledger.overturned = true
   return true
 }
 

@@ -112,15 +112,21 @@ interface Receive {
   readonly done: Deferred.Deferred<ReadonlyArray<Intake.Outcome>, JournalStoreError>
 }
 
+export interface Options {
+  /** Entries between two rungs of the ladder that late restrictions are folded from; `rungEntriesMin` by default. */
+  readonly rungEntriesMin?: number
+}
+
 /** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
 export const open = Telemetry.fn("Replica.open")(function* (
-  space: SpaceId
+  space: SpaceId,
+  options: Options = {}
 ): Effect.fn.Return<
   Replica,
   JournalStoreError | SecretStoreError,
   Scope.Scope | JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom
 > {
-  const desk = yield* Desk.open(space)
+  const desk = yield* Desk.open(space, options.rungEntriesMin)
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
   const quiet = yield* Quiet.make(checkpointQuietMillis, Queue.offer(items, { _tag: "Checkpoint" }))
 
@@ -175,6 +181,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length;) {
       const item = batch[at]!
+      desk.turnMillis = desk.time.now().millis
       switch (item._tag) {
         case "Writes":
           yield* writeAll()
@@ -212,6 +219,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
           break
         case "Checkpoint":
           yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
+          Desk.keepRung(desk, true)
           at++
           break
       }
@@ -221,8 +229,9 @@ export const open = Telemetry.fn("Replica.open")(function* (
     const entriesMin = checkpointDue(desk)
     if (Desk.isCheckpointDue(desk, entriesMin * checkpointLateTimes))
       yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
+    Desk.keepRung(desk, false)
     quiet.stir()
-    if (Desk.isCheckpointDue(desk, entriesMin)) quiet.ask()
+    if (Desk.isCheckpointDue(desk, entriesMin) || Desk.isRungDue(desk, true)) quiet.ask()
   })
   const spending = Spending.make({
     ...desk,

@@ -19,6 +19,21 @@ export const checkpointLateTimes = 4
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
 
+/** Entries applied since the last rung of the ladder (runtime/Ladder.ts) before the next one is taken… */
+export const rungEntriesMin = 2048
+
+/** …one for so many bytes of the books, too: writing them down takes a fiftieth of what applying the entries took… */
+export const rungBytesPerEntry = 32
+
+/** …and in a quiet moment so many times fewer. */
+export const rungQuietTimes = 8
+
+/** Rungs of one ladder. Their distances double, so that more would go further back than anybody writes. */
+export const rungsMax = 24
+
+/** Bytes of all rungs of one ladder; books beyond it have none. */
+export const ladderBytesMax = 32 * 1024 * 1024
+
 /** So long after a space can be read its token is drawn, unless a write was first: two syncs that no reader waits for. */
 export const claimAfterMillis = 50
 

@@ -100,12 +100,14 @@ const told = (of: History, seed: number) =>
     const chance = dice(seed)
     const on = installation(observer)
     const all = portions(of, chance)
+    // few entries lie between two rungs, so that what is overturned is folded from the ladder; some have none
+    const rungs = { rungEntriesMin: [1, 2, 5, Number.POSITIVE_INFINITY][chance.roll(4)]! }
     if (chance.roll(3) > 0) {
       const some = all.slice(0, chance.roll(all.length + 1))
       yield* during(
         on,
         Effect.gen(function* () {
-          const replica = yield* Replica.open(of.space)
+          const replica = yield* Replica.open(of.space, rungs)
           yield* deliver(replica, some, chance)
           const checkpoint = Checkpoint.encode(replica.ledger())
           if (checkpoint === undefined || chance.roll(4) === 0) return
@@ -119,7 +121,7 @@ const told = (of: History, seed: number) =>
     const live = yield* during(
       on,
       Effect.gen(function* () {
-        const replica = yield* Replica.open(of.space)
+        const replica = yield* Replica.open(of.space, rungs)
         yield* deliver(replica, all, chance)
         assert.deepStrictEqual(replica.damage(), [])
         return account(replica.ledger())

@@ -1,6 +1,6 @@
 /**
  * Random histories of a space, as several devices might have written them, honest and not: admissions, grants,
- * definitions, data valid and invalid, revocations with cuts, root's too, closings, forks of data and of authority (also
+ * definitions, data valid and invalid, restrictions of every kind with cuts, root's too, lifts, seals, settlements, closings, forks of data and of authority (also
  * forks of forks), repeated idempotency keys, times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
  */
 import * as Result from "effect/Result"
@@ -9,7 +9,9 @@ import { definitionId, entryHash, feedId, type EntryHash, type FeedId, type Spac
 import * as Clock from "../../src/journal/Clock.ts"
 import type { Fact as EntryFact } from "../../src/journal/Entry.ts"
 import type { Position } from "../../src/journal/Feed.ts"
+import { capability } from "../../src/trust/Capability.ts"
 import * as Definition from "../../src/trust/Definition.ts"
+import * as Fact from "../../src/trust/Fact.ts"
 import * as Policy from "../../src/trust/Policy.ts"
 import * as Fixtures from "./fixtures.ts"
 
@@ -74,6 +76,13 @@ interface Person {
 
 const cast = [Fixtures.alice, Fixtures.bob, Fixtures.carol, Fixtures.mallory]
 const capabilities = ["*", "kv:write", "kv:admin", "device:admit", "device:revoke", "device:rollback", "app:define"]
+const policies = [
+  Policy.make({ capabilities: ["kv:admin"] }),
+  Policy.make({ minTrust: "Medium" }),
+  Policy.make({ attestations: 1 }),
+  Policy.make({ capabilities: [] }),
+  undefined
+]
 const keyPool = ["x", "y", "z"]
 
 /** A history of so many steps; a shorter one of the same seed is its beginning. */
@@ -149,18 +158,57 @@ export const history = (seed: number, steps: number): History => {
       return [Fixtures.head(script, seq)]
     })
 
+  /** Grants and restrictions that somebody wrote, right or wrong, for others to name. */
+  const written: { readonly [kind in "grants" | "restrictions"]: Array<Position> } = { grants: [], restrictions: [] }
+
+  /** Anything that takes something without putting anybody out, takes that back, or says what stays. */
+  const limit = (who: Person, target: Person): void => {
+    const { device } = target.keys
+    const said = { cut: roll(3) === 0 ? [] : people.flatMap(cutOf), reason: "so" }
+    const admission = pick(admissions.get(device) ?? [...admissions.values()][0]!).hash
+    const grant = pick(written.grants.length > 0 ? written.grants : [Fixtures.head(authority, 1)]).hash
+    const feed = pick(people.flatMap((person) => [person.authority, ...person.data]))
+    const places = people.flatMap(cutOf)
+    const facts: ReadonlyArray<Fact.AuthorityFact | undefined> = [
+      { _tag: "Ungrant", device, grant, ...said },
+      { _tag: "Refine", device, admission, grant: undefined, ceiling: [capability(pick(capabilities))], ...said },
+      { _tag: "Refine", device, admission: undefined, grant, ceiling: [capability("kv:write")], ...said },
+      { _tag: "SetPolicy", app: "kv", operation: pick(["kv.set", "kv.add"]), policy: pick(policies), ...said },
+      { _tag: "Lower", device, admission, level: pick(["None", "Low", "Medium"] as const), ...said },
+      { _tag: "Report", device, admission, severity: pick(["Minor", "Major", "Severe"] as const), ...said },
+      { _tag: "Relate", device, level: pick(["Medium", "High"] as const) },
+      { _tag: "Attest", device, claim: "known" },
+      written.restrictions.length === 0
+        ? undefined
+        : { _tag: "Lift", entry: pick(written.restrictions).hash, index: 0 },
+      { _tag: "Seal", positions: places, digest: new Uint8Array(32) },
+      feed.entries.length === 0 ? undefined : { _tag: "Settle", ...Fixtures.head(feed, roll(feed.entries.length)) }
+    ]
+    const fact = pick(facts)
+    if (fact === undefined) return
+    const at = say(who, who.authority, [Fixtures.fact(fact)])
+    if (Fact.isRestriction(fact)) written.restrictions.push(at)
+  }
+
   const govern = (who: Person): void => {
     const target = pick(people)
     const rights = [Fixtures.right(pick(capabilities), roll(3)), Fixtures.right(pick(capabilities), roll(2))]
-    switch (roll(6)) {
+    switch (roll(9)) {
+      case 6:
+      case 7:
+      case 8:
+        return limit(who, target)
       case 0:
       case 1: {
         const admission = say(who, who.authority, Fixtures.admit(target.keys, ...rights))
+        written.grants.push(admission)
         admissions.set(target.keys.device, [...(admissions.get(target.keys.device) ?? []), admission])
         return
       }
       case 2:
-        say(who, who.authority, [Fixtures.fact({ _tag: "Grant", device: target.keys.device, rights })])
+        written.grants.push(
+          say(who, who.authority, [Fixtures.fact({ _tag: "Grant", device: target.keys.device, rights })])
+        )
         return
       case 3:
         say(who, who.authority, [
@@ -176,7 +224,9 @@ export const history = (seed: number, steps: number): History => {
       default: {
         const admission = admissions.get(target.keys.device)
         if (admission === undefined) return
-        say(who, who.authority, [Fixtures.revoke(target.keys.device, pick(admission), cutOf(target))])
+        written.restrictions.push(
+          say(who, who.authority, [Fixtures.revoke(target.keys.device, pick(admission), cutOf(target))])
+        )
       }
     }
   }
