@@ -97,7 +97,11 @@ const changesOf = (old: Judge.Judge, now: Judge.Judge): ReadonlyArray<Change> =>
 }
 
 const isSameSeals = (a: Regime.Regimes["seals"], b: Regime.Regimes["seals"]): boolean =>
-  a.size === b.size && [...a].every(([feed, position]) => b.get(feed)?.hash === position.hash)
+  a.size === b.size &&
+  [...a].every(([feed, positions]) => {
+    const others = b.get(feed) ?? []
+    return positions.length === others.length && positions.every(({ hash }, index) => others[index]?.hash === hash)
+  })
 
 const firstOf = ({ is, isOther, standing, was }: Change, feed: FeedId): number => {
   const [before, after] = [was, is].map((regimes) =>
