@@ -1,10 +1,12 @@
 import { defineConfig } from "vitest/config"
 import { LeftToReal } from "./test/reporter.ts"
+import { plugin as planting } from "./test/simulation/mutations.ts"
 
 /** Set by continuous integration, which counts tests from the JSON written there. */
 const resultsFile = process.env["AURA_TEST_RESULTS"]
 
 export default defineConfig({
+  plugins: [planting],
   resolve: { conditions: ["aura-source"] },
   ssr: { resolve: { conditions: ["aura-source"] } },
   test: {

@@ -14,9 +14,9 @@ import type * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
 import * as Ledger from "../runtime/Ledger.ts"
 import * as Line from "../runtime/Line.ts"
-import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as Wording from "../trust/Wording.ts"
+import * as Person from "./Person.ts"
 import { time } from "./Text.ts"
 
 export interface Row {
@@ -109,9 +109,5 @@ const endOf = (ledger: Ledger.Ledger, feed: Feed.Feed): string => {
 }
 
 /** What people call a device: the name it was admitted with. */
-export const namesOf = (ledger: Ledger.Ledger): ReadonlyMap<DeviceId, string> => {
-  const names = new Map<DeviceId, string>()
-  if (ledger.authority === undefined) return names
-  for (const { device, name } of Authority.members(ledger.authority)) names.set(device, name)
-  return names.set(ledger.authority.genesis.root, "recovery words")
-}
+export const namesOf = (ledger: Ledger.Ledger): Person.Names =>
+  ledger.authority === undefined ? new Map() : Person.namesOf(ledger.authority)

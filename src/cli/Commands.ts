@@ -5,49 +5,13 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as AuthorityCommands from "./AuthorityCommands.ts"
 import type { Errand } from "./Errand.ts"
 import type { Output } from "./Output.ts"
+import { globals, globalFlags, run, simply, switchFlag, text, timeout } from "./Globals.ts"
 import type * as Problem from "./Problem.ts"
-
-const text = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.optional, Flag.withDescription(description))
-
-const Data = GlobalFlag.Setting("data")({ flag: text("data", "The data directory (AURA_DATA; default ./.aura)") })
-const Space = GlobalFlag.Setting("space")({
-  flag: text("space", "The space, when the directory has several (AURA_SPACE)")
-})
-const App = GlobalFlag.Setting("app")({ flag: text("app", "The application's file (AURA_APP, or app in aura.toml)") })
-const Log = GlobalFlag.Setting("log")({ flag: text("log", "How much to log on stderr: debug, info, warn, error") })
-const Json = GlobalFlag.Setting("json")({
-  flag: Flag.Boolean("json").pipe(
-    Flag.withoutNegation,
-    Flag.withDefault(false),
-    Flag.withDescription('Print data as lines of JSON, {"ok":true,…}, and a failure as {"ok":false,"error":{…}}')
-  )
-})
-
-/** The settings that every command takes. */
-const globals = Effect.gen(function* () {
-  const [data, space, app, log] = [yield* Data, yield* Space, yield* App, yield* Log]
-  return {
-    data: Option.getOrUndefined(data),
-    space: Option.getOrUndefined(space),
-    app: Option.getOrUndefined(app),
-    log: Option.getOrUndefined(log)
-  }
-})
-
-const timeout = (seconds: number) =>
-  Flag.Int("timeout").pipe(
-    Flag.withDefault(seconds),
-    Flag.withDescription(`Seconds to wait at most (default ${seconds})`)
-  )
-
-const switchFlag = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false), Flag.withDescription(description))
 
 /** The whole tree; what it prints goes to `output`. */
 export const make = (output: Output) =>
@@ -65,21 +29,20 @@ export const make = (output: Output) =>
       state(output),
       journal(output),
       device(output),
+      AuthorityCommands.grant(output),
+      AuthorityCommands.revoke(output),
+      AuthorityCommands.limit(output),
+      AuthorityCommands.lift(output),
+      AuthorityCommands.trust(output),
+      AuthorityCommands.policy(output),
+      AuthorityCommands.explain(output),
+      AuthorityCommands.feed(output),
       space(output),
       doctor(output),
       simulate(output)
     ]),
-    Command.withGlobalFlags([Data, Space, App, Log, Json])
+    Command.withGlobalFlags(globalFlags)
   )
-
-const run = Effect.promise(() => import("./Run.ts"))
-
-/** Does an errand with the global settings and prints its data. */
-const simply = Effect.fnUntraced(function* (output: Output, errand: Errand) {
-  const flags = yield* globals
-  const { errand: perform } = yield* run
-  yield* perform(flags, output, errand)
-})
 
 const serve = (output: Output) =>
   Command.make(
@@ -122,26 +85,30 @@ const pair = (output: Output) =>
   Command.make(
     "pair",
     {
+      role: AuthorityCommands.roleFlag,
       can: Flag.String("can").pipe(
         Flag.atLeast(0),
         Flag.withDescription("A capability the new device gets; repeat for several (default *, everything)")
       ),
       depth: Flag.Int("depth").pipe(
-        Flag.withDefault(1),
-        Flag.withDescription("How often it may be passed on (default 1)")
+        Flag.optional,
+        Flag.withDescription("How often it may be passed on, at most (default: as the role says, else 1)")
       ),
+      until: AuthorityCommands.untilFlag,
       name: text("for", "For whom the code is: shown with it"),
       address: text("address", "The address to put in the code, when others reach this device elsewhere"),
       qr: switchFlag("qr", "Show the QR code even when stderr is no terminal")
     },
-    Effect.fnUntraced(function* ({ address, can, depth, name, qr }) {
+    Effect.fnUntraced(function* ({ address, can, depth, name, qr, role, until }) {
       const flags = yield* globals
       const { errand } = yield* run
       const { renderAround } = yield* Effect.promise(() => import("./pair.ts"))
       const wanted: Errand = {
         _tag: "Pair",
-        can: can.length === 0 ? ["*"] : can,
-        depth,
+        role: Option.getOrNull(role),
+        can: can.length === 0 && Option.isNone(role) ? ["*"] : can,
+        depth: Option.getOrNull(depth),
+        until: Option.getOrNull(until),
         name: Option.getOrNull(name),
         address: Option.getOrNull(address)
       }
@@ -220,7 +187,7 @@ const perform = (output: Output) =>
     },
     Effect.fnUntraced(function* ({ key, operation, payload, timeout, wait }) {
       const { jsonOf } = yield* Effect.promise(() => import("./Input.ts"))
-      const value = yield* jsonOf(payload === "-" ? yield* answer("payload: ") : payload)
+      const value = yield* jsonOf(payload === "-" ? yield* answer("payload: ") : payload, "payload")
       yield* simply(output, {
         _tag: "Perform",
         operation,
@@ -261,20 +228,19 @@ const device = (output: Output) =>
     Command.withDescription("The devices of the space: list, revoke."),
     Command.withSubcommands([
       Command.make("list", {}, () => simply(output, { _tag: "DeviceList" })).pipe(
-        Command.withDescription("Who is in the space, with which rights, and who was revoked by whom.")
+        Command.withDescription("Who is in the space, with which role, rights and trust, and who was revoked by whom.")
       ),
       Command.make(
         "revoke",
         {
-          device: Argument.String("device").pipe(
-            Argument.withDescription("Its name, its id, or the beginning of the id")
-          ),
-          reason: Flag.String("reason").pipe(Flag.withDefault(""), Flag.withDescription("Why, for the others to read"))
+          device: AuthorityCommands.deviceArgument,
+          reason: AuthorityCommands.reasonFlag,
+          whatIf: AuthorityCommands.whatIfFlag
         },
-        ({ device, reason }) => simply(output, { _tag: "DeviceRevoke", device, reason })
+        ({ device, reason, whatIf }) => AuthorityCommands.govern(output, { _tag: "Revoke", device, reason }, whatIf)
       ).pipe(
         Command.withDescription(
-          "Put a device out for good. What is known of it here stays; later entries count nowhere."
+          "Put a device out for good. What is known of it here stays; later entries count nowhere. To take back only what it was granted: aura revoke."
         )
       )
     ])

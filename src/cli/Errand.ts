@@ -6,6 +6,7 @@
  * words) are `Redacted` on both sides and cross only the control socket, which nobody but the owner can open.
  */
 import * as Schema from "effect/Schema"
+import { Wish } from "./Wish.ts"
 
 const Secret = Schema.RedactedFromValue(Schema.String)
 const Capabilities = Schema.Array(Schema.String)
@@ -13,8 +14,10 @@ const Capabilities = Schema.Array(Schema.String)
 export const Errand = Schema.TaggedUnion({
   Status: {},
   Pair: {
+    role: Schema.NullOr(Schema.String),
     can: Capabilities,
-    depth: Schema.Int,
+    depth: Schema.NullOr(Schema.Int),
+    until: Schema.NullOr(Schema.String),
     name: Schema.NullOr(Schema.String),
     address: Schema.NullOr(Schema.String)
   },
@@ -31,7 +34,16 @@ export const Errand = Schema.TaggedUnion({
   JournalLog: { limit: Schema.Int },
   JournalVerify: {},
   DeviceList: {},
-  DeviceRevoke: { device: Schema.String, reason: Schema.String },
+  /** Decides, or tells what would change if that were decided. */
+  Govern: { wish: Wish, isWhatIf: Schema.Boolean },
+  Explain: {
+    device: Schema.String,
+    operation: Schema.String,
+    resource: Schema.NullOr(Schema.String),
+    at: Schema.NullOr(Schema.String)
+  },
+  TrustShow: { device: Schema.NullOr(Schema.String) },
+  PolicyShow: { operation: Schema.NullOr(Schema.String) },
   SpaceWords: {},
   SpaceConfirm: { words: Schema.Array(Schema.Struct({ number: Schema.Int, word: Secret })) },
   SpaceRecover: {

@@ -31,8 +31,14 @@ const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, vo
       return yield* (yield* load(() => import("./verify.ts"))).answer(office, voice)
     case "DeviceList":
       return yield* (yield* load(() => import("./device.ts"))).list(office, voice)
-    case "DeviceRevoke":
-      return yield* (yield* load(() => import("./device.ts"))).revoke(office, errand, voice)
+    case "Govern":
+      return yield* (yield* load(() => import("./govern.ts"))).answer(office, errand, voice)
+    case "Explain":
+      return yield* (yield* load(() => import("./explain.ts"))).answer(office, errand, voice)
+    case "TrustShow":
+      return yield* (yield* load(() => import("./trust.ts"))).answer(office, errand, voice)
+    case "PolicyShow":
+      return yield* (yield* load(() => import("./policy.ts"))).answer(office, errand, voice)
     case "SpaceWords":
       return yield* (yield* load(() => import("./space.ts"))).show(office, voice)
     case "SpaceConfirm":
@@ -67,8 +73,14 @@ export const rendererOf = async (tag: ErrandTag): Promise<(data: Data) => string
       return (await import("./verify.ts")).render
     case "DeviceList":
       return (await import("./device.ts")).renderMember
-    case "DeviceRevoke":
-      return (await import("./device.ts")).renderRevoked
+    case "Govern":
+      return (await import("./govern.ts")).render
+    case "Explain":
+      return (await import("./ReasonsTree.ts")).render
+    case "TrustShow":
+      return (await import("./trust.ts")).render
+    case "PolicyShow":
+      return (await import("./policy.ts")).render
     case "SpaceWords":
       return (await import("./space.ts")).renderWords
     case "SpaceConfirm":

@@ -122,7 +122,7 @@ const waysOn: Readonly<Record<string, string>> = {
   PeerRefused: 'make sure whom you call: ask for a new code ("aura pair" there)',
   ConnectionClosed: "try again; if it stays so, look at the log of the other side",
   PairingRefused: 'run "aura pair" there once more and use the new code within ten minutes',
-  OperationDenied: 'ask a device that may: "aura device list" shows who is a member',
+  OperationDenied: '"aura explain DEVICE OPERATION" shows what is missing; a device that may can give it: aura grant',
   OperationUnknown: "use one of the operations of the application",
   PayloadInvalid: "give the payload as JSON in the form that the operation takes",
   RequestConflict: "use another --key for another request",

@@ -8,15 +8,16 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Clock from "../journal/Clock.ts"
 import * as Address from "../handlers/shared/Address.ts"
 import { codeMinutes } from "../runtime/PairingDesk.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
-import { all, isCapability, type Capability } from "../trust/Capability.ts"
+import { all } from "../trust/Capability.ts"
 import * as Right from "../trust/Right.ts"
-import { grantDepthMax } from "../trust/limits.ts"
 import { line } from "./CommandLine.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
+import * as Meaning from "./Meaning.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Problem from "./Problem.ts"
@@ -24,51 +25,37 @@ import { dataDefault } from "./Settings.ts"
 import { printable, time } from "./Text.ts"
 
 export const answer = Effect.fnUntraced(function* (office: Office, errand: ErrandOf<"Pair">, voice: Voice) {
-  const { can, depth } = errand
-  const capabilities = can.filter(isCapability)
-  if (capabilities.length < can.length || can.length === 0) {
-    return yield* Problem.make("CapabilityInvalid", {
-      what: `no capability: ${can.filter((one) => !isCapability(one)).join(", ")}`,
-      allowed: '"*", an action such as "task:write", or an action on a resource such as "task:write/tasks/*"',
-      isUsage: true
-    })
-  }
-  if (depth < 0 || depth > grantDepthMax) {
-    return yield* Problem.make("DepthInvalid", {
-      what: `a depth of ${depth}`,
-      allowed: `0 (may not pass rights on) to ${grantDepthMax}`,
-      isUsage: true
-    })
-  }
   const address = yield* addressOf(office, errand.address)
   const replica = yield* office.replica
-  const code = yield* made(office, address, capabilities, depth)
+  const rights = yield* Meaning.rights(office, replica, errand, 1)
+  const code = yield* made(office, address, rights)
   yield* voice.data({
     code: Redacted.value(PairingCode.encode(code)),
     expiresMillis: office.time.now().millis + codeMinutes * 60_000,
     address,
     space: replica.space,
-    can: [...capabilities],
-    depth,
+    role: errand.role,
+    can: rights.map(({ capability }) => capability),
+    depth: Math.max(...rights.map(({ depth }) => depth)),
+    untilMillis: untilOf(rights),
     for: errand.name
   })
 })
 
 /** A code that gives everything, to be passed on once: what people add their own devices with. */
 export const everything = (office: Office) =>
-  Effect.flatMap(addressOf(office, null), (address) => made(office, address, [all], 1)).pipe(
+  Effect.flatMap(addressOf(office, null), (address) => made(office, address, [Right.make(all, { depth: 1 })])).pipe(
     Effect.map(PairingCode.encode)
   )
 
-const made = Effect.fnUntraced(function* (
-  office: Office,
-  address: string,
-  can: ReadonlyArray<Capability>,
-  depth: number
-) {
+const untilOf = (rights: ReadonlyArray<Right.Right>): number | null => {
+  const [until] = rights.flatMap((right) => right.until ?? [])
+  return until === undefined ? null : Clock.toMillis(until)
+}
+
+const made = Effect.fnUntraced(function* (office: Office, address: string, rights: ReadonlyArray<Right.Right>) {
   const agent = yield* office.agent
   const replica = yield* office.replica
-  const rights = can.map((capability) => Right.make(capability, { depth }))
   return yield* agent.pair(replica.space, rights, address)
 })
 

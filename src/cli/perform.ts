@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { short, type DeviceId } from "../identity/Id.ts"
 import type { Agent } from "../runtime/Agent.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Voice } from "./Control.ts"
@@ -33,7 +34,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Perfo
   const performer = yield* Operations.performer({ replica, device: agent.device, store: office.store }, app)
   const { position, result } = yield* performer
     .performJson(errand.operation, errand.payload, errand.key === null ? {} : { key: errand.key })
-    .pipe(Effect.mapError((error) => ("refused" in error ? refusedBy(errand.operation, error.refused) : error)))
+    .pipe(Effect.mapError((error) => problemOf(errand.operation, agent.device, error)))
   if (errand.wait !== "durable" && position !== undefined) {
     yield* voice.note(
       `written; waiting until ${errand.wait === "acknowledged" ? "another device has" : "all devices have"} it`
@@ -63,6 +64,24 @@ const waited = Effect.fnUntraced(function* <E>(
     do: 'run "aura sync" when another device can be reached; do not perform it again'
   })
 })
+
+/** Who is denied is told where to look, and who can change it. */
+const problemOf = <E>(operation: string, device: DeviceId, error: E | Operations.OperationDenied | Refused) => {
+  if (error instanceof Operations.OperationDenied) {
+    return Problem.make(error._tag, {
+      what: error.message,
+      do: `"aura explain ${short(device)} ${operation}" shows what is missing; a device that may can give it: aura grant ${short(device)} --role ROLE`
+    })
+  }
+  return isRefused(error) ? refusedBy(operation, error.refused) : error
+}
+
+interface Refused {
+  readonly refused: unknown
+}
+
+const isRefused = (error: unknown): error is Refused =>
+  typeof error === "object" && error !== null && "refused" in error
 
 const refusedBy = (operation: string, refused: unknown): Problem.Problem =>
   Problem.make(tagOf(refused) ?? "OperationRefused", {

@@ -64,7 +64,7 @@ export const make = (replica: Pick<Replica, "ledger">, definition: Definition, n
 
 /** As this replica knows things now. `time` = entry time: windows and hours are looked at as of then. */
 export const check = (
-  { authority }: Ledger,
+  { authority }: Pick<Ledger, "authority">,
   definition: Definition,
   { device, operation, resource }: Question,
   time: number
@@ -78,7 +78,7 @@ export const check = (
 }
 
 /** The same question again, at the moment of writing: the former answer where nothing changed that it rests on. */
-export const recheck = (ledger: Ledger, definition: Definition, checked: Checked, time: number): Checked =>
+export const recheck = (ledger: Pick<Ledger, "authority">, definition: Definition, checked: Checked, time: number): Checked =>
   ledger.authority !== undefined && checked.time === time && checked.snapshot === Authority.digest(ledger.authority)
     ? checked
     : check(ledger, definition, checked, time)

@@ -269,6 +269,16 @@ const faultOf = (
     const standing = Authority.restrictions(after).filter((one) => one.node === node)
     return standing.length === facts.length ? undefined : denied(...lacking(act, self))
   }
+  if (act._tag === "Lift" && !isLifted(after, act))
+    return denied(
+      "this device may not lift that: who set it may, as long as he has what it took, or the recovery words",
+      "ask who set it, or grant and relate anew what it took"
+    )
+  if (act._tag === "Settle" && Authority.settlementOf(after, act.position.feed)?.hash !== act.position.hash)
+    return denied(
+      "this device may not settle that feed: it needs device:revoke",
+      'ask a device that may ("aura device list")'
+    )
   if (act._tag === "Grant") {
     const poor = act.rights.find((right) => !isGiven(held ?? [], right, time, node.hash))
     if (poor !== undefined)
@@ -280,6 +290,14 @@ const faultOf = (
       return denied(`device ${short(act.device)} is no member of this space`, "pair it first")
   }
   return undefined
+}
+
+const isLifted = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean => {
+  const regime = Authority.regimeNow(after)
+  const left = new Set<Authority.Restriction>(
+    Judge.unlifted(Authority.judgeOf(after), Authority.present(after), regime).limits
+  )
+  return regime.limits.some((limit) => limit.node.hash === entry && limit.index === index && !left.has(limit))
 }
 
 const isGiven = (held: ReadonlyArray<Holding.Held>, right: Fact.Right, time: number, hash: EntryHash): boolean =>

@@ -97,6 +97,8 @@ export interface Agents {
   ) => Effect.Effect<A, E | ProcessKilled>
   /** The device of a name, installed or not. */
   readonly deviceOf: (name: string) => DeviceId
+  /** Its keys, for who speaks in its name. */
+  readonly keysOf: (name: string) => Keys["Service"]
 }
 
 export interface AgentsOptions {
@@ -225,6 +227,7 @@ export const make = (world: World, network: SimulatedNetwork, options: AgentsOpt
         })
         return world.within(process, Effect.scoped(play))
       }),
-    deviceOf: (name) => keysOf(name).device
+    deviceOf: (name) => keysOf(name).device,
+    keysOf
   }
 }

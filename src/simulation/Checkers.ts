@@ -10,9 +10,11 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Ledger from "../runtime/Ledger.ts"
+import type { Line } from "../runtime/Line.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
+import { capability, implies } from "../trust/Capability.ts"
 import * as Model from "./Model.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Oracle from "./Oracle.ts"
@@ -40,6 +42,8 @@ interface Examined extends Evidence {
   readonly counting: ReadonlyArray<DataEntry>
   readonly requests: ReadonlyMap<string, DataEntry>
   readonly members: ReadonlySet<DeviceId>
+  /** Members that may be told what is in the space. */
+  readonly readers: ReadonlySet<DeviceId>
 }
 
 export interface Question {
@@ -59,7 +63,8 @@ const examine = (evidence: Evidence): Examined | undefined => {
   const known = records.authority.filter(({ time }) => time <= nowTime)
   const oracle = Oracle.make(known, records.genesis, forkAt)
   const counting = Model.counting(records.data, oracle, forkAt, nowTime)
-  return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members: oracle.members() }
+  const [members, readers] = [oracle.members(), oracle.readers(Clock.fromMillis(nowMillis))]
+  return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members, readers }
 }
 
 /** Everything that is wrong at the end of a world. */
@@ -68,6 +73,8 @@ export const check = (question: Question): ReadonlyArray<Violation> => {
   return [
     ...examined.flatMap(isModel),
     ...examined.flatMap(isAuthority),
+    ...examined.flatMap(isEarned),
+    ...examined.flatMap(isVerdict),
     ...alike(examined),
     ...kept(question, examined),
     ...neverForked(question)
@@ -100,10 +107,71 @@ const isAuthority = ({ members, name, oracle, records, replica }: Examined): Rea
   return violations
 }
 
-/** Two that take each other for members have the same of everything. */
+/** What lets people do most, and pass it on. */
+const probes = [
+  "*",
+  "note:write",
+  "setting:write",
+  "device:admit",
+  "device:revoke",
+  "device:rollback",
+  "space:read"
+].map((text) => capability(text))
+
+/** Nobody holds what no chain gives, nobody lacks what one does; and what restricts was earned. */
+const isEarned = ({ name, nowMillis, oracle, records, replica }: Examined): ReadonlyArray<Violation> => {
+  const { authority } = replica.ledger()
+  if (authority === undefined) return []
+  const restricting = Authority.restrictions(authority).map(
+    ({ index, node, reach }) => `${node.hash} ${index} ${reach}`
+  )
+  const standing = [...oracle.standing()]
+  const violations: Array<Violation> = []
+  if (canonical(restricting.toSorted()) !== canonical(standing.toSorted()))
+    violations.push({
+      checker: "restrictions",
+      what: `for ${name} ${String(restricting)} stand, not ${String(standing)}`
+    })
+  const devices = new Set(
+    records.authority.flatMap(({ facts }) => facts.flatMap((fact) => ("device" in fact ? fact.device : [])))
+  )
+  const time = Clock.fromMillis(nowMillis)
+  for (const device of devices) {
+    const held = Authority.rights(authority, Authority.present(authority), device)
+    for (const probe of probes)
+      for (const depth of [0, 1, 2]) {
+        const has = held.some(
+          (right) => right.depth >= depth && isOpen(right, time) && implies(right.capability, probe)
+        )
+        if (has !== oracle.holdsNow(device, probe, time, depth))
+          violations.push({
+            checker: "rights",
+            what: `${name} ${has ? "lets" : "does not let"} ${short(device)} do ${probe} ${depth}`
+          })
+      }
+  }
+  return violations
+}
+
+/** An entry was applied because some chain entitles its author, and refused because none does. */
+const isVerdict = ({ counting, name, records, replica }: Examined): ReadonlyArray<Violation> => {
+  const { lines, quarantine } = replica.ledger()
+  const counts = new Set(counting)
+  return records.data.flatMap((entry) => {
+    const { feed, seq } = entry
+    const isApplied = seq < (lines.get(feed.id)?.judged ?? 0) && !quarantine.has(`${feed.id} ${seq}`)
+    if (isApplied === counts.has(entry)) return []
+    return found(
+      "verdict",
+      `${name} ${isApplied ? "applied" : "did not apply"} entry ${seq} of ${short(feed.id)} of ${short(feed.device)}`
+    )
+  })
+}
+
+/** Two that take each other for members who may read have the same of everything. */
 const alike = (examined: ReadonlyArray<Examined>): ReadonlyArray<Violation> =>
   pairs(examined).flatMap(([one, other]) => {
-    if (!one.members.has(other.device) || !other.members.has(one.device)) return []
+    if (!one.readers.has(other.device) || !other.readers.has(one.device)) return []
     const [ours, theirs] = [summary(one.replica), summary(other.replica)]
     return Object.keys(ours).flatMap((part) =>
       ours[part] === theirs[part]
@@ -122,7 +190,7 @@ const summary = (replica: Replica): { readonly [part: string]: string | undefine
     frontier: frontierText(replica),
     state: bytesToHex(State.digest(ledger.state)),
     members: ledger.authority === undefined ? "" : canonical(Authority.members(ledger.authority)),
-    quarantine: canonical([...ledger.quarantine.keys()].toSorted()),
+    quarantine: canonical([...ledger.quarantine].toSorted(([one], [other]) => (one < other ? -1 : 1))),
     waiting: blocked.toSorted().join(", ")
   }
 }
@@ -150,7 +218,7 @@ export const doAllAgree = (sides: ReadonlyArray<Side>): boolean => {
   return sides.every(
     (one) =>
       !isHolding(one.replica) &&
-      (!isIn(one) || one.replica.ledger().authority === undefined || isSettled(one.replica)) &&
+      (!isIn(one) || one.replica.ledger().authority === undefined || isSettled(one.replica, sides)) &&
       sides.every((other) => one === other || doAgree(one, other))
   )
 }
@@ -176,21 +244,35 @@ const haveSame = (one: Replica, other: Replica): boolean => {
   return true
 }
 
-/** Whether the replica takes this device for a member, by its books. */
+/** Whether the replica takes this device for a member that may be told everything, by its books. */
 export const takes = (replica: Replica, device: DeviceId): boolean => {
   const { authority } = replica.ledger()
   return (
     authority !== undefined &&
-    Authority.members(authority).some((member) => member.device === device && !member.revoked)
+    Authority.members(authority).some((member) => member.device === device && !member.revoked) &&
+    Authority.rights(authority, Authority.present(authority), device).some((right) =>
+      implies(right.capability, reading)
+    )
   )
 }
 
-/** Nothing within the limits of its feed waits or is held. */
-const isSettled = (replica: Replica): boolean => {
+const reading = capability("space:read")
+
+/** Nothing within the limits of its feed waits or is held, but what a liar rests on what it told nobody. */
+const isSettled = (replica: Replica, sides: ReadonlyArray<Side>): boolean => {
   const ledger = replica.ledger()
   return [...ledger.lines.values()].every(
-    (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq
+    (line) =>
+      line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq || isBaseless(line, sides)
   )
+}
+
+/** Whether a line of nobody here waits for what nobody here has. */
+const isBaseless = ({ blocked, feed }: Line, sides: ReadonlyArray<Side>): boolean => {
+  const awaited = blocked?._tag === "Waiting" ? blocked.forEntry : undefined
+  if (awaited === undefined || sides.some(({ device }) => device === feed.device)) return false
+  const there = sides.flatMap(({ replica }) => replica.ledger().lines.get(awaited.feed) ?? [])
+  return there.every((line) => line.taken <= awaited.seq || isBaseless(line, sides))
 }
 
 /** What was acknowledged is there, what was refused is not, and repeats say the same. */
@@ -207,15 +289,16 @@ const kept = ({ deeds, deviceOf, mayFork }: Question, examined: ReadonlyArray<Ex
         return isThere ? found("refused", `${what} was refused, and ${one.name} has it`) : []
       const isOwn = one.device === author
       if (isOwn && !isThere) return found("durability", `${what} was acknowledged, and its own store lacks it`)
-      const mutual = one.members.has(author) && (isOwn || believes(examined, author, one.device))
-      return mutual && !one.requests.has(key)
+      const mutual = one.readers.has(author) && (isOwn || believes(examined, author, one.device))
+      // what a ceiling or a new policy leaves out counted when it was acknowledged
+      return mutual && !(one.oracle.isLimited() ? isThere : one.requests.has(key))
         ? found("durability", `${what} was acknowledged, and does not count for ${one.name}`)
         : []
     })
   })
 
 const believes = (examined: ReadonlyArray<Examined>, who: DeviceId, whom: DeviceId): boolean =>
-  examined.some(({ device, members }) => device === who && members.has(whom))
+  examined.some(({ device, readers }) => device === who && readers.has(whom))
 
 const requestOf = (request: { readonly requester: DeviceId; readonly key: string } | undefined): string | undefined =>
   request === undefined ? undefined : Model.requestKey(request.requester, request.key)
@@ -243,6 +326,9 @@ const neverForked = ({ evidence, mayFork }: Question): ReadonlyArray<Violation> 
 
 const pairs = <A>(list: ReadonlyArray<A>): ReadonlyArray<readonly [A, A]> =>
   list.flatMap((one, index) => list.slice(index + 1).map((other): readonly [A, A] => [one, other]))
+
+const isOpen = ({ from, until }: Authority.Held, time: number): boolean =>
+  (from === undefined || from <= time) && (until === undefined || time <= until)
 
 const names = (devices: Iterable<DeviceId>): string => [...devices].map(short).toSorted().join(", ") || "nobody"
 

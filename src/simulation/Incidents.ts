@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import * as Clock from "../journal/Clock.ts"
 import type * as Feed from "../journal/Feed.ts"
 import { JoinIncomplete } from "../runtime/Joining.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
@@ -42,6 +43,21 @@ export const revocation = (by: DeviceId, who: DeviceId): Write<void, NothingToDo
       return Result.fail(new NothingToDo({ what: "it is not known here" }))
     if (isRevokedBy(ledger.authority, by, who)) return Result.fail(new NothingToDo({ what: "it is revoked already" }))
     const fact: Fact.Revoke = { _tag: "Revoke", ...endOf(ledger, who), reason: "simulated" }
+    return Result.succeed({ definition: undefined, facts: [Fact.encode(fact)], answer: undefined })
+  }
+})
+
+/** Gives a member rights that end so long after the entry that gives them. */
+export const gift = (
+  who: DeviceId,
+  rights: ReadonlyArray<Fact.Right>,
+  lastsMillis: number
+): Write<void, NothingToDo> => ({
+  kind: "authority",
+  request: undefined,
+  prepare: ({ time }) => {
+    const until = time + lastsMillis * Clock.ticksPerMilli
+    const fact: Fact.Grant = { _tag: "Grant", device: who, rights: rights.map((right) => ({ ...right, until })) }
     return Result.succeed({ definition: undefined, facts: [Fact.encode(fact)], answer: undefined })
   }
 })

@@ -54,10 +54,13 @@ const isEntitled = (entry: DataEntry, oracle: Oracle.Oracle, seen: ReadonlyArray
   const { device } = entry.feed
   const { body, time } = entry
   if (body.definition !== Notebook.app.definition.id || !oracle.isAdmitted(device, seen)) return false
+  if (!oracle.defines(body.definition, seen) || !oracle.isAbove(time, body.seen)) return false
   if (body.request !== undefined && body.request.requester !== device) return false
   return body.facts.every(({ type }) => {
     const needed = Notebook.capabilityOf(type)
-    return needed !== undefined && oracle.holds(device, capability(needed), seen, time)
+    if (needed === undefined) return false
+    const deed = { app: Notebook.app.name, type, needed: capability(needed) }
+    return oracle.mayDo(device, deed, { feed: entry.feed.id, seq: entry.seq, time, seen })
   })
 }
 

@@ -16,22 +16,22 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import type { Keys } from "../effects/Keys.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { SpaceId } from "../identity/Id.ts"
-import * as Ledger from "../runtime/Ledger.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Author } from "../runtime/Write.ts"
-import * as Authority from "../trust/Authority.ts"
 import * as Agents from "./Agents.ts"
 import * as Checkers from "./Checkers.ts"
+import * as Deceit from "./Deceit.ts"
 import * as Devices from "./Devices.ts"
 import * as Faults from "./Faults.ts"
+import * as Hostility from "./Hostility.ts"
 import * as Incidents from "./Incidents.ts"
-import * as Liar from "./Liar.ts"
+import type * as Voice from "./lies/Voice.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Records from "./Records.ts"
 import * as SimulatedNetwork from "./SimulatedNetwork.ts"
+import * as Statements from "./Statements.ts"
 import * as Story from "./Story.ts"
 import * as Watch from "./Watch.ts"
 import * as Workload from "./Workload.ts"
@@ -82,8 +82,8 @@ type Actor = Agents.Agent<Devices.Device, Devices.DeviceError>
 
 export const play = (options: Options): Played => {
   const { seed } = options
-  const story = Story.draw(seed, safetyMillis)
-  const plan = Faults.draw(seed, { agents: story.cast.map(({ name }) => name), safetyMillis, eventEveryMillis })
+  const { story, ...hostility } = Hostility.draw(seed, safetyMillis, Story.draw(seed, safetyMillis))
+  const plan = planOf(seed, story, hostility)
   const deeds: Array<Workload.Deed> = []
   let figures = { entries: 0, overturnings: 0, dismissals: 0 }
   const outcome = World.run(
@@ -95,8 +95,9 @@ export const play = (options: Options): Played => {
     },
     Effect.fnUntraced(function* (world) {
       const stage = makeStage(world, plan, story, options)
-      const knowledge = yield* begin(stage, story)
-      yield* suffer(stage, plan, story, deeds, knowledge)
+      const knowledge = yield* begin(stage, story, hostility)
+      const deceit = knowledge === undefined ? undefined : { hostility, knowledge }
+      yield* suffer(stage, plan, story, deeds, deceit)
       const violations = yield* conclude(stage, story, deeds)
       const { dismissals, overturnings } = stage.watch
       figures = { entries: stage.entries(), overturnings: overturnings(), dismissals: dismissals() }
@@ -111,7 +112,7 @@ export const play = (options: Options): Played => {
     violations: [...wrong, ...defects],
     traceHash: outcome.traceHash,
     trace: outcome.trace,
-    about: `${Faults.describe(plan)}\n${Story.describe(story)}`,
+    about: [Faults.describe(plan), Story.describe(story), Hostility.describe(hostility)].join("\n"),
     figures: {
       ...figures,
       virtualMillis: outcome.virtualMillis,
@@ -120,6 +121,11 @@ export const play = (options: Options): Played => {
       performed: [...new Set(performed.map(({ name }) => name))]
     }
   }
+}
+
+const planOf = (seed: number, { cast }: Story.Story, { events }: Hostility.Hostility): Faults.Plan => {
+  const plan = Faults.draw(seed, { agents: cast.map(({ name }) => name), safetyMillis, eventEveryMillis })
+  return { ...plan, events: [...plan.events, ...events].toSorted((one, other) => one.atMillis - other.atMillis) }
 }
 
 const ended = (cause: Cause.Cause<unknown>): Checkers.Violation => {
@@ -135,8 +141,6 @@ interface Stage {
   readonly people: Agents.Agents
   readonly actors: ReadonlyMap<string, Actor>
   readonly root: Author
-  /** The keys of somebody whom nobody honest knows. */
-  readonly stranger: Keys["Service"]
   readonly watch: Watch.Watch
   readonly space: () => SpaceId
   readonly found: (space: SpaceId) => void
@@ -175,7 +179,6 @@ const makeStage = (world: World.World, plan: Faults.Plan, story: Story.Story, op
     people,
     actors,
     root: { device: rootKeys.device, sign: rootKeys.sign },
-    stranger: keyring("Eve"),
     watch,
     space: () => {
       if (space === undefined) throw new Error("the space is not founded")
@@ -196,7 +199,8 @@ const actorOf = ({ actors }: Stage, name: string): Actor => {
 }
 
 /** Founds the space and brings in whoever is invited from the start; then everybody goes to bed. */
-const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story) {
+const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, { before, gifts }: Hostility.Hostility) {
+  const of = stage.people.deviceOf
   for (const actor of stage.actors.values()) yield* actor.start
   for (const { invitedBy, name, rights } of story.cast) {
     const actor = actorOf(stage, name)
@@ -214,29 +218,23 @@ const begin = Effect.fnUntraced(function* (stage: Stage, story: Story.Story) {
     if (!(yield* World.eventually(areAgreed(stage, until), { withinMillis: convergenceMillis })))
       return yield* Effect.die(new Error(`${name} never came to know the space`))
   }
+  const present = story.cast.filter((one) => one.name === "Alice" || one.invitedBy !== undefined)
+  const said = [
+    ...gifts.map(({ by, lastsMillis, rights, to }) => ({ by, write: Incidents.gift(of(to), rights, lastsMillis) })),
+    ...before.map(({ by, what, who }) => ({ by, write: Statements.write(of(by), what, of(who)) }))
+  ]
+  for (const { by, write } of said)
+    yield* actorOf(stage, by).use(({ agent }) => agent.replica(stage.space())!.write(write))
+  const all = present.map(({ name }) => actorOf(stage, name))
+  if (!(yield* World.eventually(areAgreed(stage, all), { withinMillis: convergenceMillis })))
+    return yield* Effect.die(new Error("what was said in the beginning never came to be known"))
   const knowledge =
     story.liar === undefined
       ? undefined
-      : yield* actorOf(stage, story.liar).use(({ agent }) => knowledgeOf(stage, agent))
+      : yield* actorOf(stage, story.liar).use(({ agent }) => Deceit.knowledgeOf(stage.space(), agent))
   for (const actor of stage.actors.values()) yield* actor.stop
   return knowledge
 })
-
-const knowledgeOf = (stage: Stage, agent: Devices.Device["agent"]): Effect.Effect<Liar.Knowledge> =>
-  Effect.sync(() => {
-    const ledger = agent.replica(stage.space())!.ledger()
-    const founder = ledger.genesis!.creator
-    return {
-      space: stage.space(),
-      seen: Ledger.unseen(ledger, undefined, "data", 0),
-      time: ledger.latest + 1,
-      founder,
-      founding: Authority.admissionOf(ledger.authority!, founder)!.hash,
-      victims: Authority.members(ledger.authority!).flatMap(({ device }) =>
-        device === agent.device ? [] : [Incidents.endOf(ledger, device)]
-      )
-    }
-  })
 
 /** The safety phase, until everything is healed and everybody has an answer. */
 const suffer = Effect.fnUntraced(function* (
@@ -244,12 +242,18 @@ const suffer = Effect.fnUntraced(function* (
   plan: Faults.Plan,
   story: Story.Story,
   deeds: Array<Workload.Deed>,
-  knowledge: Liar.Knowledge | undefined
+  deceit: { readonly hostility: Hostility.Hostility; readonly knowledge: Voice.Knowledge } | undefined
 ) {
   const isOver = yield* Deferred.make<void>()
   const honest = story.cast.filter(({ name }) => name !== story.liar)
   const workers = yield* Effect.forEach(honest, (person) => Effect.forkChild(work(stage, person, deeds, isOver)))
-  const liars = knowledge === undefined ? [] : [yield* Effect.forkChild(deceive(stage, honest, knowledge, isOver))]
+  const { people, world } = stage
+  const addresses = honest.map(({ name }) => SimulatedNetwork.addressOf(name))
+  const lying =
+    deceit === undefined
+      ? Effect.void
+      : Deceit.deceive(world, people, deceit.hostility, deceit.knowledge, addresses, Deferred.isDone(isOver))
+  const liar = yield* Effect.forkChild(lying)
   const incidents = yield* Effect.forEach(story.incidents, ({ atMillis, incident }) =>
     Effect.forkChild(Effect.andThen(Effect.sleep(atMillis), happen(stage, story, incident, isOver)))
   )
@@ -257,22 +261,8 @@ const suffer = Effect.fnUntraced(function* (
   yield* Faults.carryOut(plan, stage.world, stage.network, victims)
   stage.world.trace("scenario", "the world is healed")
   yield* Deferred.succeed(isOver, undefined)
-  yield* Fiber.joinAll([...workers, ...incidents, ...liars])
+  yield* Fiber.joinAll([...workers, ...incidents, liar])
 })
-
-/** The liar comes back without its honest program. */
-const deceive = (
-  stage: Stage,
-  honest: ReadonlyArray<Story.Person>,
-  knowledge: Liar.Knowledge,
-  isOver: Deferred.Deferred<void>
-): Effect.Effect<void, unknown> => {
-  const chance = stage.world.chance("liar")
-  const addresses = honest.map(({ name }) => SimulatedNetwork.addressOf(name))
-  return stage.people.impersonate("Mallory", (self) =>
-    Liar.lie(self, stage.stranger, knowledge, addresses, chance, Deferred.isDone(isOver))
-  )
-}
 
 /** Attempts at one operation after the world is healed; more mean that it never gets an answer. */
 const attemptsMax = 60
@@ -357,6 +347,13 @@ const attemptIncident = (stage: Stage, story: Story.Story, incident: Story.Incid
         Effect.gen(function* () {
           const replica = yield* Incidents.replicaOf(by, stage.space())
           yield* replica.write(Incidents.revocation(by.agent.device, device))
+        })
+      )
+    case "Say":
+      return actorOf(stage, incident.by).use((by) =>
+        Effect.gen(function* () {
+          const replica = yield* Incidents.replicaOf(by, stage.space())
+          yield* replica.write(Statements.write(by.agent.device, incident.what, device))
         })
       )
     case "Recover": {

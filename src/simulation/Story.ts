@@ -8,6 +8,7 @@
 import { capability } from "../trust/Capability.ts"
 import * as Right from "../trust/Right.ts"
 import * as Chance from "./Chance.ts"
+import type { Statement } from "./Statements.ts"
 
 export const incidentKinds = ["LateJoin", "Revocation", "Mutual", "Recovery", "Mallory"] as const
 export type IncidentKind = (typeof incidentKinds)[number]
@@ -15,6 +16,7 @@ export type IncidentKind = (typeof incidentKinds)[number]
 export type Incident =
   | { readonly _tag: "Join"; readonly who: string; readonly via: string }
   | { readonly _tag: "Revoke"; readonly by: string; readonly who: string }
+  | { readonly _tag: "Say"; readonly by: string; readonly what: Statement; readonly who: string }
   /** The holder of the recovery words ends `who`, and takes back whatever it revoked. */
   | { readonly _tag: "Recover"; readonly who: string; readonly at: string }
 
@@ -105,6 +107,8 @@ export const describeIncident = (incident: Incident): string => {
       return `${incident.who} joins by a code of ${incident.via}`
     case "Revoke":
       return `${incident.by} revokes ${incident.who}`
+    case "Say":
+      return `${incident.by} ${incident.what} ${incident.who}`
     case "Recover":
       return `the recovery words end ${incident.who} and what it revoked, at the device of ${incident.at}`
   }

@@ -33,13 +33,21 @@ export interface Watch extends Witness {
 export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch => {
   const violations: Array<Violation> = []
   const counted = new Map<string, Map<FeedId, number>>()
-  const grownAtMillis = new Map<string, number>()
+  /** By name, the books that it was last seen to stand on, and when it was first. */
+  const sights = new Map<string, { readonly authority: Authority.Authority | undefined; readonly atMillis: number }>()
   const charges = Charges.make()
   let overturnings = 0
   let dismissals = 0
 
   const note = (checker: string, what: string): void => {
     if (violations.length < violationsMax) violations.push({ checker, what: `at ${world.now()} ms ${what}` })
+  }
+  /** Whether a replica is not known to have stood on these books before this instant. */
+  const isNews = (name: string, authority: Authority.Authority | undefined): boolean => {
+    const known = sights.get(name)
+    if (known?.authority === authority) return known?.atMillis === world.now()
+    sights.set(name, { authority, atMillis: world.now() })
+    return true
   }
   const compare = (name: string, replica: Replica, isAnnounced: boolean): void => {
     const ledger = replica.ledger()
@@ -60,21 +68,23 @@ export const make = (world: World, spaceOf: () => SpaceId | undefined): Watch =>
     hears: (name, replica, notice: Notice) => {
       if (replica.space !== spaceOf()) return
       if (notice.overturned) overturnings += 1
-      if (notice.authorityGrew || notice.overturned) grownAtMillis.set(name, world.now())
+      isNews(name, replica.ledger().authority)
       compare(name, replica, notice.overturned)
     },
     look: (name, replica) => compare(name, replica, false),
     sends: (name, agent, to, message) => {
       const space = spaceOf()
-      if (space === undefined || !isTelling(message)) return
+      if (space === undefined) return
       const replica = agent.replica(space)
+      const ledger = replica?.ledger()
+      const isFresh = isNews(name, ledger?.authority)
+      if (!isTelling(message)) return
       const unpaid = replica && charges.sends(name, replica, to, message)
       if (unpaid !== undefined) note("charge", unpaid)
-      const ledger = replica?.ledger()
       const nowTime = Clock.fromMillis(Number.MAX_SAFE_INTEGER / Clock.ticksPerMilli / 2)
       if (ledger?.authority === undefined) return note("privacy", `${name} tells of a space that it does not know`)
       const { putOut, readers, timeOf } = standingOf(ledger.authority, nowTime)
-      if (readers.has(to) || grownAtMillis.get(name) === world.now()) return
+      if (readers.has(to) || isFresh) return
       const until = putOut.get(to)
       if (until === undefined) note("privacy", `${name} sends ${message._tag} to ${short(to)}, who may not read`)
       else if (!isOfAuthority(timeOf, message, until))

@@ -141,7 +141,7 @@ export const saidIn = (authority: Authority.Authority): ReadonlyArray<Said> => {
 const saidBy = new WeakMap<Authority.Authority, ReadonlyArray<Said>>()
 
 /** Whose budgets count: the creator's, and root's once the creator was put out. */
-const isBudgetAuthority = (authority: Authority.Authority, device: DeviceId): boolean => {
+export const isBudgetAuthority = (authority: Authority.Authority, device: DeviceId): boolean => {
   const { creator, root } = authority.genesis
   return device === creator || (device === root && Authority.isRevoked(authority, creator))
 }

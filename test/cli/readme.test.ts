@@ -1,8 +1,8 @@
-/** The README's two terminals: what it shows is what the command prints, but for ids, ports and folders. */
+/** The README's stories are run: what they show is what the command prints, but for ids, times, ports and folders. */
 import { afterAll, assert, describe, it } from "vitest"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { aura, exampleApp, folder, json, start, stopAll } from "./aura.ts"
+import { aura, exampleApp, folder, json, serve, start, stop, stopAll } from "./aura.ts"
 
 const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8")
 
@@ -10,10 +10,25 @@ const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "ut
 const alike = (text: string): string =>
   text
     .replace(/[0-9a-f]{64}/gu, "ID")
+    .replace(/\b[0-9a-f]{10}\b/gu, "SHORT")
+    .replace(/\d{4}-\d\d-\d\dT[\d:]+Z/gu, "TIME")
     .replace(/127\.0\.0\.1:\d+/gu, "HOST:PORT")
     .replace(/^data {4}.*$/mu, "data    FOLDER")
     .replace(/^ {2}\S.*\bpair\b.*$/mu, "  PAIR")
     .trim()
+
+/** The words of a line of the README, without its comment. */
+const wordsOf = (line: string): ReadonlyArray<string> =>
+  [...line.matchAll(/'([^']*)'|"([^"]*)"|(#.*)|(\S+)/gu)].flatMap(([, single, double, comment, plain]) =>
+    comment === undefined ? [single ?? double ?? plain ?? ""] : []
+  )
+
+/** Its blocks of code, in order. */
+const blocksOf = (title: string): ReadonlyArray<{ readonly kind: string; readonly text: string }> => {
+  const [, section = ""] = readme.split(`## ${title}\n`)
+  const [own = ""] = section.split(/^## /mu)
+  return [...own.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gmu)].map(([, kind = "", text = ""]) => ({ kind, text }))
+}
 
 afterAll(stopAll)
 
@@ -40,5 +55,41 @@ describe("the README", () => {
     assert.include((await aura(["journal", "verify", "--data", second])).stdout, "clean")
     server.child.kill("SIGTERM")
     assert.strictEqual((await server.ended).code, 0)
+  }, 90_000)
+
+  it("shows a reader who is told why, may write, and whose later writing counts nowhere", async () => {
+    const home = folder()
+    const here = { cwd: home, env: { AURA_APP: exampleApp, AURA_DATA: join(home, "first") } }
+    const server = await serve(["--port", "0"], here)
+    let [code, stdout] = ["", ""]
+    for (const { kind, text } of blocksOf("Who may do what")) {
+      if (kind === "text") {
+        assert.isTrue(alike(stdout).endsWith(alike(text)), `${alike(stdout)}\ndoes not end with\n${alike(text)}`)
+        continue
+      }
+      for (const line of text.trim().split("\n")) {
+        const [program, ...words] = wordsOf(line)
+        assert.strictEqual(program, "aura", line)
+        const ended = await aura(
+          words.map((word) => (word === "CODE" ? code : word)),
+          here
+        )
+        assert.strictEqual(ended.code, /# refused/u.test(line) ? 1 : 0, `${line}\n${ended.stderr}`)
+        if (words[0] === "pair") code = ended.stdout.trim()
+        if (/# refused/u.test(line))
+          assert.match(ended.stderr, /lacks task:write[^]*aura explain [0-9a-f]{10} add/u, "it says where to look")
+        stdout = ended.stdout
+      }
+    }
+    const onBoth = (words: ReadonlyArray<string>) =>
+      Promise.all(["first", "bob"].map((data) => aura([...words, "--data", data], here)))
+    const [logs, states] = [await onBoth(["journal", "log"]), await onBoth(["state"])]
+    assert.strictEqual(logs[0]!.stdout, logs[1]!.stdout, "the same on both devices")
+    assert.strictEqual(states[0]!.stdout, states[1]!.stdout)
+    assert.include(states[0]!.stdout, "tea")
+    assert.notInclude(states[0]!.stdout, "late")
+    const why = await aura(["explain", "Bob", "add", "--data", "bob"], here)
+    assert.match(why.stdout, /cut down to space:read by creator .*: the season is over/u)
+    assert.strictEqual((await stop(server)).code, 0)
   }, 90_000)
 })

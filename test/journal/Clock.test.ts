@@ -56,4 +56,24 @@ describe("the hybrid clock", () => {
     assert.isTrue(Clock.isHeld(limit + 1, today))
     assert.isFalse(Clock.isHeld(limit + 1, today + 1))
   })
+
+  it("is written as the platform writes moments in UTC, to the second, as long as it lasts", () => {
+    const latest = Clock.toMillis(Clock.timeMax)
+    const days = fc.integer({ min: 0, max: Math.floor((latest - Clock.epochMillis) / 86_400_000) })
+    const isAlike = (millis: number): void =>
+      assert.strictEqual(
+        Clock.toText(Clock.fromMillis(millis)),
+        new Date(millis).toISOString().replace(/\.\d{3}Z$/u, "Z")
+      )
+    fc.assert(fc.property(fc.integer({ min: Clock.epochMillis, max: latest }), isAlike))
+    // every first and last second of a day: months and leap years are counted by hand
+    fc.assert(
+      fc.property(days, (day) =>
+        [0, 86_399_999].forEach((inDay) => isAlike(Clock.epochMillis + day * 86_400_000 + inDay))
+      ),
+      { numRuns: 1000 }
+    )
+    for (const text of ["2020-01-01T00:00:00Z", "2020-02-29T23:59:59Z", "2024-12-31T23:59:59Z", "2088-02-29T12:00:00Z"])
+      assert.strictEqual(Clock.toText(Clock.fromMillis(Date.parse(text))), text)
+  })
 })

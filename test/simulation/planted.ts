@@ -5,9 +5,9 @@ import { keyring, verifier } from "./signing.ts"
 /** Worlds that are tried before a bug counts as not found. */
 const seedsMax = 40
 
-/** The first that this checker finds wrong; others may find others wrong before. */
-export const firstBroken = (checker: string): Played | undefined => {
-  for (let seed = 1; seed <= seedsMax; seed++) {
+/** The first that this checker finds wrong, after one that is known to show it; others may find others wrong before. */
+export const firstBroken = (checker: string, known = 1): Played | undefined => {
+  for (const seed of [known, ...Array.from({ length: seedsMax }, (_, index) => index + 1)]) {
     const played = play({ seed, keyring, verifier })
     if (checkersOf(played).includes(checker)) return played
   }

@@ -7,7 +7,7 @@ import * as Authority from "../../src/trust/Authority.ts"
 import * as Decision from "../../src/trust/Decision.ts"
 import * as Definition from "../../src/trust/Definition.ts"
 import * as Policy from "../../src/trust/Policy.ts"
-import { devices, randomSpace } from "./randomSpace.ts"
+import { devices, genesOf, randomPolicy, randomSpace, reader, unit } from "./randomSpace.ts"
 import { genesis } from "./space.ts"
 
 const kv = { kv: { kind: "LWWMap", value: { kind: "integer" } } } as const
@@ -80,5 +80,45 @@ describe("a decision", () => {
     )
     assert.isAbove(seen.shortcut, 1000, "rights without a window are found")
     assert.isAbove(seen.denied, 1000)
+  })
+
+  it("of all of some policies is their meet, and of any of them their join, with the evidence of what met it", () => {
+    const seen = { allowed: 0, denied: 0 }
+    const property = fc.property(randomSpace(9), genesOf(90, 90), ({ entries, proofs }, genes) => {
+      let authority = Authority.extend(Authority.make(genesis), entries)
+      for (const [feed, at] of proofs) authority = Authority.fork(authority, feed, at)
+      const view = Authority.present(authority)
+      const read = reader(genes)
+      const [one, other] = [randomPolicy(read), randomPolicy(read)]
+      const [device, time] = [read.pick(devices), read.below(8) * unit]
+      const ask = (policy: Policy.Policy) => {
+        const plain = { type: "kv.write", writes: [], policy, resource: undefined, cost: 0 }
+        const asked = { ...definition, app: "stone", operations: new Map([["kv.write", plain]]) }
+        const request = { device, time, definition: asked, type: "kv.write", changes: [], fresh: () => false }
+        return Decision.decide(authority, view, request)
+      }
+      const [a, b, all, any] = [one, other, Policy.all(one, other), Policy.any(one, other)].map(ask) as [
+        Decision.Decision,
+        Decision.Decision,
+        Decision.Decision,
+        Decision.Decision
+      ]
+      if (a._tag === "Denied") assert.deepStrictEqual(all, a)
+      else if (b._tag === "Denied") assert.deepStrictEqual(all, b)
+      else assert.deepStrictEqual(all, { _tag: "Allowed", because: [...a.because, ...b.because] })
+      if (a._tag === "Allowed") assert.deepStrictEqual(any, a)
+      else if (b._tag === "Allowed") assert.deepStrictEqual(any, b)
+      else if (a.because._tag !== "Terminated")
+        assert.deepStrictEqual(any, {
+          _tag: "Denied",
+          because: { _tag: "NoneMet", of: [a.because as Decision.Unmet, b.because as Decision.Unmet] }
+        })
+      if (a._tag !== b._tag) seen.allowed++
+      if (all._tag === "Denied") seen.denied++
+      assert.strictEqual(ask(Policy.any())._tag, "Denied")
+    })
+    fc.assert(property, { numRuns: 1000 })
+    assert.isAbove(seen.allowed, 100)
+    assert.isAbove(seen.denied, 100)
   })
 })

@@ -4,7 +4,7 @@ import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import * as Authority from "../../src/trust/Authority.ts"
 import * as Trust from "../../src/trust/Trust.ts"
 import { devices, operations, type RandomSpace } from "./randomSpace.ts"
-import { at, dataAt, feedOf, genesis } from "./space.ts"
+import { at, feedOf, genesis } from "./space.ts"
 
 export const judged = ({ entries, proofs }: RandomSpace): Authority.Authority => {
   let authority = Authority.extend(Authority.make(genesis), entries)

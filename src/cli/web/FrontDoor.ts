@@ -7,6 +7,7 @@
  *     /metrics             Prometheus' text format 0.0.4      the same
  *     /openapi.json        this API                           the same
  *     /api/v1/operations   POST, signed by a device           the same
+ *     /api/v1/decisions    GET, signed by a device            the same
  *     /                    what this is, how to join          the live page of the space
  *     /ui/events           404                                the live page's events
  *     /ui/operations       404                                POST by the page, as this device
@@ -37,6 +38,7 @@ import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import * as Metrics from "../../observability/Metrics.ts"
 import { Telemetry } from "../../observability/Telemetry.ts"
 import * as CommandLine from "../CommandLine.ts"
+import * as Decisions from "./Decisions.ts"
 import * as DeviceProof from "./DeviceProof.ts"
 import { formsOf, type Form } from "./Forms.ts"
 import * as Live from "./Live.ts"
@@ -99,6 +101,8 @@ interface Route {
   readonly method: "GET" | "POST"
   /** Undefined: for everyone. Otherwise for this machine alone, and what kind of asking it is there. */
   readonly local?: "script" | "action"
+  /** Whoever asks proves it with a signature: then it matters little where a browser found the link. */
+  readonly isSigned?: true
   readonly answer: (opened: Opened, arrival: Arrival) => Effect.Effect<Reply.Reply>
 }
 
@@ -134,7 +138,7 @@ const dispatch = (opened: Opened | undefined, path: string, arrival: Arrival): E
   if (!isProbe && !isHere && !isEncrypted(source))
     return refuse({ status: 403, code: "PlainWire", detail: "use https" })
   const strangeness = isProbe || !isHere ? undefined : Loopback.strangeness(source, route.local ?? "page")
-  if (strangeness !== undefined && path !== "/api/v1/operations") return refuseStrange(strangeness)
+  if (strangeness !== undefined && route.isSigned !== true) return refuseStrange(strangeness)
   const isAllowed =
     request.method === route.method ||
     (request.method === "HEAD" && route.method === "GET" && route.local === undefined)
@@ -174,7 +178,12 @@ const routes: Readonly<Record<string, Route>> = {
   },
   "/metrics": { method: "GET", answer: ({ site }) => metrics(site) },
   "/openapi.json": { method: "GET", answer: () => Effect.succeed(Reply.json(openApi)) },
-  "/api/v1/operations": { method: "POST", answer: (opened, arrival) => signedOperation(opened, arrival) },
+  "/api/v1/operations": {
+    method: "POST",
+    isSigned: true,
+    answer: (opened, arrival) => signedOperation(opened, arrival)
+  },
+  "/api/v1/decisions": { method: "GET", isSigned: true, answer: (opened, arrival) => decision(opened, arrival) },
   "/ui/events": { method: "GET", local: "script", answer: (opened) => events(opened) },
   "/ui/operations": { method: "POST", local: "action", answer: (opened, arrival) => ownOperation(opened, arrival) },
   "/ui/pairing": { method: "POST", local: "action", answer: ({ site }) => pairing(site) }
@@ -213,20 +222,32 @@ const ownOperation = Effect.fnUntraced(function* ({ site }: Opened, arrival: Arr
   return yield* OperationRequest.answer(site, site.agent.device, body.success)
 })
 
-const signedOperation = Effect.fnUntraced(function* ({ prove, site }: Opened, arrival: Arrival) {
+const signedOperation = Effect.fnUntraced(function* (opened: Opened, arrival: Arrival) {
   const body = yield* bodyOf(arrival)
   if (Result.isFailure(body)) return Reply.problem(body.failure)
-  const { request, source } = arrival
+  const proved = yield* provedBy(opened, arrival, body.success)
+  if (Result.isFailure(proved)) return Reply.problem(proved.failure)
+  return yield* OperationRequest.answer(opened.site, proved.success, body.success)
+})
+
+const decision = Effect.fnUntraced(function* (opened: Opened, arrival: Arrival) {
+  const proved = yield* provedBy(opened, arrival, new Uint8Array())
+  if (Result.isFailure(proved)) return Reply.problem(proved.failure)
+  const { url } = arrival.request
+  const query = url.includes("?") ? url.slice(url.indexOf("?") + 1) : ""
+  return yield* Decisions.answer(opened.site, proved.success, query)
+})
+
+/** Which device signed a request with this body. */
+const provedBy = ({ prove }: Opened, { request, source }: Arrival, body: Uint8Array) => {
   const scheme = isEncrypted(source) ? "https" : "http"
-  const proved = yield* prove({
+  return prove({
     method: request.method,
     targetUri: `${scheme}://${request.headers["host"] ?? ""}${request.url}`,
     header: (name) => request.headers[name],
-    body: body.success
+    body
   })
-  if (Result.isFailure(proved)) return Reply.problem(proved.failure)
-  return yield* OperationRequest.answer(site, proved.success, body.success)
-})
+}
 
 const pairing = (site: Site): Effect.Effect<Reply.Reply> =>
   Effect.match(site.pair, {

@@ -11,6 +11,8 @@ const answer = (description: string, type: string, schema: object): object => ({
   content: { [type]: { schema } }
 })
 
+const parameter = (name: string, required: boolean, schema: object): object => ({ name, in: "query", required, schema })
+
 const readiness = answer("The checks, each with its reason", "application/json", {
   $ref: "#/components/schemas/Readiness"
 })
@@ -47,6 +49,22 @@ export const openApi = {
           default: problem
         }
       }
+    },
+    "/api/v1/decisions": {
+      get: {
+        summary:
+          "Whether a device may perform an operation now: the device that signed the request; the server's own device may ask about each, and gets the whole evidence",
+        security: [{ device: [] }],
+        parameters: [
+          parameter("operation", true, { type: "string", maxLength: 128 }),
+          parameter("device", false, { type: "string", pattern: "^[0-9a-f]{64}$" }),
+          parameter("resource", false, { type: "string" })
+        ],
+        responses: {
+          200: answer("How things stand; no permission", "application/json", { $ref: "#/components/schemas/Decision" }),
+          default: problem
+        }
+      }
     }
   },
   components: {
@@ -80,6 +98,23 @@ export const openApi = {
           repeated: { type: "boolean" }
         }
       },
+      Decision: {
+        type: "object",
+        properties: {
+          ok: { const: true },
+          device: { description: "The DeviceId; for the server's own device {device, name}" },
+          operation: { type: "string" },
+          resource: { type: ["string", "null"] },
+          atMillis: { type: "integer" },
+          snapshot: { type: "string", description: "Digest of all that it rests on: equal where the same is known" },
+          decision: { enum: ["Allowed", "Denied"] },
+          refusal: {
+            type: ["object", "null"],
+            description: "Kind and words; for the server's own device the whole evidence",
+            properties: { kind: { type: "string" }, text: { type: "string" } }
+          }
+        }
+      },
       Readiness: {
         type: "object",
         properties: {
@@ -100,7 +135,8 @@ export const openApi = {
           title: { type: "string" },
           status: { type: "integer" },
           code: { type: "string" },
-          detail: { type: "string" }
+          detail: { type: "string" },
+          do: { type: "string", description: "What may be done about it" }
         }
       }
     }

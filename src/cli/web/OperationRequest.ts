@@ -210,7 +210,8 @@ const problemOf = (error: Failure, isOwn: boolean): Reply.Problem => {
       return {
         status: 403,
         code: error._tag,
-        detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}`
+        detail: isOwn ? error.message : `"${error.operation}" is denied: ${error.refusal}`,
+        do: `GET /api/v1/decisions?operation=${encodeURIComponent(error.operation)} says what is missing; a member that may can give it`
       }
     case "DeviceRevoked":
       return {

@@ -56,12 +56,21 @@ export interface Problem {
   readonly code: string
   /** For who asked: names no third party and nothing of this machine. */
   readonly detail: string
+  /** What who asked may do about it. */
+  readonly do?: string
   readonly headers?: Headers
 }
 
-export const problem = ({ code, detail, headers, status }: Problem): Reply =>
+export const problem = ({ code, detail, do: way, headers, status }: Problem): Reply =>
   HttpServerResponse.text(
-    JSON.stringify({ type: "about:blank", title: titles[status] ?? "Refused", status, code, detail }),
+    JSON.stringify({
+      type: "about:blank",
+      title: titles[status] ?? "Refused",
+      status,
+      code,
+      detail,
+      ...(way === undefined ? {} : { do: way })
+    }),
     {
       status,
       contentType: "application/problem+json",

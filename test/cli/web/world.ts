@@ -169,6 +169,20 @@ export const perform = (
     return yield* ask(url, { method: "POST", headers, body: how.sent ?? text })
   }).pipe(Effect.provide(world.services), Effect.orDie)
 
+/** A path that a device asks for over TLS, signed. */
+export const askSigned = (
+  world: Server,
+  keys: Keys["Service"],
+  path: string,
+  how: { readonly sentPath?: string } = {}
+): Effect.Effect<Answer> =>
+  Effect.gen(function* () {
+    const base = `https://127.0.0.1:${world.tlsPort}`
+    const request = { method: "GET", url: `${base}${path}`, body: new Uint8Array(), target: alice.device }
+    const headers = yield* SignedRequest.signRequest(keys, request)
+    return yield* ask(`${base}${how.sentPath ?? path}`, { headers })
+  }).pipe(Effect.provide(world.services), Effect.orDie)
+
 /** Collects what is logged; provide `layer` around the server. */
 export const logged = () => {
   const lines: Array<string> = []

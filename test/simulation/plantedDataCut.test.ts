@@ -1,0 +1,13 @@
+/** A bug, planted: a cut leaves alone the data feeds that it does not name. */
+import { assert, it, vi } from "vitest"
+import { planted } from "./mutations.ts"
+import { checkersOf, firstBroken } from "./planted.ts"
+
+const bug = vi.hoisted(() => "a cut leaves alone the data feeds that it does not name")
+vi.mock("../../src/trust/Authority.ts", () => planted("trust/Authority.ts", bug))
+
+it(`${bug}: found by the oracle`, () => {
+  const broken = firstBroken("cut", 2)
+  assert.isDefined(broken, "no seed shows it")
+  console.info(`found by seed ${broken?.seed}: ${checkersOf(broken!).join(", ")}`)
+})
