@@ -31,6 +31,7 @@ import * as SqliteJournal from "../handlers/node/SqliteJournal.ts"
 import * as SystemTime from "../handlers/node/SystemTime.ts"
 import { short } from "../identity/Id.ts"
 import * as Revocation from "../runtime/Revocation.ts"
+import * as Budget from "../trust/Budget.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
@@ -192,6 +193,13 @@ const contents = Effect.fnUntraced(function* (office: Office) {
       "quarantined: refused and without effect",
       '"aura journal log" shows which and why'
     )
+    if (survey.members > Budget.leaseSlots)
+      findings.push({
+        check,
+        verdict: "warning",
+        what: `${survey.members} devices, and ${Budget.leaseSlots} of them share what may be sent to a peer in an hour`,
+        do: "let the device that founded the space set budgets that name those which send"
+      })
     return findings.length > 0
       ? findings
       : [good(check, `${count(survey.entries, "entry", "entries")}, all of them judged`)]

@@ -212,7 +212,10 @@ export const run = Effect.fnUntraced(function* (
         })
       case "Receipt": {
         const replica = host.replica(ask.space)
-        return replica === undefined ? Effect.void : outbox.receipt(replica, ask.message)
+        if (replica === undefined) return Effect.void
+        return Effect.map(outbox.receipt(replica, ask.message), (isGenuine) => {
+          if (!isGenuine) session = Session.close("a receipt that its device did not sign")
+        })
       }
     }
   }

@@ -34,8 +34,8 @@ export interface Outbox {
   readonly retry: () => void
   /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
   readonly sentAt: Map<SpaceId, number>
-  /** The peer brings a receipt, or answers one. */
-  readonly receipt: (replica: Replica, message: Message.Receipt) => Effect.Effect<void, JournalStoreError>
+  /** The peer brings a receipt, or answers one. False: one that it did not sign, which is a breach. */
+  readonly receipt: (replica: Replica, message: Message.Receipt) => Effect.Effect<boolean, JournalStoreError>
 }
 
 /** What it needs of its link. */
@@ -211,15 +211,19 @@ const makeReceipts = Effect.fnUntraced(function* (
     },
     receive: Effect.fnUntraced(function* (replica, { epoch, nonce, receipt, space }) {
       const account = yield* replica.spending.account(peer)
-      if (receipt === undefined) return account.acknowledged(epoch, nonce)
+      if (receipt === undefined) {
+        account.acknowledged(epoch, nonce)
+        return true
+      }
       const taken = yield* account.receive({ epoch, nonce, ...receipt })
       if (taken === "Refused" || taken === "Forged") yield* Metrics.refused("receipt")
-      if (taken === "Forged")
+      if (taken === "Forged") {
         yield* Effect.logWarning("security event: a peer brought a receipt that it did not sign", { device: peer })
-      else {
-        answers.set(replica, space)
-        Queue.offerUnsafe(signals, true)
+        return false
       }
+      answers.set(replica, space)
+      Queue.offerUnsafe(signals, true)
+      return true
     }),
     run: Effect.forever(
       Effect.gen(function* () {

@@ -286,14 +286,16 @@ describe("receipts", () => {
         )
       const good = yield* make(5, 10)
       const better = yield* make(7, 12)
-      const bad = [
+      const forged = [
         yield* make(9, 20, {}, mallory),
         yield* make(9, 20, { peer: carol.device }),
         yield* make(9, 20, { source: carol.device }),
         yield* make(9, 20, { space: world(2).space }),
         { ...(yield* make(9, 20)), spent: 21 },
         { ...(yield* make(9, 20)), nonce: 10 },
-        { ...(yield* make(9, 20)), previous: new Uint8Array(32).fill(1) },
+        { ...(yield* make(9, 20)), previous: new Uint8Array(32).fill(1) }
+      ]
+      const bad = [
         yield* make(9, 20, { epoch: epoch + 2 }),
         yield* make(9, 20, { epoch: epoch - 1 }),
         yield* make(4, 9),
@@ -303,7 +305,7 @@ describe("receipts", () => {
       const held = (replica: Replica) => Effect.flatMap(replica.spending.account(bob.device), (account) => account.held)
       const during = (
         use: (his: Effect.Success<ReturnType<typeof speaker>>, replica: Replica) => Effect.Effect<void>
-      ) =>
+      ): Effect.Effect<number, unknown> =>
         Effect.scoped(
           Effect.gen(function* () {
             const hub = MemoryNetwork.hub()
@@ -311,12 +313,12 @@ describe("receipts", () => {
             const his = yield* speaker(hub, space)
             yield* moment
             yield* use(his, a.replica(space))
-            assert.lengthOf(a.agent.links(), 1)
+            return a.agent.links().length
           })
         )
       const bring = (his: Effect.Success<ReturnType<typeof speaker>>, { epoch, nonce, ...receipt }: Receipt.Signed) =>
         Effect.andThen(his.say({ _tag: "Receipt", space: his.tag, epoch, nonce, receipt }), moment)
-      yield* during((his, replica) =>
+      const first = yield* during((his, replica) =>
         Effect.gen(function* () {
           yield* bring(his, good)
           assert.deepStrictEqual((yield* Effect.orDie(held(replica)))?.nonce, 5)
@@ -335,8 +337,19 @@ describe("receipts", () => {
           yield* bring(his, good)
         })
       )
+      assert.strictEqual(first, 1)
+      // a forger is let go
+      for (const one of forged) {
+        const links = yield* during((his, replica) =>
+          Effect.gen(function* () {
+            yield* bring(his, one)
+            assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
+          })
+        )
+        assert.strictEqual(links, 0)
+      }
       // what is held outlives the process
-      yield* during((his, replica) =>
+      const last = yield* during((his, replica) =>
         Effect.gen(function* () {
           for (const one of [...bad, good]) yield* bring(his, one)
           assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
@@ -352,6 +365,7 @@ describe("receipts", () => {
           )
         })
       )
+      assert.strictEqual(last, 1)
     })
   )
 })
