@@ -197,11 +197,14 @@ describe("a lift", () => {
   }, 60_000)
 })
 
-/** What of rights is not covered by others: two chains are kept apart where a limit, lifted or not, takes one of them. */
+/**
+ * What of rights is not covered by others: chains are kept apart where a limit, lifted or not, takes one of them, and of
+ * two that are alike the one that it does not take is shown.
+ */
 const widest = (held: ReadonlyArray<Authority.Held>) => {
   const kept: Array<Authority.Held> = []
   for (const right of held) Holding.add(kept, right, () => true)
-  return kept.sort(Holding.byRight)
+  return kept.sort(Holding.byRight).map(({ through, ...right }) => ({ ...right, links: through.length }))
 }
 
 /** Rights, trust and policies of everybody as things stand now. */
