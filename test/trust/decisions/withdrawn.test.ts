@@ -52,6 +52,17 @@ describe("a grant that was withdrawn", () => {
     assert.deepStrictEqual(may(home, bob, write), { denied: { revokedBy: alice, entry: end.hash } })
   })
 
+  // alice ─→ bob ─→ carol ─→ mallory      alice ── ✂B|start
+  it("is another thing than a giver who is cut from before he gave: then nobody has it from him", () => {
+    const home = household({ bob: passing })
+    const second = home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+    const third = home.write(carol, [grant(mallory, right(write))])
+    assert.deepStrictEqual(may(home, mallory, write), by(write, home.bob, second, third))
+    home.write(alice, [revoke(bob, home.bob)])
+    assert.deepStrictEqual(may(home, mallory, write), lacks(write))
+    assert.deepStrictEqual(may(home, carol, write), lacks(write))
+  })
+
   // alice ─ 0 → bob ─→ carol       alice ── ✂(0)
   // alice ─ 1 ↗                    or:   ── ✂(1)
   it("leaves who holds the same through another one, whichever of the two it is", () => {
@@ -154,6 +165,7 @@ describe("a grant may be withdrawn", () => {
     friend.write(bob, [ungrant(mallory, friend.mallory)])
     assert.deepStrictEqual(may(home, mallory, write), held)
     assert.deepStrictEqual(may(friend, mallory, write), by(write, friend.mallory))
+    assert.deepStrictEqual(Authority.restrictions(judged(friend)), [], "he gave nothing that it rests on")
   })
 
   // carol ── 0: a grant to mallory ── 1: another      bob saw both: ✂(B→C)|0 takes the second one back
@@ -169,6 +181,35 @@ describe("a grant may be withdrawn", () => {
       home.write(bob, [ungrant(carol, second, own[cutAt]!)])
       assert.deepStrictEqual(may(home, carol, write), stands ? lacks(write) : by(write, home.bob, second))
     }
+  })
+
+  // bob ─→ carol ─→ mallory ── 0       bob saw it, and cuts mallory's feed at its start
+  it("with what others did who hold through it only by who may take that back", () => {
+    for (const [rights, stands] of [
+      [[], false],
+      [[right(`device:rollback/${carol}`)], false],
+      [[right(`device:rollback/${mallory}`)], true]
+    ] as const) {
+      const home = household({ bob: [...passing, ...rights] })
+      const second = home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+      const third = home.write(carol, [grant(mallory, right(write))])
+      home.write(mallory, [])
+      home.write(bob, [ungrant(carol, second, third)])
+      assert.deepStrictEqual(may(home, carol, write), stands ? lacks(write) : by(write, home.bob, second))
+    }
+  })
+
+  // bob ──→ carol ─→ mallory      bob ── ✂(C→M): it rests on his grant among others; then alice ── ✂(A→C)
+  // alice ─→ carol
+  it("by one of several who gave something that it rests on, and by all of them it is gone", () => {
+    const home = household({ bob: passing })
+    home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+    const other = home.write(alice, [grant(carol, right(write, { depth: 2 }))])
+    const third = home.write(carol, [grant(mallory, right(write))])
+    home.write(bob, [ungrant(mallory, third)])
+    assert.deepStrictEqual(may(home, mallory, write), by(write, other, third))
+    home.write(alice, [ungrant(carol, other, third)])
+    assert.deepStrictEqual(may(home, mallory, write), lacks(write))
   })
 
   it("if it is named by the entry that made it, which whoever withdraws it has seen", () => {
