@@ -91,6 +91,8 @@ export const after = (former: Judge, judge: Judge): Judge => {
         touched.push(node)
     }
   }
+  // who settled on a branch may be one of those whom something ends now
+  for (const node of former.verdicts.keys()) if (isFrozen(former, node) !== isFrozen(judge, node)) touched.push(node)
   const gone = new Set(touched)
   for (const node of gone) for (const dependent of former.dependents.get(node) ?? []) gone.add(dependent)
   for (const [node, verdict] of former.verdicts) if (!gone.has(node)) judge.verdicts.set(node, verdict)

@@ -193,15 +193,18 @@ describe("a lift", () => {
       if (JSON.stringify(bound) !== JSON.stringify(free)) taken++
     })
     fc.assert(property, { numRuns: 1000 })
-    assert.isAbove(taken, 50, "something was taken that can be given back")
+    assert.isAbove(taken, 15, "something was taken that can be given back")
   }, 60_000)
 })
 
-/** What of rights is not covered by others: two chains are kept apart where a limit, lifted or not, takes one of them. */
+/**
+ * What of rights is not covered by others: chains are kept apart where a limit, lifted or not, takes one of them, and of
+ * two that are alike the one that it does not take is shown.
+ */
 const widest = (held: ReadonlyArray<Authority.Held>) => {
   const kept: Array<Authority.Held> = []
   for (const right of held) Holding.add(kept, right, () => true)
-  return kept.sort(Holding.byRight)
+  return kept.sort(Holding.byRight).map(({ through, ...right }) => ({ ...right, links: through.length }))
 }
 
 /** Rights, trust and policies of everybody as things stand now. */

@@ -1,7 +1,9 @@
 /**
  * Whether somebody may, and why, told shortly enough to be compared whole: `may` asks as the runtime does (is the
- * position left out, was he admitted, what does the policy say), `told` leaves of the answer what is evidence.
+ * position left out, was he admitted, what does the policy say), `told` leaves of the answer what is evidence. Each
+ * question is put twice: to all entries at once, and to a value that grew entry by entry.
  */
+import { assert } from "@effect/vitest"
 import type { DeviceId, EntryHash } from "../../../src/identity/Id.ts"
 import type { AuthorityEntry } from "../../../src/trust/Authority.ts"
 import * as Authority from "../../../src/trust/Authority.ts"
@@ -9,7 +11,7 @@ import { capability } from "../../../src/trust/Capability.ts"
 import * as Decision from "../../../src/trust/Decision.ts"
 import * as Policy from "../../../src/trust/Policy.ts"
 import { definitionWith } from "../definitionWith.ts"
-import { at, dataAt, genesis, type Paper } from "../space.ts"
+import { alice, at, bob, carol, dataAt, dave, genesis, mallory, type Paper } from "../space.ts"
 
 export interface Asked {
   /** What he has seen; everything, unless said. */
@@ -22,6 +24,20 @@ export interface Asked {
 
 export const judged = ({ entries }: Pick<Paper, "entries">): Authority.Authority =>
   Authority.extend(Authority.make(genesis), entries)
+
+/** The same as it comes about where entries come one by one, and somebody asks after each. */
+const grown = ({ entries }: Pick<Paper, "entries">): Authority.Authority => {
+  let authority = Authority.make(genesis)
+  for (const entry of entries) {
+    authority = Authority.extend(authority, [entry])
+    const view = Authority.present(authority)
+    for (const device of [alice, bob, carol, mallory, dave]) {
+      Authority.rights(authority, view, device)
+      Authority.trustIn(authority, view, device)
+    }
+  }
+  return authority
+}
 
 const decision = (authority: Authority.Authority, device: DeviceId, policy: Policy.Policy, asked: Asked) => {
   const { operation: type = "kv.write", seen, seq, time = 50 } = asked
@@ -52,7 +68,9 @@ export const may = (
       : "_tag" in wanted
         ? wanted
         : Policy.make(wanted)
-  return told(decision(judged(sheet), device, policy, asked))
+  const answer = told(decision(judged(sheet), device, policy, asked))
+  assert.deepStrictEqual(told(decision(grown(sheet), device, policy, asked)), answer, "entries that came one by one")
+  return answer
 }
 
 /** What met each demand; or the refusal, with what would have had to be otherwise. */

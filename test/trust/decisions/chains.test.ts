@@ -94,6 +94,8 @@ describe("a chain of grants", () => {
     const gift = home.write(alice, [grant(bob, right(write))])
     assert.deepStrictEqual(may(home, bob, write, { seen: [home.mallory] }), lacks(write))
     assert.deepStrictEqual(may(home, bob, write, { seen: [gift] }), by(write, gift))
+    const aside = home.write(carol, [], { seen: [home.mallory] })
+    assert.deepStrictEqual(may(home, bob, write, { seen: [aside] }), lacks(write), "though others know of it")
     assert.deepStrictEqual(may(home, bob, write, { seen: [home.founding] }), {
       denied: { _tag: "NotAdmitted", device: bob }
     })

@@ -146,6 +146,12 @@ describe("a lowering", () => {
     }
   })
 
+  it("of oneself is of what one says of oneself, which nobody asks", () => {
+    const home = trusting({ bob: "High" })
+    home.write(bob, [lower(bob, home.bob, "None")])
+    assert.deepStrictEqual(may(home, bob, high), { allowed: [{ level: "High", path: [alice, bob] }] })
+  })
+
   it("of root and of the founder is none", () => {
     const home = trusting({}, { carol: [right("*")] })
     const fake = home.write(alice, [admit(root)])

@@ -10,6 +10,7 @@ import {
   dave,
   grant,
   household,
+  lift,
   mallory,
   revoke,
   right,
@@ -41,6 +42,8 @@ describe("a grant that was withdrawn", () => {
     assert.deepStrictEqual(may(home, carol, write, { seq: 0 }), by(write, home.bob, gift))
     assert.deepStrictEqual(may(home, carol, write, { seq: 1 }), lacks(write))
     assert.deepStrictEqual(may(home, carol, write), lacks(write))
+    const [end] = Authority.restrictions(judged(home))
+    assert.deepStrictEqual(Authority.reachedBy(judged(home), end!), new Set([bob, carol]))
   })
 
   // soundness 7 (ii): alice ─→ bob ─→ carol      alice ── ✂B|bob's grant
@@ -50,6 +53,17 @@ describe("a grant that was withdrawn", () => {
     const end = home.write(alice, [revoke(bob, home.bob, gift)])
     assert.deepStrictEqual(may(home, carol, write), by(write, home.bob, gift))
     assert.deepStrictEqual(may(home, bob, write), { denied: { revokedBy: alice, entry: end.hash } })
+  })
+
+  // alice ─→ bob ─→ carol ─→ mallory      alice ── ✂B|start
+  it("is another thing than a giver who is cut from before he gave: then nobody has it from him", () => {
+    const home = household({ bob: passing })
+    const second = home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+    const third = home.write(carol, [grant(mallory, right(write))])
+    assert.deepStrictEqual(may(home, mallory, write), by(write, home.bob, second, third))
+    home.write(alice, [revoke(bob, home.bob)])
+    assert.deepStrictEqual(may(home, mallory, write), lacks(write))
+    assert.deepStrictEqual(may(home, carol, write), lacks(write))
   })
 
   // alice ─ 0 → bob ─→ carol       alice ── ✂(0)
@@ -154,6 +168,7 @@ describe("a grant may be withdrawn", () => {
     friend.write(bob, [ungrant(mallory, friend.mallory)])
     assert.deepStrictEqual(may(home, mallory, write), held)
     assert.deepStrictEqual(may(friend, mallory, write), by(write, friend.mallory))
+    assert.deepStrictEqual(Authority.restrictions(judged(friend)), [], "he gave nothing that it rests on")
   })
 
   // carol ── 0: a grant to mallory ── 1: another      bob saw both: ✂(B→C)|0 takes the second one back
@@ -169,6 +184,75 @@ describe("a grant may be withdrawn", () => {
       home.write(bob, [ungrant(carol, second, own[cutAt]!)])
       assert.deepStrictEqual(may(home, carol, write), stands ? lacks(write) : by(write, home.bob, second))
     }
+  })
+
+  // bob ─→ carol ─→ mallory ── 0       bob saw it, and cuts mallory's feed at its start
+  it("with what others did who hold through it only by who may take that back", () => {
+    for (const [rights, stands] of [
+      [[], false],
+      [[right(`device:rollback/${carol}`)], false],
+      [[right(`device:rollback/${mallory}`)], true]
+    ] as const) {
+      const home = household({ bob: [...passing, ...rights] })
+      const second = home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+      const third = home.write(carol, [grant(mallory, right(write))])
+      home.write(mallory, [])
+      home.write(bob, [ungrant(carol, second, third)])
+      assert.deepStrictEqual(may(home, carol, write), stands ? lacks(write) : by(write, home.bob, second))
+    }
+  })
+
+  // bob ──→ carol ─→ mallory      bob ── ✂(C→M): it rests on his grant among others; then alice ── ✂(A→C)
+  // alice ─→ carol
+  it("by one of several who gave something that it rests on, and by all of them it is gone", () => {
+    const home = household({ bob: passing })
+    home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+    const other = home.write(alice, [grant(carol, right(write, { depth: 2 }))])
+    const third = home.write(carol, [grant(mallory, right(write))])
+    home.write(bob, [ungrant(mallory, third)])
+    assert.deepStrictEqual(may(home, mallory, write), by(write, other, third))
+    home.write(alice, [ungrant(carol, other, third)])
+    assert.deepStrictEqual(may(home, mallory, write), lacks(write))
+  })
+
+  // alice ─→ bob ──→ carol ─→ mallory       bob or dave ── ✂(C→M), and takes it back
+  //       ─→ dave ─↗
+  it("by one of two who gave alike for what came through him alone, until he takes that back", () => {
+    for (const which of [0, 1] as const) {
+      const home = household({ bob: passing })
+      const forDave = home.write(alice, [admit(dave), grant(dave, ...passing)])
+      const gifts = [bob, dave].map((who) => home.write(who, [grant(carol, right(write, { depth: 2 }))]))
+      const third = home.write(carol, [grant(mallory, right(write))])
+      const before = may(home, mallory, write)
+      const end = home.write([bob, dave][which]!, [ungrant(mallory, third)])
+      const left = by(write, [forDave, home.bob][which]!, gifts[1 - which]!, third)
+      assert.deepStrictEqual(may(home, mallory, write), left)
+      const other = home.write([bob, dave][1 - which]!, [ungrant(mallory, third)])
+      assert.deepStrictEqual(may(home, mallory, write), lacks(write))
+      home.write(end.feed.device, [lift(end)])
+      assert.property(may(home, mallory, write), "allowed")
+      home.write(other.feed.device, [lift(other)])
+      assert.property(before, "allowed")
+      assert.property(may(home, mallory, write), "allowed")
+    }
+  })
+
+  // alice ─ write/a → bob ─→ carol           bob ── ✂(C→M): what came to him through that again is not what he gave
+  // alice ─ write ─────────→ carol ─→ mallory ─→ bob ─→ dave
+  it("by who gave before it, not by who gave behind it", () => {
+    const home = household({ bob: [right("kv:write/a", { depth: 3 })] })
+    home.write(alice, [admit(dave)])
+    home.write(bob, [grant(carol, right(write, { depth: 2 }))])
+    const links = [home.write(alice, [grant(carol, right(write, { depth: 4 }))])]
+    for (const [giver, to] of [
+      [carol, mallory],
+      [mallory, bob],
+      [bob, dave]
+    ] as const)
+      links.push(home.write(giver, [grant(to, right(write, { depth: 4 }))]))
+    home.write(bob, [ungrant(mallory, links[1]!, ...links.slice(1))])
+    assert.lengthOf(Authority.restrictions(judged(home)), 1)
+    assert.deepStrictEqual(may(home, dave, write), by(write, ...links))
   })
 
   it("if it is named by the entry that made it, which whoever withdraws it has seen", () => {
