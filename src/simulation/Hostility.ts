@@ -59,7 +59,8 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
   const isHostile = story.liar !== undefined || chance.happens(0.6)
   const expulsionMillis = chance.between(1_000, safetyMillis * 0.6)
   if (!isHostile) return { lies: [], gifts: [], before: [], expulsionMillis, events: [], story }
-  const before = drawBefore(chance)
+  const words = Chance.make(seed, "hostility/words")
+  const before = drawBefore(words)
   const lies = lieKinds.filter(() => chance.happens(0.35))
   const gifts = drawGifts(chance, safetyMillis)
   const cast = castOf(story, chance, gifts)
@@ -67,7 +68,7 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
   const incidents = [
     ...story.incidents,
     ...storm.incidents,
-    ...drawStatements(chance, safetyMillis, gifts),
+    ...drawStatements(words, safetyMillis, gifts),
     ...(chance.happens(0.6) ? drawExpulsion(chance, expulsionMillis, safetyMillis) : [])
   ]
   return {
@@ -110,7 +111,7 @@ type Incidents = Array<Story["incidents"][number]>
 const drawBefore = (chance: Chance.Chance): ReadonlyArray<Saying> => {
   const say = (by: string, what: Statement, who: string): Saying => ({ _tag: "Say", by, what, who })
   return [
-    ...(chance.happens(0.5)
+    ...(chance.happens(0.7)
       ? [say("Alice", "trusts", "Bob"), say("Alice", "trusts", "Carol"), say("Bob", "trusts", "Carol")]
       : []),
     ...(chance.happens(0.3) ? [say("Alice", "trusts", "Mallory")] : []),
@@ -125,18 +126,18 @@ const drawStatements = (
   safetyMillis: number,
   gifts: ReadonlyArray<Gift>
 ): ReadonlyArray<Incidents[number]> => {
-  const say = (by: string, what: Statement, who: string, from = 0): Incidents => [
-    { atMillis: chance.between(from, Math.max(from, safetyMillis * 0.9)), incident: { _tag: "Say", by, what, who } }
+  const say = (by: string, what: Statement, who: string, from = 0, to = safetyMillis * 0.9): Incidents => [
+    { atMillis: chance.between(from, Math.max(from, to)), incident: { _tag: "Say", by, what, who } }
   ]
   const honest = ["Alice", "Bob", "Carol"]
   const closings = gifts.flatMap(({ by, lastsMillis, to }) =>
     chance.happens(0.5) ? say(by, "withdraws what it granted to", to, Math.min(lastsMillis, safetyMillis)) : []
   )
-  const trusting = chance.happens(0.35)
+  const trusting = chance.happens(0.5)
     ? [
         ...say("Carol", chance.pick(["trusts", "vouches for", "lowers"]), "Bob"),
         ...say("Alice", chance.pick(["trusts", "lowers"]), "Mallory"),
-        ...honest.flatMap((by) => (chance.happens(0.8) ? say(by, "reports", "Mallory") : []))
+        ...honest.flatMap((by) => (chance.happens(0.9) ? say(by, "reports", "Mallory", 0, 8_000) : []))
       ]
     : []
   const [one = "Alice", other = "Bob"] = chance.shuffle(honest)

@@ -381,6 +381,8 @@ const conclude = Effect.fnUntraced(function* (stage: Stage, story: Story.Story, 
   const converged = yield* World.eventually(isLasting, { withinMillis: convergenceMillis, everyMillis: 1_000 })
   // what could not be read back for a moment is read without anybody asking
   yield* Effect.sleep("25 seconds")
+  // meanwhile something may have come from who was put out, and be ahead of a slow clock
+  yield* World.eventually(areAgreed(stage, actors), { withinMillis: convergenceMillis, everyMillis: 1_000 })
   const evidence = (yield* Effect.forEach(actors, (actor) => evidenceOf(stage, actor))).flat()
   for (const { name, replica } of evidence) stage.watch.look(name, replica)
   stage.entries = () => Math.max(...evidence.map(({ records }) => records.data.length + records.authority.length))
