@@ -308,4 +308,26 @@ describe("a wish without meaning", () => {
       assert.strictEqual(entries(), before)
     }).pipe(Effect.scoped)
   )
+
+  it.live("is one as well when somebody is to be paired", () =>
+    Effect.gen(function* () {
+      const { run } = yield* alicesOffice
+      const pair = { _tag: "Pair", role: null, can: [], depth: null, until: null, name: null, address: "a:1" } as const
+      const cases = [
+        [{ ...pair, role: "king" }, "RoleUnknown"],
+        [{ ...pair, role: "writer", can: ["task:write"] }, "ChoiceNeeded"],
+        [{ ...pair, can: ["Task"] }, "CapabilityInvalid"],
+        [{ ...pair, role: "writer", until: "yesterday" }, "TimeInvalid"],
+        [{ ...pair, can: ["*"], depth: -1 }, "DepthInvalid"]
+      ] as const
+      for (const [errand, code] of cases) assert.deepInclude((yield* run(errand)).problem, { code, isUsage: true })
+      const paired = yield* run({ ...pair, role: "writer", until: "2088-01-31" })
+      assert.deepInclude(paired.data[0], {
+        role: "writer",
+        can: ["space:read", "task:write"],
+        depth: 0,
+        untilMillis: 3_726_345_600_000
+      })
+    }).pipe(Effect.scoped)
+  )
 })
