@@ -19,7 +19,13 @@ const unitMillis: Readonly<Record<string, number>> = {
 
 /** Unix milliseconds of a day (its beginning in UTC) or of a time with its zone; undefined for anything else. */
 export const instantOf = (text: string): number | undefined =>
-  instant.test(text) ? Option.getOrUndefined(Option.map(DateTime.make(text), DateTime.toEpochMillis)) : undefined
+  instant.test(text) && isDay(text.slice(0, 10))
+    ? Option.getOrUndefined(Option.map(DateTime.make(text), DateTime.toEpochMillis))
+    : undefined
+
+/** The 31st of February would be read as a day of March. */
+const isDay = (text: string): boolean =>
+  Option.match(DateTime.make(text), { onNone: () => false, onSome: (day) => DateTime.formatIsoDateUtc(day) === text })
 
 /** The same, or so long from now: `12h`, `30d`. */
 export const momentOf = Effect.fnUntraced(function* (text: string, nowMillis: number) {

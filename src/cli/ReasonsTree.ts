@@ -125,14 +125,20 @@ const missingBranch = (device: Who, { candidates, ceilings, held, needed, roles 
   return {
     text: `${printable(needed)} is missing; it holds ${has}`,
     of: [
-      ...ceilings.map((one) => ({
-        text: `it may use no more than ${one.ceiling.length === 0 ? "nothing" : one.ceiling.map(printable).join(", ")}, set by ${saidText(one)}`
-      })),
+      ...ceilings.map(ceilingBranch),
       ...candidates.map(candidateBranch),
       ...(candidates.length === 0 && ceilings.length === 0 ? [{ text: "no grant to it names that" }] : []),
-      { text: `who may pass it on can give it: aura grant ${name.includes(" ") ? `"${name}"` : name} ${way}` }
+      ...(ceilings.length > 0
+        ? []
+        : [{ text: `who may pass it on can give it: aura grant ${name.includes(" ") ? `"${name}"` : name} ${way}` }])
     ]
   }
+}
+
+const ceilingBranch = (ceiling: Missing["ceilings"][number]): Branch => {
+  const most = ceiling.ceiling.length === 0 ? "nothing" : `no more than ${ceiling.ceiling.map(printable).join(", ")}`
+  const lift = `who set that can lift it: aura lift ${ceiling.entry.slice(0, 10)}`
+  return { text: `it may use ${most}, set by ${saidText(ceiling)}`, of: [{ text: lift }] }
 }
 
 const candidateBranch = ({ atMillis, by, entry, fault, right, to }: Candidate): Branch => {

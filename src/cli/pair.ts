@@ -25,9 +25,9 @@ import { dataDefault } from "./Settings.ts"
 import { printable, time } from "./Text.ts"
 
 export const answer = Effect.fnUntraced(function* (office: Office, errand: ErrandOf<"Pair">, voice: Voice) {
-  const address = yield* addressOf(office, errand.address)
   const replica = yield* office.replica
   const rights = yield* Meaning.rights(office, replica, errand, 1)
+  const address = yield* addressOf(office, errand.address)
   const code = yield* made(office, address, rights)
   yield* voice.data({
     code: Redacted.value(PairingCode.encode(code)),

@@ -22,6 +22,12 @@ describe("the command line", () => {
       ["perform", "add", "{bad"],
       'aura: the payload is not JSON: {bad\n  allowed: {"name": "value"}: names and texts in double quotes\n  do:      put the whole payload in single quotes, or pipe it in: aura perform OPERATION -\n'
     ],
+    [["grant"], "aura: Missing required argument: device\n  do:      see aura grant --help\n"],
+    [["trust"], "aura: a command is missing\n  do:      see aura trust --help\n"],
+    [
+      ["policy", "set", "add", "--policy", "{bad"],
+      'aura: the policy is not JSON: {bad\n  allowed: {"name": "value"}: names and texts in double quotes\n  do:      put the whole policy in single quotes\n'
+    ],
     [
       ["join", "garbage"],
       'aura: the code has 7 characters instead of 48\n  allowed: aura-XXXX-…-XXXX@ADDRESS, as "aura pair" prints it\n  do:      paste the whole line, in quotes (the address contains characters that shells treat specially)\n'
@@ -35,8 +41,9 @@ describe("the command line", () => {
 
   it("names every command in its help, on stdout, with code 0", async () => {
     const { code, stderr, stdout } = await aura(["--help"], { cwd: folder() })
-    for (const command of "serve pair join sync status perform state journal device space doctor simulate".split(" "))
-      assert.match(stdout, new RegExp(`^  ${command} +\\w`, "mu"))
+    const commands =
+      "serve pair join sync status perform state journal device grant revoke limit lift trust policy explain feed space doctor simulate"
+    for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command} +\\w`, "mu"))
     assert.match(stdout, /pair +.*Needs a running server/u)
     assert.strictEqual(stderr, "")
     assert.strictEqual(code, 0)
