@@ -53,6 +53,13 @@ export const byRight = (a: Right.Right, b: Right.Right): number =>
   compare(b.until ?? Number.POSITIVE_INFINITY, a.until ?? Number.POSITIVE_INFINITY) ||
   compare(hoursOf(a), hoursOf(b))
 
+/** Whether two holdings have the same rights by the same grants. */
+export const isSame = (a: ReadonlyArray<Held>, b: ReadonlyArray<Held>): boolean =>
+  a.length === b.length && a.every((right, index) => isSameRight(right, b[index]!))
+
+const isSameRight = (a: Held, b: Held): boolean =>
+  byRight(a, b) === 0 && a.through.length === b.through.length && a.through.every((hash, at) => hash === b.through[at])
+
 const hoursOf = ({ hours }: Right.Right): string => hours.map(Hours.keyOf).join()
 
 /** The right that permits `wanted` at a time. */
