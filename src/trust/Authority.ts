@@ -80,7 +80,7 @@ interface Memo {
   readonly standing: Strata.Strata["standing"]
   /** The judge of stratum 3. */
   final: Judge.Judge | undefined
-  /** The judge of a value before this one, when no restriction can have fallen since. */
+  /** That of a value with some of these entries: most verdicts are the same. */
   readonly former: Judge.Judge | undefined
 }
 
@@ -124,17 +124,18 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
     count: book.nodes.size,
     heads,
     present: undefined,
-    standing: news === "strata" || !isNewest ? new Map() : memo.standing,
+    standing: news === "strata" ? new Map() : isNewest ? memo.standing : new Map(memo.standing),
     final: news === "grants" && isNewest ? memo.final : undefined,
-    former: news !== "strata" && isNewest ? (memo.final ?? memo.former) : undefined
+    former: memo.final ?? memo.former
   })
 }
 
 /** The same entries and more, in a book of their own: for what is only asked, and never came to be. */
 export const suppose = (authority: Authority, entries: ReadonlyArray<AuthorityEntry>): Authority => {
   const { book, count } = authority.memo
-  const memo = { ...authority.memo, book: Book.copy(book, count), standing: new Map(), former: undefined }
-  return extend(fromMemo(authority.genesis, authority.forks, { ...memo, final: undefined }), entries)
+  const { final, former, standing } = authority.memo
+  const own = { book: Book.copy(book, count), standing: new Map(standing), final: undefined, former: final ?? former }
+  return extend(fromMemo(authority.genesis, authority.forks, { ...authority.memo, ...own }), entries)
 }
 
 /** As things stood for somebody who had seen this view and nothing else. */
@@ -173,7 +174,8 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   const known = authority.forks.get(feed)
   if (known !== undefined && known <= at) return authority
   const forks = new Map(authority.forks).set(feed, at)
-  return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: undefined })
+  const { final, former } = authority.memo
+  return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: final ?? former })
 }
 
 /** Whether a verdict about others can rest on an entry of this feed from a position on. */
@@ -492,13 +494,8 @@ const finalJudge = (authority: Authority): Judge.Judge => {
   if (memo.final !== undefined) return memo.final
   const strata = strataOf(authority)
   const standing = Strata.standing(strata)
-  // since the former judge nothing fell, so as many as then are the same as then
-  memo.final = memo.former?.restrictions.length === standing.length ? memo.former : judgeBy(authority, strata, standing)
-  return memo.final
-}
-
-const judgeBy = ({ forks, memo }: Authority, strata: Strata.Strata, standing: ReadonlyArray<Standing>): Judge.Judge => {
-  const freezes = Strata.freezes(strata, standing, forks)
+  const freezes = Strata.freezes(strata, standing, authority.forks)
   const judge = Judge.make(memo.book, standing, freezes, strata.seals, strata.find)
-  return memo.former === undefined ? judge : Judge.after(memo.former, judge)
+  memo.final = memo.former === undefined ? judge : Judge.after(memo.former, judge)
+  return memo.final
 }

@@ -60,6 +60,13 @@ export const byRight = (a: Held, b: Held): number =>
   compare(a.through.length, b.through.length) ||
   compare(a.through.join(), b.through.join())
 
+/** Whether two holdings have the same rights by the same grants. */
+export const isSame = (a: ReadonlyArray<Held>, b: ReadonlyArray<Held>): boolean =>
+  a.length === b.length && a.every((right, index) => isSameRight(right, b[index]!))
+
+const isSameRight = (a: Held, b: Held): boolean =>
+  byRight(a, b) === 0 && a.through.length === b.through.length && a.through.every((hash, at) => hash === b.through[at])
+
 const hoursOf = ({ hours }: Right.Right): string => hours.map(Hours.keyOf).join()
 
 /** The right that permits `wanted` at a time. */

@@ -6,12 +6,13 @@
  * `device:admit`. What a device holds within a view comes from the counting grants in it, less what the regime of the
  * judged position takes away (trust/Regime.ts) and no counting lift in the view gives back. All of this recurses into
  * pasts only, which get strictly smaller, and nothing found is ever taken back: other restrictions need another judge,
- * which takes over what they don't touch (`after`).
+ * which takes over what they don't change (`after`).
  *
  * Judging is done on demand and remembered. Chains of admissions may be as long as the space is old, so the recursion
  * keeps a stack of its own.
  */
 import type { DeviceId, FeedId } from "../identity/Id.ts"
+import type { Position } from "../journal/Feed.ts"
 import * as Book from "./Book.ts"
 import { capability, type Capability } from "./Capability.ts"
 import * as Descent from "./Descent.ts"
@@ -34,16 +35,24 @@ export interface Judge {
   readonly freezes: ReadonlyMap<FeedId, Freeze>
   /** Whose grants no holding may hide behind others' (trust/Descent.ts). */
   readonly watched: DeviceId | undefined
-  /** What the author of a counting entry held when he wrote it; undefined for one that does not count. */
-  readonly verdicts: Map<Book.Node, ReadonlyArray<Holding.Held> | undefined>
-  /** For each entry judged, those whose verdict was found with it. */
-  readonly dependents: Map<Book.Node, Set<Book.Node>>
+  /** Each comes after those that it was found with. */
+  readonly verdicts: Map<Book.Node, Verdict>
   /** By view, device and regime. */
   readonly holdings: Map<number, Map<DeviceId, Map<number, ReadonlyArray<Holding.Held>>>>
   readonly admissions: Map<number, Map<DeviceId, Book.Stated<Fact.Admit> | undefined>>
   /** What others derive from a view under a regime, by a name of theirs. */
   readonly derived: Map<string, unknown>
 }
+
+interface Verdict {
+  /** What the author of a counting entry held when he wrote it; undefined for one that does not count. */
+  readonly held: ReadonlyArray<Holding.Held> | undefined
+  /** What it was found with. */
+  readonly grounds: ReadonlyArray<Ground>
+}
+
+/** What somebody's membership and rights may rest on. */
+type Ground = Book.Stated<Fact.Admit | Fact.Grant | Fact.Lift>
 
 export const make = (
   book: Book.Book,
@@ -69,36 +78,74 @@ export const make = (
     freezes,
     watched,
     verdicts: new Map(),
-    dependents: new Map(),
     holdings: new Map(),
     admissions: new Map(),
     derived: new Map()
   }
 }
 
-/** A judge with more restrictions than another, that takes over every verdict which they can't change. */
+/**
+ * The judge with every verdict of another one that it would come to as well; it gives the others anew. Entries that are in
+ * the books of both are the same; restrictions, forks and settlements may differ.
+ *
+ * An entry is touched if a restriction that only one of them knows leaves it out, limits what its author may use or sets
+ * its rights apart (`Descent.parted`), or if its feed forked: that includes that a cut or a settlement names another branch of it. Whatever was found with a
+ * verdict that came out otherwise is doubtful in its turn. Seals are for all cuts at once: with others nothing is taken.
+ */
 export const after = (former: Judge, judge: Judge): Judge => {
-  const known = new Set(former.restrictions)
-  const touched: Array<Book.Node> = []
-  for (const restriction of judge.restrictions) {
-    if (known.has(restriction)) continue
-    const reached = Descent.reachedBy(judge.book, restriction)
-    if (reached === undefined) continue
-    const parted = Descent.parted(judge.book, restriction)
-    for (const node of former.verdicts.keys()) {
-      const { device } = node.feed
-      if (parted.has(device) || (reached.has(device) && !Regime.isInside(judge.regimes, restriction.cut, node)))
-        touched.push(node)
-    }
+  if (!isSameMap(former.regimes.seals, judge.regimes.seals, isSamePositions)) return judge
+  if (isAs(former, judge)) return former
+  const isTouched = touching(former, judge)
+  const changed = new Set<Book.Node>()
+  for (const [node, found] of former.verdicts) {
+    if (judge.book !== former.book && judge.book.nodes.get(node.hash) !== node) continue
+    if (!isTouched(node) && !found.grounds.some((ground) => changed.has(ground.node))) judge.verdicts.set(node, found)
+    else if (!isSame(verdict(judge, node), found.held)) changed.add(node)
   }
-  // who settled on a branch may be one of those whom something ends now
-  for (const node of former.verdicts.keys()) if (isFrozen(former, node) !== isFrozen(judge, node)) touched.push(node)
-  const gone = new Set(touched)
-  for (const node of gone) for (const dependent of former.dependents.get(node) ?? []) gone.add(dependent)
-  for (const [node, verdict] of former.verdicts) if (!gone.has(node)) judge.verdicts.set(node, verdict)
-  // one that names too many costs a verdict, never makes a wrong one
-  return { ...judge, dependents: former.dependents }
+  return judge
 }
+
+/** Whether one judges as the other does. Who knows more of a forked feed has another value of each restriction. */
+const isAs = (a: Judge, b: Judge): boolean =>
+  a.book === b.book &&
+  a.restrictions.length === b.restrictions.length &&
+  a.restrictions.every((restriction, index) => restriction === b.restrictions[index]) &&
+  isSameMap(a.freezes, b.freezes, (one, other) => one.at === other.at && one.settled === other.settled)
+
+const isSamePositions = (a: ReadonlyArray<Position>, b: ReadonlyArray<Position>): boolean =>
+  a.length === b.length && a.every(({ hash, seq }, index) => seq === b[index]!.seq && hash === b[index]!.hash)
+
+const isSameMap = <Key, Value>(
+  a: ReadonlyMap<Key, Value>,
+  b: ReadonlyMap<Key, Value>,
+  isSameValue: (a: Value, b: Value) => boolean
+): boolean => a.size === b.size && [...a].every(([key, value]) => b.has(key) && isSameValue(value, b.get(key)!))
+
+const isSame = (a: Verdict["held"], b: Verdict["held"]): boolean =>
+  a === b || (a !== undefined && b !== undefined && Holding.isSame(a, b))
+
+const touching = (former: Judge, judge: Judge): ((node: Book.Node) => boolean) => {
+  const others = [...without(former, judge), ...without(judge, former)].flatMap((restriction) => {
+    const reached = Descent.reachedBy(judge.book, restriction)
+    const parted = Descent.parted(judge.book, restriction)
+    return reached === undefined ? [] : [{ reached, parted, cut: restriction.cut }]
+  })
+  return (node) =>
+    judge.freezes.has(node.feed.id) ||
+    former.freezes.has(node.feed.id) ||
+    others.some(
+      ({ cut, parted, reached }) =>
+        parted.has(node.feed.device) || (reached.has(node.feed.device) && !Regime.isInside(judge.regimes, cut, node))
+    )
+}
+
+/** The restrictions that one has and the other has not. */
+const without = (one: Judge, other: Judge): ReadonlyArray<Regime.Standing> => {
+  const names = new Set(other.restrictions.map(nameOf))
+  return one.restrictions.filter((restriction) => !names.has(nameOf(restriction)))
+}
+
+const nameOf = ({ index, node, reach }: Regime.Standing): string => `${node.hash} ${index} ${reach}`
 
 /** The revocation that leaves out an entry of its author. */
 export const revocationOn = (judge: Judge, node: Book.Node): Regime.Standing<Fact.Revoke> | undefined =>
@@ -113,14 +160,13 @@ export const isMember = (judge: Judge, view: Book.View, device: DeviceId): boole
 /** The first admission that made a device a member, within a view. */
 export const admissionOf = (judge: Judge, view: Book.View, device: DeviceId): Book.Stated<Fact.Admit> | undefined => {
   // founders need none, and may have one: that names the key to which content for them is sealed
-  if (judge.admissions.get(view.id)?.has(device) !== true) {
-    const nodes = (judge.book.admissions.get(device) ?? []).map(({ node }) => node)
-    settleAll(
-      judge,
-      nodes.filter((node) => Book.inView(view, node))
-    )
-  }
-  return settledAdmission(judge, view, device)
+  const byDevice = inMap(judge.admissions, view.id, () => new Map<DeviceId, Book.Stated<Fact.Admit> | undefined>())
+  if (byDevice.has(device)) return byDevice.get(device)
+  const grounds = within(view, judge.book.admissions.get(device))
+  settle(judge, grounds)
+  const [first] = grounds.filter((ground) => admits(judge, ground)).sort(Book.byTime)
+  byDevice.set(device, first)
+  return first
 }
 
 /** The rights of a device within a view under a regime, none covered by another. */
@@ -130,14 +176,24 @@ export const holding = (
   device: DeviceId,
   regime: Regime.Regime
 ): ReadonlyArray<Holding.Held> => {
-  settle(judge, view, device, regime)
-  return settledHolding(judge, view, device, regime)
+  const byDevice = inMap(judge.holdings, view.id, () => new Map<DeviceId, Map<number, ReadonlyArray<Holding.Held>>>())
+  const byRegime = inMap(byDevice, device, () => new Map<number, ReadonlyArray<Holding.Held>>())
+  const known = byRegime.get(regime.number)
+  if (known !== undefined) return known
+  const grounds: Array<Ground> = liftsIn(judge, view, regime)
+  if (!isFounder(judge, device)) grounds.push(...within(view, judge.book.grants.get(device)))
+  settle(judge, grounds)
+  const held = heldBy(judge, view, device, regime, grounds)
+  byRegime.set(regime.number, held)
+  return held
 }
 
 /** What the author of an entry held when he wrote it; undefined if the entry does not count. */
 export const verdict = (judge: Judge, node: Book.Node): ReadonlyArray<Holding.Held> | undefined => {
+  const known = judge.verdicts.get(node)
+  if (known !== undefined) return known.held
   settleNode(judge, node)
-  return judge.verdicts.get(node)
+  return judge.verdicts.get(node)?.held
 }
 
 /** Whether an entry counts and its author held a right that permits `wanted`. */
@@ -159,7 +215,7 @@ export const gives = (judge: Judge, node: Book.Node): boolean => {
 
 /** A regime less the limits that were lifted within a view. */
 export const unlifted = (judge: Judge, view: Book.View, regime: Regime.Regime): Regime.Regime => {
-  for (const node of liftsIn(judge, view, regime)) settleNode(judge, node)
+  settle(judge, liftsIn(judge, view, regime))
   return settledUnlifted(judge, view, regime)
 }
 
@@ -171,76 +227,46 @@ const admit = capability("device:admit")
 export const isFounder = ({ book }: Judge, device: DeviceId): boolean =>
   device === book.genesis.root || device === book.genesis.creator
 
+/** An entry that is being judged. */
 interface Frame {
-  /** What to judge when all that it rests on is judged. */
-  readonly node: Book.Node | undefined
-  readonly grounds: ReadonlyArray<Book.Node>
+  readonly node: Book.Node
+  readonly isOut: boolean
+  readonly grounds: ReadonlyArray<Ground>
   next: number
 }
 
-/** Judges everything that a device's membership and rights within a view rest on, oldest first. */
-const settle = (judge: Judge, view: Book.View, device: DeviceId, regime: Regime.Regime): void => {
-  if (judge.holdings.get(view.id)?.get(device)?.has(regime.number) === true) return
-  settleAll(judge, groundsOf(judge, view, device, regime))
+const settle = (judge: Judge, grounds: ReadonlyArray<Ground>): void => {
+  for (const { node } of grounds) if (!judge.verdicts.has(node)) settleNode(judge, node)
 }
 
+/** Judges an entry that was not, after everything that the verdict rests on. */
 const settleNode = (judge: Judge, node: Book.Node): void => {
-  if (!judge.verdicts.has(node)) settleAll(judge, [node])
-}
-
-const settleAll = (judge: Judge, first: ReadonlyArray<Book.Node>): void => {
   const { verdicts } = judge
-  const stack: Array<Frame> = [{ node: undefined, grounds: first, next: 0 }]
+  const stack: Array<Frame> = [frameOf(judge, node)]
   for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
     const ground = frame.grounds[frame.next++]
     if (ground === undefined) {
-      if (frame.node !== undefined && !verdicts.has(frame.node)) verdicts.set(frame.node, verdictOf(judge, frame.node))
+      verdicts.set(frame.node, { held: frame.isOut ? undefined : judged(judge, frame), grounds: frame.grounds })
       stack.pop()
-      continue
-    }
-    if (frame.node !== undefined) dependOn(judge, ground, frame.node)
-    if (verdicts.has(ground)) continue
-    const regime = Regime.ofNode(judge.regimes, ground)
-    stack.push({ node: ground, grounds: groundsOf(judge, ground.view, ground.feed.device, regime), next: 0 })
+    } else if (!verdicts.has(ground.node)) stack.push(frameOf(judge, ground.node))
   }
 }
 
-const dependOn = ({ dependents }: Judge, ground: Book.Node, node: Book.Node): void => {
-  const known = dependents.get(ground)
-  if (known === undefined) dependents.set(ground, new Set([node]))
-  else known.add(node)
+const frameOf = (judge: Judge, node: Book.Node): Frame => {
+  const isOut = isFrozen(judge, node) || revocationOn(judge, node) !== undefined
+  return { node, isOut, grounds: isOut ? [] : groundsOf(judge, node), next: 0 }
 }
 
-/** The entries of a view that admit a device, grant it something or lift a limit: one that does both may come twice. */
-const groundsOf = (
-  judge: Judge,
-  view: Book.View,
-  device: DeviceId,
-  regime: Regime.Regime
-): ReadonlyArray<Book.Node> => {
-  const nodes = liftsIn(judge, view, regime)
-  if (isFounder(judge, device)) return nodes
-  for (const { node } of judge.book.admissions.get(device) ?? []) if (Book.inView(view, node)) nodes.push(node)
-  for (const { node } of judge.book.grants.get(device) ?? []) if (Book.inView(view, node)) nodes.push(node)
-  return nodes.sort((a, b) => a.number - b.number)
-}
-
-const liftsIn = ({ book }: Judge, view: Book.View, { limits }: Regime.Regime): Array<Book.Node> => {
-  const nodes: Array<Book.Node> = []
-  if (book.lifts.size === 0) return nodes
-  for (const { index, node } of limits) {
-    for (const lift of book.lifts.get(Book.nameOf(node.hash, index)) ?? [])
-      if (Book.inView(view, lift.node)) nodes.push(lift.node)
-  }
-  return nodes
-}
-
-/** Everything below expects that what it asks for is settled. */
-const verdictOf = (judge: Judge, node: Book.Node): ReadonlyArray<Holding.Held> | undefined => {
-  const device = node.feed.device
-  if (isFrozen(judge, node) || revocationOn(judge, node) !== undefined) return undefined
-  if (!isFounder(judge, device) && settledAdmission(judge, node.view, device) === undefined) return undefined
-  return settledHolding(judge, node.view, device, Regime.ofNode(judge.regimes, node))
+/** What in an entry's view admits its author, grants him something or lifts a limit on him. */
+const groundsOf = (judge: Judge, node: Book.Node): ReadonlyArray<Ground> => {
+  const { device } = node.feed
+  const grounds: Array<Ground> = liftsIn(judge, node.view, Regime.ofNode(judge.regimes, node))
+  if (isFounder(judge, device)) return grounds
+  for (const stated of judge.book.admissions.get(device) ?? [])
+    if (Book.inView(node.view, stated.node)) grounds.push(stated)
+  for (const stated of judge.book.grants.get(device) ?? [])
+    if (Book.inView(node.view, stated.node)) grounds.push(stated)
+  return grounds
 }
 
 const isFrozen = ({ freezes }: Judge, node: Book.Node): boolean => {
@@ -249,50 +275,61 @@ const isFrozen = ({ freezes }: Judge, node: Book.Node): boolean => {
   return freeze.settled === undefined || !Heads.isBehind(freeze.settled, node)
 }
 
-const settledAdmission = (judge: Judge, view: Book.View, device: DeviceId): Book.Stated<Fact.Admit> | undefined => {
-  const byDevice = inMap(judge.admissions, view.id, () => new Map<DeviceId, Book.Stated<Fact.Admit> | undefined>())
-  if (byDevice.has(device)) return byDevice.get(device)
-  let first: Book.Stated<Fact.Admit> | undefined
-  for (const next of judge.book.admissions.get(device) ?? []) {
-    const counts =
-      Book.inView(view, next.node) &&
-      Holding.covering(judge.verdicts.get(next.node) ?? [], admit, next.node.time) !== undefined
-    if (counts && (first === undefined || Book.byTime(next, first) < 0)) first = next
-  }
-  byDevice.set(device, first)
-  return first
+/** What is stated about a device and was seen. */
+const within = <What>(
+  view: Book.View,
+  stated: ReadonlyArray<Book.Stated<What>> | undefined
+): Array<Book.Stated<What>> => (stated ?? []).filter(({ node }) => Book.inView(view, node))
+
+const liftsIn = ({ book }: Judge, view: Book.View, { limits }: Regime.Regime): Array<Book.Stated<Fact.Lift>> =>
+  book.lifts.size === 0
+    ? []
+    : limits.flatMap(({ index, node }) => within(view, book.lifts.get(Book.nameOf(node.hash, index))))
+
+/** Everything below expects that what it asks for is settled. */
+const judged = (judge: Judge, { grounds, node }: Frame): ReadonlyArray<Holding.Held> | undefined => {
+  const device = node.feed.device
+  if (!isFounder(judge, device) && !grounds.some((ground) => admits(judge, ground))) return undefined
+  return heldBy(judge, node.view, device, Regime.ofNode(judge.regimes, node), grounds)
 }
 
-const settledHolding = (
+/** Whether it is an admission by somebody who might. */
+const admits = ({ verdicts }: Judge, { fact, node }: Ground): boolean =>
+  fact._tag === "Admit" && Holding.covering(verdicts.get(node)?.held ?? [], admit, node.time) !== undefined
+
+const heldBy = (
   judge: Judge,
   view: Book.View,
   device: DeviceId,
-  regime: Regime.Regime
+  regime: Regime.Regime,
+  grounds: ReadonlyArray<Ground>
 ): ReadonlyArray<Holding.Held> => {
-  const byDevice = inMap(judge.holdings, view.id, () => new Map<DeviceId, Map<number, ReadonlyArray<Holding.Held>>>())
-  const byRegime = inMap(byDevice, device, () => new Map<number, ReadonlyArray<Holding.Held>>())
-  return inMap(byRegime, regime.number, () => {
-    const { limits } = settledUnlifted(judge, view, regime)
-    if (isFounder(judge, device) && limits.length === 0) return Holding.everything
-    const held: Array<Holding.Held> = []
-    const lasts = Descent.lasting(judge.book, judge.regimes.limits, device, judge.watched)
-    const add = (right: Holding.Held): void => {
-      for (const left of Descent.limited(judge.book, limits, device, right)) Holding.add(held, left, lasts)
-    }
-    if (isFounder(judge, device)) for (const right of Holding.everything) add(right)
-    else {
-      for (const { fact, node } of judge.book.grants.get(device) ?? []) {
-        if (!Book.inView(view, node)) continue
-        for (const given of judge.verdicts.get(node) ?? []) {
-          for (const right of fact.rights) {
-            const passed = Holding.pass(given, right, node.time, node.hash)
-            if (passed !== undefined) add(passed)
-          }
-        }
+  const { limits } = settledUnlifted(judge, view, regime)
+  if (isFounder(judge, device) && limits.length === 0) return Holding.everything
+  const rights = isFounder(judge, device) ? Holding.everything : passedBy(judge, grounds)
+  const held: Array<Holding.Held> = []
+  const lasts = Descent.lasting(judge.book, judge.regimes.limits, device, judge.watched)
+  for (const right of rights) {
+    if (limits.length === 0) Holding.add(held, right, lasts)
+    else for (const left of Descent.limited(judge.book, limits, device, right)) Holding.add(held, left, lasts)
+  }
+  return held.sort(Holding.byRight)
+}
+
+/** What grants let through of what their authors held. */
+const passedBy = ({ verdicts }: Judge, grounds: ReadonlyArray<Ground>): ReadonlyArray<Holding.Held> => {
+  const rights: Array<Holding.Held> = []
+  for (const { fact, node } of grounds) {
+    const given = fact._tag === "Grant" ? verdicts.get(node)?.held : undefined
+    if (fact._tag !== "Grant" || given === undefined) continue
+    for (const one of given) {
+      for (const right of fact.rights) {
+        const passed = Holding.pass(one, right, node.time, node.hash)
+        if (passed !== undefined) rights.push(passed)
       }
     }
-    return held.sort(Holding.byRight)
-  })
+  }
+  return rights
 }
 
 /** A lift counts if its entry does, and root made it, or who made the restriction and still has what that took. */
@@ -300,7 +337,7 @@ const settledUnlifted = (judge: Judge, view: Book.View, regime: Regime.Regime): 
   if (judge.book.lifts.size === 0 || regime.limits.length === 0) return regime
   return Regime.without(judge.regimes, regime, (limit) =>
     (judge.book.lifts.get(Book.nameOf(limit.node.hash, limit.index)) ?? []).some(({ node }) => {
-      const held = Book.inView(view, node) ? judge.verdicts.get(node) : undefined
+      const held = Book.inView(view, node) ? judge.verdicts.get(node)?.held : undefined
       if (held === undefined) return false
       return (
         node.feed.device === judge.book.genesis.root ||

@@ -34,7 +34,7 @@ export const rightHoursMax = 4
 export const policyBranchesMax = 64
 
 /** How deep `all` and `any` may stand in each other. */
-export const policyDepthMax = 8
+export const policyDepthMax = 5
 
 /** Capabilities in one ceiling. */
 export const ceilingCapabilitiesMax = 64
