@@ -24,6 +24,7 @@ import { short } from "../identity/Id.ts"
 import { Agent, layer as agentLayer } from "../runtime/Agent.ts"
 import type { AnyApp } from "../runtime/App.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import { Summarizing } from "../runtime/Summaries.ts"
 import * as Control from "./Control.ts"
 import type { Home } from "./Home.ts"
 import * as Memory from "./Memory.ts"
@@ -76,7 +77,11 @@ export const open = Effect.fnUntraced(function* (
   const agentScope = yield* Scope.fork(yield* Effect.scope)
   const agent = yield* Effect.cached(
     Layer.build(
-      agentLayer.pipe(Layer.provide(NodeEffects.network(home, network)), Layer.provide(Layer.succeedContext(stores)))
+      agentLayer.pipe(
+        Layer.provide(NodeEffects.network(home, network)),
+        Layer.provide(Layer.succeedContext(stores)),
+        Layer.provide(Layer.succeed(Summarizing, settings.flowBase !== undefined))
+      )
     ).pipe(
       Scope.provide(agentScope),
       Effect.map((built) => Context.get(built, Agent)),

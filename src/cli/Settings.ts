@@ -12,6 +12,8 @@
  *     listen.http            plain port for browsers on this machine (default 8080; 0 takes a free one)
  *     listen.advertise       names or addresses under which others reach us
  *     keys.passphrase        protects the device key; better keys.passphrase_file, the name of a file that holds it
+ *     flow.base              units that a fully trusted device may be sent in an hour: this device, if it founded the space,
+ *                            then writes budgets for the next hour, from trust, reciprocity and reports (default: none)
  *     peers                  known devices: [[peers]] with device and address; `join` writes them
  *     device                 the device this directory belongs to; the first start writes it
  *
@@ -28,6 +30,7 @@ import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import * as path from "node:path"
 import { DeviceId, SpaceId } from "../identity/Id.ts"
+import { flowBaseMax } from "../trust/FlowLimit.ts"
 import { deviceNameCharactersMax } from "../trust/limits.ts"
 import * as Problem from "./Problem.ts"
 
@@ -48,6 +51,8 @@ export interface Settings {
   readonly http: number
   readonly advertise: ReadonlyArray<string>
   readonly passphrase: Redacted.Redacted<string> | undefined
+  /** Undefined: no budgets are written, and hours are not summed up. */
+  readonly flowBase: number | undefined
   readonly peers: ReadonlyArray<Peer>
   /** The device that the directory was made for; undefined before its first start. */
   readonly device: DeviceId | undefined
@@ -83,6 +88,8 @@ const text = (allowed: string, charactersMax = 4096): Rule => ({
   allowed
 })
 
+const flowBase = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: flowBaseMax })))
+
 const rules: Readonly<Record<string, Rule>> = {
   app: text("the path of a file that exports `app`"),
   data: text("the path of a directory"),
@@ -96,11 +103,12 @@ const rules: Readonly<Record<string, Rule>> = {
   "listen.advertise": { schema: Schema.Array(Schema.String), allowed: "a list of names or addresses" },
   "keys.passphrase": { ...text("a passphrase"), isSecret: true },
   "keys.passphrase_file": text("the path of a file"),
+  "flow.base": { schema: flowBase, allowed: `a whole number from 1 to ${flowBaseMax}` },
   peers: { schema: Schema.Array(Peer), allowed: "tables [[peers]] with device (64 hexadecimal digits) and address" },
   device: { schema: DeviceId, allowed: "64 hexadecimal digits: a DeviceId" }
 }
 
-const tables = ["listen", "keys"]
+const tables = ["listen", "keys", "flow"]
 
 /** Reads every source. `flags` are text; `environment` and `folder` are the process's own. */
 export const load = Effect.fnUntraced(function* (
@@ -165,6 +173,7 @@ const settingsOf = (
     port: take("listen.port", Schema.Int, 8443),
     http: take("listen.http", Schema.Int, 8080),
     advertise: take("listen.advertise", Schema.Array(Schema.String), []),
+    flowBase: take("flow.base", Schema.UndefinedOr(flowBase), undefined),
     peers: take("peers", Schema.Array(Peer), []),
     device: take("device", Schema.UndefinedOr(DeviceId), undefined)
   }

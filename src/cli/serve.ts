@@ -6,11 +6,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as RecoveryWords from "../identity/RecoveryWords.ts"
 import * as EffectTelemetry from "../observability/EffectTelemetry.ts"
 import type { AnyApp } from "../runtime/App.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import * as Replenishing from "../runtime/Replenishing.ts"
 import * as Errands from "./Errands.ts"
 import * as Home from "./Home.ts"
 import * as Log from "./Log.ts"
@@ -63,6 +65,7 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   yield* office.remember({ app: settings.app, space: replica.space })
   yield* checkApplication(replica, app, agent.device)
   for (const { address, device } of settings.peers) yield* agent.stayConnected(address, device)
+  yield* keepBudgets(office, replica)
   yield* recoveryWords(office, output, isFirst, options)
   yield* openPages(office, door, replica, app)
   const addresses = agent.addresses()
@@ -80,6 +83,18 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   )
   yield* Stop.requested
   output.note("stopping")
+})
+
+/** Budgets for each next hour, where the settings want them and this device is the one to write them. */
+const keepBudgets = Effect.fnUntraced(function* ({ keys, settings, time }: Office.Office, replica: Replica) {
+  const base = settings.flowBase
+  if (base === undefined) return
+  const replenish = Effect.suspend(() =>
+    Replenishing.replenish(replica, keys.device, base, time.now().millis).pipe(
+      Effect.catch((error) => Effect.logWarning("the next hour's budgets were not written", error.message))
+    )
+  )
+  yield* Effect.forkScoped(Effect.repeat(replenish, Schedule.spaced("5 minutes")))
 })
 
 /** From here on the listeners answer with the application's pages and its API. */

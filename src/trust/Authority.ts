@@ -178,15 +178,6 @@ export const fork = (authority: Authority, feed: FeedId, at: number): Authority 
   return fromMemo(authority.genesis, forks, { ...authority.memo, final: undefined, former: final ?? former })
 }
 
-/** Whether a verdict about others can rest on an entry of this feed from a position on. */
-export const gives = (authority: Authority, feed: FeedId, from: number): boolean => {
-  const { book, count } = authority.memo
-  const judge = finalJudge(authority)
-  return (book.chains.get(feed) ?? [])
-    .slice(from)
-    .some((node) => node !== undefined && node.number < count && Judge.gives(judge, node))
-}
-
 /** The entry at a position on the history that ends in `head`, which is known here. */
 export const backTo = (authority: Authority, head: EntryHash, seq: number): Node | undefined => {
   const node = authority.nodes.get(head)
@@ -281,10 +272,6 @@ export const regimeNow = (authority: Authority): Regime => ofNow(finalJudge(auth
 /** Of which devices a restriction may change what they may; undefined: of all. */
 export const reachedBy = (authority: Authority, restriction: Restriction): ReadonlySet<DeviceId> | undefined =>
   Descent.reachedBy(authority.memo.book, restriction)
-
-/** How far the cut of a restriction, and the seals, leave a feed alone: the last number, −1 for nothing. */
-export const leftAlone = (authority: Authority, { cut }: Restriction, feed: FeedId): number =>
-  lastLeft(finalJudge(authority).regimes, cut, feed)?.seq ?? -1
 
 /** Whether a device was validly admitted within a view. Root and creator need no admission. */
 export const isAdmitted = (authority: Authority, view: View, device: DeviceId): boolean =>
