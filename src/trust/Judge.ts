@@ -200,19 +200,6 @@ export const verdict = (judge: Judge, node: Book.Node): ReadonlyArray<Holding.He
 export const counts = (judge: Judge, node: Book.Node, wanted: Capability): boolean =>
   Holding.covering(verdict(judge, node) ?? [], wanted, node.time) !== undefined
 
-/** Whether an entry counts for anybody: an admission, a grant or a definition that its author had the right to. */
-export const gives = (judge: Judge, node: Book.Node): boolean => {
-  const held = verdict(judge, node) ?? []
-  return node.facts.some((fact) => {
-    if (fact._tag === "Admit") return Holding.covering(held, admit, node.time) !== undefined
-    if (fact._tag === "Define") return Holding.covering(held, define, node.time) !== undefined
-    if (fact._tag !== "Grant") return false
-    return held.some((given) =>
-      fact.rights.some((right) => Holding.pass(given, right, node.time, node.hash) !== undefined)
-    )
-  })
-}
-
 /** A regime less the limits that were lifted within a view. */
 export const unlifted = (judge: Judge, view: Book.View, regime: Regime.Regime): Regime.Regime => {
   settle(judge, liftsIn(judge, view, regime))
