@@ -45,7 +45,12 @@ export const check = (
 }
 
 /** The same question again, at the moment of writing: the former answer where nothing changed that it rests on. */
-export const recheck = (ledger: Pick<Ledger, "authority">, definition: Definition, checked: Checked, time: number): Checked =>
+export const recheck = (
+  ledger: Pick<Ledger, "authority">,
+  definition: Definition,
+  checked: Checked,
+  time: number
+): Checked =>
   ledger.authority !== undefined && checked.time === time && checked.snapshot === Authority.digest(ledger.authority)
     ? checked
     : check(ledger, definition, checked, time)
