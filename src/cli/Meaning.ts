@@ -24,8 +24,11 @@ import * as PolicyJson from "./PolicyJson.ts"
 import * as Problem from "./Problem.ts"
 import type { Wish, WishOf } from "./Wish.ts"
 
+/** What finding a meaning takes. */
+type Desk = Pick<Office, "store" | "time">
+
 export const actOf = Effect.fnUntraced(function* (
-  office: Office,
+  office: Desk,
   replica: Replica,
   wish: Wish
 ): Effect.fn.Return<Governing.Act, unknown> {
@@ -78,7 +81,7 @@ export interface Gift {
 
 /** The rights that a role or capabilities give; without a depth, capabilities may be passed on so often. */
 export const rights = Effect.fnUntraced(function* (
-  office: Office,
+  office: Desk,
   replica: Replica,
   { can, depth, role, until }: Gift,
   depthOtherwise = 0
@@ -214,7 +217,7 @@ const lift = Effect.fnUntraced(function* (replica: Replica, { restriction }: Wis
   })
 })
 
-const policy = Effect.fnUntraced(function* (office: Office, replica: Replica, wish: WishOf<"SetPolicy">) {
+const policy = Effect.fnUntraced(function* (office: Desk, replica: Replica, wish: WishOf<"SetPolicy">) {
   const { attested, can, from, isDefined, reason, trust, until } = wish
   const isInParts = can.length > 0 || [trust, attested, from, until].some((part) => part !== null)
   yield* exactlyOne({
@@ -244,7 +247,7 @@ const optional = <Key extends string, Value>(key: Key, value: Value | undefined)
   value === undefined ? {} : ({ [key]: value } as { readonly [key in Key]: Value })
 
 /** FEED:SEQ, and the beginning of the entry's hash where two histories have that number. */
-const position = Effect.fnUntraced(function* (office: Office, replica: Replica, text: string) {
+const position = Effect.fnUntraced(function* (office: Desk, replica: Replica, text: string) {
   const [feedText = "", seqText = "", hashText] = text.split(":")
   const { forks, lines } = replica.ledger()
   const feed = yield* Person.oneOf(forks.keys(), feedText, "feed with two histories")
@@ -256,5 +259,12 @@ const position = Effect.fnUntraced(function* (office: Office, replica: Replica, 
       if (row.seq === seq) hashes.add(row.hash)
   }
   if (hashes.size === 1 && hashText === undefined) return { feed, seq, hash: [...hashes][0]! }
+  if (hashText === undefined && hashes.size > 1) {
+    return yield* Problem.make("EntryAmbiguous", {
+      what: `${hashes.size} histories have an entry ${seq}`,
+      allowed: [...hashes].map((hash) => `${feed.slice(0, 10)}:${seq}:${hash.slice(0, 10)}`).join(", "),
+      isUsage: true
+    })
+  }
   return { feed, seq, hash: yield* Person.oneOf(hashes, hashText ?? "", `entry ${seqText} of the feed`) }
 })

@@ -5,6 +5,7 @@ import { Policy } from "aura"
 import { app } from "../../examples/tasks/app.ts"
 import type { DeviceId } from "../../src/identity/Id.ts"
 import type * as Governing from "../../src/runtime/Governing.ts"
+import * as Authority from "../../src/trust/Authority.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import * as Right from "../../src/trust/Right.ts"
 import * as Wording from "../../src/trust/Wording.ts"
@@ -90,6 +91,24 @@ describe("an act", () => {
     )
     for (const [act] of acts.slice(0, 3)) alice.act(act)
     assert.match(Wording.explain(carol.may("add").decision), /allowed/u, "she has not heard of it")
+  })
+
+  it("that would lift what another set, or settle a feed, without the right to is refused", () => {
+    const { devices, settle } = open(2, { bob: ["task:write"], carol: ["task:write"] })
+    const { alice, bob, carol } = devices
+    alice.act({ _tag: "Limit", device: carol.device, ceiling: [capability("space:read")], reason: "" })
+    settle()
+    const { authority } = bob.replica().ledger()
+    const [restriction] = authority === undefined ? [] : Authority.restrictions(authority)
+    const lift: Governing.Act = { _tag: "Lift", entry: restriction!.node.hash, index: restriction!.index }
+    assert.match(thrown(() => bob.act(lift)).message ?? "", /may not lift that/u)
+    assert.match(thrown(() => alice.act({ ...lift, index: 1 })).message ?? "", /may not lift that/u)
+    const { feed, hash, seq } = restriction!.node
+    const settled: Governing.Act = { _tag: "Settle", position: { feed: feed.id, seq, hash } }
+    assert.match(thrown(() => bob.act(settled)).message ?? "", /needs device:revoke/u)
+    alice.act(lift)
+    settle()
+    assert.strictEqual(carol.may("add").decision._tag, "Allowed")
   })
 
   it("by a reader about himself stands: everybody may give up what he has", () => {
