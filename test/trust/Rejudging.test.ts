@@ -125,4 +125,24 @@ describe("what is remembered", () => {
     assert.deepStrictEqual(held(Authority.extend(settled, [late])), [])
     assert.deepStrictEqual(held(built(sheet.entries)), [])
   })
+
+  it("is not what fell by a restriction that fell itself, by one of root's", () => {
+    const sheet = paper()
+    sheet.write(alice, [create])
+    const guest = sheet.write(alice, [admit(bob), grant(bob, right("*"))])
+    const giver = sheet.write(alice, [admit(carol), grant(carol, right("*", { depth: 2 }))])
+    sheet.write(carol, [grant(mallory, right("kv:write"))])
+    sheet.write(bob, [revoke(carol, giver)])
+    const held = (authority: Authority.Authority) => Authority.rights(authority, Authority.present(authority), mallory)
+    const fallen = built(sheet.entries)
+    assert.deepStrictEqual(held(fallen), [])
+    const late = sheet.write(root, [revoke(bob, guest)])
+    const risen = Authority.extend(fallen, [late])
+    assert.deepStrictEqual(
+      Authority.restrictions(risen).map(({ node }) => node.hash),
+      [late.hash]
+    )
+    assert.lengthOf(held(risen), 1)
+    assert.deepStrictEqual(held(risen), held(built(sheet.entries)))
+  })
 })
