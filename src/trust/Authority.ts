@@ -102,27 +102,27 @@ export const extend = (authority: Authority, entries: ReadonlyArray<AuthorityEnt
   const { memo } = authority
   const isNewest = memo.count === memo.book.nodes.size
   const book = isNewest ? memo.book : Book.copy(memo.book, memo.count)
-  let heads = memo.heads
+  const grown: Array<Node> = []
   const forks = new Map(authority.forks)
   // What arrived: whether an earned restriction stands hangs on its past, on root's, and on which branch cuts name.
   let news: "grants" | "restrictions" | "strata" = "grants"
   for (const entry of entries) {
     if (book.nodes.has(entry.hash)) continue
     const node = Book.add(book, entry)
-    // its past is among them
-    heads = Heads.add(heads, node)
+    grown.push(node)
     const isFork = book.chains.get(entry.feed.id)?.[entry.seq] !== node
     if (isFork) forks.set(entry.feed.id, Math.min(entry.seq, forks.get(entry.feed.id) ?? entry.seq))
-    const restricts = entry.facts.some(Fact.isRestriction)
     // of a forked feed any entry may be the one that was settled on
-    if (isFork || forks.has(entry.feed.id) || entry.facts.some((fact) => changesStrata(authority, entry, fact)))
-      news = "strata"
-    else if (restricts && news === "grants") news = "restrictions"
+    if (isFork || (forks.size > 0 && forks.has(entry.feed.id))) news = "strata"
+    for (const fact of entry.facts) {
+      if (changesStrata(authority, entry, fact)) news = "strata"
+      else if (news === "grants" && Fact.isRestriction(fact)) news = "restrictions"
+    }
   }
   return fromMemo(authority.genesis, news === "strata" ? forks : authority.forks, {
     book,
     count: book.nodes.size,
-    heads,
+    heads: Heads.addAll(memo.heads, grown),
     present: undefined,
     standing: news === "strata" ? new Map() : isNewest ? memo.standing : new Map(memo.standing),
     final: news === "grants" && isNewest ? memo.final : undefined,

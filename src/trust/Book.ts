@@ -174,12 +174,12 @@ export const add = (book: Book, entry: AuthorityEntry): Node => {
 
 /** Entries with their pasts. The latest has seen most of the others: what it has not is put in after it. */
 const pastOf = (named: ReadonlyArray<Node>): Seen => {
-  const [first, ...others] = named
-  if (first === undefined) return Heads.empty
-  const latest = others.reduce((one, other) => (other.number > one.number ? other : one), first)
+  let latest = named[0]
+  if (latest === undefined) return Heads.empty
+  for (const node of named) if (node.number > latest.number) latest = node
   const heads = join(Heads.empty, latest)
   const news = named.filter((node) => !Heads.has(heads, node))
-  return news.sort((a, b) => b.number - a.number).reduce(join, heads)
+  return news.length === 0 ? heads : news.sort((a, b) => b.number - a.number).reduce(join, heads)
 }
 
 const placeOf = ({ places }: Shared, feed: FeedId): number => {
@@ -281,7 +281,7 @@ const note = (book: Book, node: Node, fact: Fact.DecodedFact, index: number): vo
 export const nameOf = (entry: EntryHash, index: number): string => `${entry} ${index}`
 
 const isFounding = (book: Book, node: Node): boolean => {
-  const [first] = node.facts
+  const first = node.facts[0]
   if (node.seq !== 0 || node.feed.device !== book.genesis.creator || first?._tag !== "Create") return false
   const record = Genesis.encode(book.genesis).bytes
   return Bytes.isSame(record, first.genesis)

@@ -53,14 +53,22 @@ export const has = <Self extends Link<Self>>(heads: Heads<Self>, link: Self): bo
 
 /** With a link that is the last of its chain, or begins another branch of it. */
 export const add = <Self extends Link<Self>>(heads: Heads<Self>, link: Self): Heads<Self> => {
-  const { place } = link
-  const [outer, middle, inner] = [place >>> (2 * bits), (place >>> bits) & mask, place & mask]
+  const outer = link.place >>> (2 * bits)
+  const middle = (link.place >>> bits) & mask
+  const inner = link.place & mask
   const lists = heads.lists[outer]
   const list = lists?.[middle]
   const known = list?.[inner]
   const ends = known === undefined ? link.alone : unite(known, link.alone)
   if (ends === known) return heads
   return { lists: withItem(heads.lists, outer, withItem(lists, middle, withItem(list, inner, ends))) }
+}
+
+/** With links in the order in which they came, all that lies before them on their chains here or among them. */
+export const addAll = <Self extends Link<Self>>(heads: Heads<Self>, links: ReadonlyArray<Self>): Heads<Self> => {
+  const before = new Set<Self | undefined>()
+  for (const { previous } of links) before.add(previous)
+  return links.filter((link) => !before.has(link)).reduce<Heads<Self>>(add, heads)
 }
 
 /** What one or the other has seen. */
@@ -133,7 +141,8 @@ const mergeLists = <Item>(a: List<Item>, b: List<Item>, merge: (a: Item, b: Item
   let merged: Array<Item | undefined> | undefined
   let isB = a.length <= b.length
   for (let index = 0; index < length; index++) {
-    const [one, other] = [a[index], b[index]]
+    const one = a[index]
+    const other = b[index]
     const item = one === other || other === undefined ? one : one === undefined ? other : merge(one, other)
     if (item !== other) isB = false
     if (merged !== undefined) merged.push(item)
@@ -156,10 +165,10 @@ const mergeInner = <Self extends Link<Self>>(a: List<Ends<Self>>, b: List<Ends<S
 
 /** All ends of one chain that lie behind no other of them. */
 const unite = <Self extends Link<Self>>(a: Ends<Self>, b: Ends<Self>): Ends<Self> => {
-  const [one, other] = [a[0]!, b[0]!]
   if (a.length === 1 && b.length === 1) {
-    if (isBehind(one, other)) return a
-    if (isBehind(other, one)) return b
+    const one = a[0]!
+    const other = b[0]!
+    if (one.seq >= other.seq ? isBehind(one, other) : isBehind(other, one)) return one.seq >= other.seq ? a : b
     return one.number < other.number ? [one, other] : [other, one]
   }
   const fromA = a.filter((link) => !b.some((end) => isBehind(end, link)))
@@ -172,7 +181,8 @@ const isSameList = <Item>(a: List<Item>, b: List<Item>, isSameItem: (a: Item, b:
   if (a === b) return true
   if (a.length !== b.length) return false
   for (let index = 0; index < a.length; index++) {
-    const [one, other] = [a[index], b[index]]
+    const one = a[index]
+    const other = b[index]
     if (one === other) continue
     if (one === undefined || other === undefined || !isSameItem(one, other)) return false
   }

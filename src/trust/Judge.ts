@@ -99,7 +99,8 @@ export const after = (former: Judge, judge: Judge): Judge => {
   const changed = new Set<Book.Node>()
   for (const [node, found] of former.verdicts) {
     if (judge.book !== former.book && judge.book.nodes.get(node.hash) !== node) continue
-    if (!isTouched(node) && !found.grounds.some((ground) => changed.has(ground.node))) judge.verdicts.set(node, found)
+    const isDoubtful = changed.size > 0 && found.grounds.some((ground) => changed.has(ground.node))
+    if (!isDoubtful && !isTouched(node)) judge.verdicts.set(node, found)
     else if (!isSame(verdict(judge, node), found.held)) changed.add(node)
   }
   return judge

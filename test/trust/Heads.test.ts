@@ -77,6 +77,8 @@ describe("heads", () => {
 
   it("are the same in whatever order and portions they were added and merged", () => {
     const property = fc.property(links, picks, picks, picks, (all, a, b, c) => {
+      const more = [...closed(all, [...b, ...c])].sort((x, y) => x.number - y.number)
+      assert.deepStrictEqual(Heads.addAll(fromSet(closed(all, a)), more), fromSet(closed(all, [...a, ...b, ...c])))
       const [one, other, third] = [a, b, c].map((some) => fromSet(closed(all, some)))
       const union = fromSet(closed(all, [...a, ...b, ...c]))
       const merged = Heads.merge(Heads.merge(one!, other!), third!)
