@@ -1,7 +1,9 @@
 /** What a late restriction takes back is folded from where nothing of it was in the books yet, and from nowhere else. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type { Position } from "../../src/journal/Feed.ts"
+import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
 import type { Notice } from "../../src/runtime/Desk.ts"
 import { fold } from "../../src/runtime/Fold.ts"
 import * as Ladder from "../../src/runtime/Ladder.ts"
@@ -224,25 +226,51 @@ describe("a store that fails while it is read for that", () => {
   )
 })
 
+/** What was set is limited away, until root seals the first forty entries of Bob. */
+const sealing = () => {
+  const of = story()
+  const policy = Policy.make({ minTrust: "High" })
+  say(of.authority, {
+    facts: [fact({ _tag: "SetPolicy", app: "kv", operation: "kv.set", policy, cut: [], reason: "early" })]
+  })
+  const words = script(of.space, root, "authority", { time: later })
+  const digest = new Uint8Array(32)
+  say(words, {
+    facts: [fact({ _tag: "Seal", positions: [head(of.his, 39)], digest })],
+    seen: [head(of.authority, 0)]
+  })
+  return { of, words }
+}
+
 describe("a late word of root's", () => {
   it.live("that seals what a limit had taken back lets it count again", () =>
     Effect.gen(function* () {
-      const of = story()
-      const policy = Policy.make({ minTrust: "High" })
-      say(of.authority, {
-        facts: [fact({ _tag: "SetPolicy", app: "kv", operation: "kv.set", policy, cut: [], reason: "early" })]
-      })
-      const words = script(of.space, root, "authority", { time: later })
-      const digest = new Uint8Array(32)
-      say(words, {
-        facts: [fact({ _tag: "Seal", positions: [head(of.his, 39)], digest })],
-        seen: [head(of.authority, 0)]
-      })
+      const { of, words } = sealing()
       const limited = yield* told({ ...of, runs: [...of.runs, runOf(of.authority)] }, [])
       assert.strictEqual(limited.count, 0)
       const sealed = yield* told({ ...of, runs: [...of.runs, runOf(of.authority)] }, [runOf(words)])
       assert.strictEqual(sealed.count, 40)
       assert.isTrue(sealed.overturned)
+    })
+  )
+
+  it.live("that seals something is not passed over by books that were written down before it", () =>
+    Effect.gen(function* () {
+      const { of, words } = sealing()
+      const key = new Uint8Array(32).fill(7)
+      yield* during(
+        installation(keysOf(77)),
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(of.space)
+          for (const run of [...of.runs, runOf(of.authority)]) yield* replica.receive([run])
+          const bytes = Checkpoint.seal(key, Checkpoint.encode(replica.ledger())!)
+          yield* replica.receive([runOf(words)])
+          const store = yield* JournalStore
+          yield* store.commit({ space: of.space, locals: [{ name: Checkpoint.checkpointRow, bytes }] })
+          const opened = yield* fold(store, of.space, noonMillis + 60_000, Redacted.make(key))
+          assert.strictEqual(account(opened.ledger).count, 40)
+        })
+      )
     })
   )
 
