@@ -4,7 +4,7 @@
  *
  * In a household of seven (household.ts) one device after the other is put out by one that is not its neighbour, 20
  * times, which gives 140 samples. A device acts once its own replica puts the other out, what that wrote behind the cut is
- * taken back, and readers are told: the journal is folded anew for that on each device, so the journal's length counts.
+ * taken back, and readers are told: state is folded anew for that on each device, from its last books that hold none of it.
  * All devices share one thread here, and the last one waits for the work of all others; on seven machines they work at
  * once.
  */

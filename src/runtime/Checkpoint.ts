@@ -137,7 +137,18 @@ const verdictsDigest = (ledger: Ledger): Uint8Array => {
     return `${feed} ${seq} ${settled?.hash ?? ""}`
   })
   const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
-  return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort()]))
+  const words = rootsWords(authority)
+  return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort(), ...words]))
+}
+
+/** Seals, and the entries here that were settled on, where there are any. */
+const rootsWords = (authority: Authority.Authority): ReadonlyArray<ReadonlyArray<string>> => {
+  const { freezes, regimes } = Authority.judgeOf(authority)
+  const sealed = [...regimes.seals].map(([feed, { hash }]) => `sealed ${feed} ${hash}`)
+  const settled = [...freezes].flatMap(([feed, { settled }]) =>
+    settled === undefined ? [] : [`settled ${feed} ${settled.hash}`]
+  )
+  return sealed.length + settled.length === 0 ? [] : [[...sealed, ...settled].sort()]
 }
 
 const lineToCbor = (line: Line): Cbor.Cbor => [

@@ -22,8 +22,8 @@ export const checkpointAtCloseMin = 64
 /** Entries applied since the last rung of the ladder (runtime/Ladder.ts) before the next one is taken… */
 export const rungEntriesMin = 2048
 
-/** …one for so many bytes of the books, too: writing them down takes a fiftieth of what applying the entries took… */
-export const rungBytesPerEntry = 32
+/** …and so many bytes of the books for each of them: writing those down is a hundredth of the work… */
+export const rungBytesPerEntry = 16
 
 /** …and in a quiet moment so many times fewer. */
 export const rungQuietTimes = 8

@@ -1,14 +1,16 @@
 /** What a late restriction takes back is folded from where nothing of it was in the books yet, and from nowhere else. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type { Position } from "../../src/journal/Feed.ts"
+import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
 import type { Notice } from "../../src/runtime/Desk.ts"
 import { fold } from "../../src/runtime/Fold.ts"
 import * as Ladder from "../../src/runtime/Ladder.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import { ladderBytesMax, rungsMax } from "../../src/runtime/limits.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
-import { JournalStore } from "../../src/effects/JournalStore.ts"
+import { JournalStore, JournalStoreError, JournalUnavailable } from "../../src/effects/JournalStore.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
 import * as Policy from "../../src/trust/Policy.ts"
 import {
@@ -88,7 +90,11 @@ const told = ({ runs, space, ...story }: Story, late: ReadonlyArray<Delivery>) =
         }
       })
     )
-    return { ...books, overturned: notices.some(({ overturned }) => overturned) }
+    return {
+      ...books,
+      overturned: notices.some(({ overturned }) => overturned),
+      undone: notices.flatMap(({ undone }) => undone)
+    }
   })
 
 const everything = ({ authority, hers, his }: Story): ReadonlyArray<Position> => [
@@ -102,9 +108,13 @@ describe("a late restriction", () => {
     Effect.gen(function* () {
       const of = story()
       say(of.authority, { facts: [revoke(bob.device, of.admitted.bob, [head(of.authority), head(of.his, 49)])] })
-      const { count, overturned, reads } = yield* told(of, [runOf(of.authority)])
+      const { count, overturned, reads, undone } = yield* told(of, [runOf(of.authority)])
       assert.strictEqual(count, 50 + entries)
       assert.isTrue(overturned)
+      assert.deepStrictEqual(
+        undone.map(({ because, feed, from, to }) => [feed, from, to, because?._tag]),
+        [[of.his.feed.id, 50, entries - 1, "Revoked"]]
+      )
       assert.isNotEmpty(reads)
       assert.isAtLeast(Math.min(...reads.map(([, from]) => from)), 32, JSON.stringify(reads))
     })
@@ -177,25 +187,90 @@ describe("a late restriction", () => {
 
 const cut = (of: Story) => ({ cut: everything(of), reason: "late" })
 
+describe("a store that fails while it is read for that", () => {
+  it.live("is read whole afterwards: books that were taken apart are not put together again", () =>
+    Effect.gen(function* () {
+      const of = story()
+      say(of.authority, { facts: [revoke(bob.device, of.admitted.bob, [head(of.authority), head(of.his, 49)])] })
+      const on = installation(keysOf(77))
+      const reads: Array<number> = []
+      let isDown = false
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(of.space, { rungEntriesMin: 8 })
+          for (const run of of.runs) yield* replica.receive([run])
+          isDown = true
+          yield* replica.receive([runOf(of.authority)])
+          assert.isTrue(replica.isLagging())
+          isDown = false
+          reads.length = 0
+          yield* replica.refresh
+          assert.isFalse(replica.isLagging())
+          assert.include(reads, 0)
+          const whole = yield* fold(yield* JournalStore, of.space, noonMillis + 60_000, "whole")
+          assert.deepStrictEqual(account(replica.ledger()), account(whole.ledger))
+        }),
+        (store) => ({
+          ...store,
+          read: (space, feed, from, bytesMax) => {
+            reads.push(from)
+            // the first feed can be read, the second one not
+            return isDown && feed === of.hers.feed.id
+              ? Effect.fail(new JournalStoreError({ reason: new JournalUnavailable({ what: "a test" }) }))
+              : store.read(space, feed, from, bytesMax)
+          }
+        })
+      )
+    })
+  )
+})
+
+/** What was set is limited away, until root seals the first forty entries of Bob. */
+const sealing = () => {
+  const of = story()
+  const policy = Policy.make({ minTrust: "High" })
+  say(of.authority, {
+    facts: [fact({ _tag: "SetPolicy", app: "kv", operation: "kv.set", policy, cut: [], reason: "early" })]
+  })
+  const words = script(of.space, root, "authority", { time: later })
+  const digest = new Uint8Array(32)
+  say(words, {
+    facts: [fact({ _tag: "Seal", positions: [head(of.his, 39)], digest })],
+    seen: [head(of.authority, 0)]
+  })
+  return { of, words }
+}
+
 describe("a late word of root's", () => {
   it.live("that seals what a limit had taken back lets it count again", () =>
     Effect.gen(function* () {
-      const of = story()
-      const policy = Policy.make({ minTrust: "High" })
-      say(of.authority, {
-        facts: [fact({ _tag: "SetPolicy", app: "kv", operation: "kv.set", policy, cut: [], reason: "early" })]
-      })
-      const words = script(of.space, root, "authority", { time: later })
-      const digest = new Uint8Array(32)
-      say(words, {
-        facts: [fact({ _tag: "Seal", positions: [head(of.his, 39)], digest })],
-        seen: [head(of.authority, 0)]
-      })
+      const { of, words } = sealing()
       const limited = yield* told({ ...of, runs: [...of.runs, runOf(of.authority)] }, [])
       assert.strictEqual(limited.count, 0)
       const sealed = yield* told({ ...of, runs: [...of.runs, runOf(of.authority)] }, [runOf(words)])
       assert.strictEqual(sealed.count, 40)
       assert.isTrue(sealed.overturned)
+    })
+  )
+
+  it.live("that seals something is not passed over by books that were written down before it", () =>
+    Effect.gen(function* () {
+      const { of, words } = sealing()
+      const key = new Uint8Array(32).fill(7)
+      yield* during(
+        installation(keysOf(77)),
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(of.space)
+          for (const run of [...of.runs, runOf(of.authority)]) yield* replica.receive([run])
+          const bytes = Checkpoint.seal(key, Checkpoint.encode(replica.ledger())!)
+          yield* replica.receive([runOf(words)])
+          const store = yield* JournalStore
+          yield* store.commit({ space: of.space, locals: [{ name: Checkpoint.checkpointRow, bytes }] })
+          const opened = yield* fold(store, of.space, noonMillis + 60_000, Redacted.make(key))
+          assert.strictEqual(account(opened.ledger).count, 40)
+        })
+      )
     })
   )
 

@@ -184,7 +184,8 @@ export const history = (seed: number, steps: number): History => {
       { _tag: "Seal", positions: places, digest: new Uint8Array(32) },
       feed.entries.length === 0 ? undefined : { _tag: "Settle", ...Fixtures.head(feed, roll(feed.entries.length)) }
     ]
-    const fact = pick(facts)
+    // what only root may is rare enough
+    const fact = pick(who === root && roll(4) > 0 ? facts.slice(-3) : facts)
     if (fact === undefined) return
     const at = say(who, who.authority, [Fixtures.fact(fact)])
     if (Fact.isRestriction(fact)) written.restrictions.push(at)
@@ -193,7 +194,7 @@ export const history = (seed: number, steps: number): History => {
   const govern = (who: Person): void => {
     const target = pick(people)
     const rights = [Fixtures.right(pick(capabilities), roll(3)), Fixtures.right(pick(capabilities), roll(2))]
-    switch (roll(9)) {
+    switch (who === root && roll(2) === 0 ? 6 : roll(9)) {
       case 6:
       case 7:
       case 8:

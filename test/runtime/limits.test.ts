@@ -6,12 +6,17 @@ import { completeSeenEvery, entryBytesMax, runBytesMax, runEntriesMax } from "..
 import { freshIdsMax } from "../../src/runtime/FreshId.ts"
 import {
   chargeBlock,
+  checkpointEveryMin,
   feedPendingBytesMax,
+  ladderBytesMax,
   loadBytes,
   mailboxMax,
   operationsCostMax,
   outboxMax,
   parkedMax,
+  rungBytesPerEntry,
+  rungEntriesMin,
+  rungsMax,
   runsPerTurnMax,
   takenBytesMax,
   writesWaitingMax
@@ -23,6 +28,11 @@ import { messageBytesMax, windowBytes, windowRuns } from "../../src/sync/limits.
 it("a message fits a frame", () => assert.isAtMost(messageBytesMax, frameBytesMax))
 
 it("a step of a fold reads at least one whole run", () => assert.isAtLeast(loadBytes, runBytesMax))
+
+it("rungs lie closer than checkpoint rows, and their distances double further than a ladder's bytes reach", () => {
+  assert.isBelow(rungEntriesMin, checkpointEveryMin)
+  assert.isAtLeast(rungEntriesMin * 2 ** (rungsMax / 2), ladderBytesMax / rungBytesPerEntry)
+})
 
 it("what may wait of one feed holds its largest entry and a run of them", () =>
   assert.isAtLeast(feedPendingBytesMax, runEntriesMax * 1024 + entryBytesMax))
