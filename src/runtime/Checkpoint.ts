@@ -144,7 +144,9 @@ const verdictsDigest = (ledger: Ledger): Uint8Array => {
 /** Seals, and the entries here that were settled on, where there are any. */
 const rootsWords = (authority: Authority.Authority): ReadonlyArray<ReadonlyArray<string>> => {
   const { freezes, regimes } = Authority.judgeOf(authority)
-  const sealed = [...regimes.seals].map(([feed, { hash }]) => `sealed ${feed} ${hash}`)
+  const sealed = [...regimes.seals].flatMap(([feed, positions]) =>
+    positions.map(({ hash }) => `sealed ${feed} ${hash}`)
+  )
   const settled = [...freezes].flatMap(([feed, { settled }]) =>
     settled === undefined ? [] : [`settled ${feed} ${settled.hash}`]
   )
