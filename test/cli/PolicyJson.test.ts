@@ -8,6 +8,7 @@ import * as Clock from "../../src/journal/Clock.ts"
 import { capability } from "../../src/trust/Capability.ts"
 import { levels } from "../../src/trust/Level.ts"
 import type { Policy } from "../../src/trust/Policy.ts"
+import { policyDepthMax } from "../../src/trust/limits.ts"
 
 const moment = fc.option(
   fc.integer({ min: Clock.epochMillis, max: Clock.epochMillis + 10 ** 12 }).map((millis) => Clock.fromMillis(millis)),
@@ -71,8 +72,8 @@ describe("a policy as JSON", () => {
   it("has as many demands, and is as deep, as the format allows", () => {
     const nested = (depth: number): Policy =>
       depth === 0 ? { _tag: "Any", of: [] } : { _tag: "All", of: [nested(depth - 1)] }
-    assert.isTrue(Result.isSuccess(PolicyJson.fromJson(PolicyJson.toJson(nested(7)))))
-    assert.isTrue(Result.isFailure(PolicyJson.fromJson(PolicyJson.toJson(nested(8)))))
+    assert.isTrue(Result.isSuccess(PolicyJson.fromJson(PolicyJson.toJson(nested(policyDepthMax - 1)))))
+    assert.isTrue(Result.isFailure(PolicyJson.fromJson(PolicyJson.toJson(nested(policyDepthMax)))))
     assert.isTrue(Result.isFailure(PolicyJson.fromJson(PolicyJson.toJson(nested(200)))))
     const many = { all: Array.from({ length: 64 }, () => ({ trust: "Low" })) }
     assert.isTrue(Result.isFailure(PolicyJson.fromJson(many)))
