@@ -311,7 +311,10 @@ const foldAnew = Effect.fnUntraced(function* (desk: Desk) {
   // books that are folded beside these share their feeds of authority: whatever stops that halfway, these are spent
   desk.isUnsure = true
   const anew = isUnsure ? undefined : yield* refold(store, folded, ladder.rungs, nowMillis)
-  if (anew !== undefined) return anew
+  if (anew !== undefined) {
+    Ladder.owe(ladder)
+    return anew
+  }
   Ladder.clear(ladder)
   return yield* fold(store, space, nowMillis, "whole")
 })
