@@ -28,6 +28,7 @@ import * as Judging from "./Judging.ts"
 import * as Ladder from "./Ladder.ts"
 import type * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
+import * as Rejudging from "./Rejudging.ts"
 import * as Token from "./Token.ts"
 import * as Undone from "./Undone.ts"
 
@@ -204,6 +205,32 @@ export const settleNow = (
   const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
   if (advance.applied > 0) desk.recordApplied(advance.applied)
   if (advance.restricts) desk.restrictedMillis ??= desk.turnMillis
+  if (advance.doubts.length > 0) return settleDoubts(desk, took, advance, proofs)
+  return settleAdvance(desk, took, advance, proofs)
+}
+
+/** What may only have been overturned is judged again before anything is folded. */
+const settleDoubts = (
+  desk: Desk,
+  took: boolean,
+  advance: Judging.Advance,
+  proofs: ReadonlyArray<Uint8Array>
+): Effect.Effect<void> =>
+  Rejudging.areAlike(desk.store, desk.folded.ledger, advance.doubts).pipe(
+    // a store that can't be read now is read before anything else is done
+    Effect.catch(() => Effect.succeed(false)),
+    Effect.flatMap((isAlike) => {
+      const settled = isAlike ? { ...advance, overturned: false, shifts: [] } : advance
+      return settleAdvance(desk, took, settled, proofs) ?? Effect.void
+    })
+  )
+
+const settleAdvance = (
+  desk: Desk,
+  took: boolean,
+  advance: Judging.Advance,
+  proofs: ReadonlyArray<Uint8Array>
+): Effect.Effect<void> | undefined => {
   if (advance.overturned) desk.isStale = true
   if (advance.overturned || advance.shifts.length > 0) Ladder.drop(desk.ladder, desk.folded.ledger, advance.shifts)
   if (!desk.isStale) return report(desk, took, advance, proofs)
@@ -284,7 +311,10 @@ const foldAnew = Effect.fnUntraced(function* (desk: Desk) {
   // books that are folded beside these share their feeds of authority: whatever stops that halfway, these are spent
   desk.isUnsure = true
   const anew = isUnsure ? undefined : yield* refold(store, folded, ladder.rungs, nowMillis)
-  if (anew !== undefined) return anew
+  if (anew !== undefined) {
+    Ladder.owe(ladder)
+    return anew
+  }
   Ladder.clear(ladder)
   return yield* fold(store, space, nowMillis, "whole")
 })

@@ -34,9 +34,17 @@ export interface Advance {
   /** Something restricts that came now, be it that it stands or not. */
   readonly restricts: boolean
   readonly overturned: boolean
+  /** Not empty: overturned only if one of these entries is judged otherwise now (runtime/Rejudging.ts). */
+  readonly doubts: ReadonlyArray<Doubt>
   /** What authority says otherwise than before about what it was asked. */
   readonly shifts: ReadonlyArray<Verdicts.Shift>
   readonly fields: ReadonlySet<string>
+}
+
+/** What was judged of a feed of data from a position on, and may be judged otherwise now. */
+export interface Doubt {
+  readonly line: Line
+  readonly from: number
 }
 
 /** Moves every feed on as far as it goes now. Authority feeds first: they decide about the rest. */
@@ -45,6 +53,7 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
     applied: 0,
     grown: [],
     shifts: [],
+    doubts: new Map(),
     overturned: ledger.overturned,
     fields: new Set(),
     nowMillis
@@ -63,7 +72,8 @@ export const advance = (ledger: Ledger, nowMillis: number): Advance => {
     applied: progress.applied,
     authorityGrew: progress.grown.length > 0,
     restricts: progress.grown.some(({ facts }) => facts.some(Fact.isRestriction)),
-    overturned: progress.overturned,
+    overturned: progress.overturned || progress.doubts.size > 0,
+    doubts: progress.overturned ? [] : [...progress.doubts].map(([line, from]) => ({ line, from })),
     shifts: progress.shifts,
     fields: progress.fields
   }
@@ -73,6 +83,7 @@ interface Progress {
   applied: number
   readonly grown: Array<Authority.Node | Authority.AuthorityEntry>
   readonly shifts: Array<Verdicts.Shift>
+  readonly doubts: Map<Line, number>
   overturned: boolean
   readonly fields: Set<string>
   readonly nowMillis: number
@@ -106,11 +117,12 @@ const compare = (ledger: Ledger, progress: Progress): void => {
   if (shift === undefined) return
   progress.shifts.push(shift)
   const judged = [...ledger.lines.values()].filter(({ feed, judged }) => feed.kind === "data" && judged > 0)
-  if (
-    Verdicts.reaches(shift, judged, verdictsBy.memo.count) ||
-    judged.some((line) => line.judged - 1 > limitOf(ledger, line.feed).seq)
-  )
-    progress.overturned = true
+  const isCutShort = (line: Line): boolean => line.judged - 1 > limitOf(ledger, line.feed).seq
+  if ((judged.length > 0 && shift.from < verdictsBy.memo.count) || judged.some(isCutShort)) progress.overturned = true
+  for (const line of judged) {
+    const from = Math.min(Verdicts.firstReached(shift.limits, line.feed), progress.doubts.get(line) ?? line.judged)
+    if (from < line.judged) progress.doubts.set(line, from)
+  }
 }
 
 /** The next entry of an authority feed, decoded, if it may be judged; undefined blocks the line. */
@@ -228,7 +240,12 @@ const asDecided = (ledger: Ledger, line: Line, { decided, seq }: Pending): Entry
 }
 
 /** Judges a data entry, or blocks its line (undefined). */
-const judge = (ledger: Ledger, line: Line, pending: Pending, body: Entry.Body): Decision.Decision | undefined => {
+export const judge = (
+  ledger: Ledger,
+  line: Line,
+  pending: Pending,
+  body: Entry.Body
+): Decision.Decision | undefined => {
   const authority = ledger.authority!
   const isComplete = pending.seq % completeSeenEvery === 0
   if (body.seen.length > 0 || isComplete) {
@@ -415,10 +432,13 @@ const passAt = (ledger: Ledger, line: Line, pending: Pending, seen: ReadonlyArra
 }
 
 const quarantine = (ledger: Ledger, line: Line, pending: Pending, because: Decision.Refusal): void => {
-  ledger.quarantine.set(`${line.feed.id} ${pending.seq}`, {
+  ledger.quarantine.set(placeOf(line, pending.seq), {
     feed: line.feed.id,
     device: line.feed.device,
     seq: pending.seq,
     because
   })
 }
+
+/** Under which an entry is quarantined. */
+export const placeOf = ({ feed }: Line, seq: number): string => `${feed.id} ${seq}`

@@ -87,6 +87,11 @@ export const drop = ({ rungs }: Ladder, ledger: Ledger, shifts: ReadonlyArray<Ve
   rungs.splice(0, rungs.length, ...rungs.filter(isLeft))
 }
 
+/** After folding from a rung the next one is due whatever it costs: folding cost more, and restrictions seldom come alone. */
+export const owe = (ladder: Ladder): void => {
+  ladder.taken = { applied: ladder.rungs.at(-1)?.applied ?? 0, bytes: 0 }
+}
+
 /** Books that were folded anew from the beginning have no rungs: entries of authority are numbered anew in them. */
 export const clear = (ladder: Ladder): void => {
   ladder.rungs.length = 0

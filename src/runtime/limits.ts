@@ -19,11 +19,14 @@ export const checkpointLateTimes = 4
 /** Entries applied since the last checkpoint for which closing writes a new one. */
 export const checkpointAtCloseMin = 64
 
+/** Entries that are judged again to find out that nothing has to be folded; beyond that, folding finds it out. */
+export const rejudgedMax = 4096
+
 /** Entries applied since the last rung of the ladder (runtime/Ladder.ts) before the next one is taken… */
 export const rungEntriesMin = 2048
 
-/** …and so many bytes of the books for each of them: writing those down is a hundredth of the work… */
-export const rungBytesPerEntry = 16
+/** …and so many bytes of the books for each of them: writing those down is about a fiftieth of the work… */
+export const rungBytesPerEntry = 32
 
 /** …and in a quiet moment so many times fewer. */
 export const rungQuietTimes = 8

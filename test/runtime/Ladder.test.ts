@@ -44,20 +44,17 @@ const entries = 64
 const later = noon + 1_000
 
 /** Bob and Carol wrote in turns, eight at a time; Alice says something about them that comes late. */
-const story = () => {
-  const { authority, space } = founded([
-    [bob, right("*", 1)],
-    [carol, right("*", 1)]
-  ])
+const story = (his: readonly [typeof bob, Fact.Right] = [bob, right("*", 1)]) => {
+  const { authority, space } = founded([his, [carol, right("*", 1)]])
   const admitted = { bob: head(authority, 1), carol: head(authority, 2) }
-  const [his, hers] = [script(space, bob, "data"), script(space, carol, "data")]
+  const [data, hers] = [script(space, bob, "data"), script(space, carol, "data")]
   for (let i = 0; i < entries; i++)
-    for (const of of [his, hers])
+    for (const of of [data, hers])
       say(of, { facts: [set(`k${i % 5}`, `${i}`), add(1)], seen: i === 0 ? [head(authority)] : [] })
   const runs: Array<Delivery> = [runOf(authority)]
   for (let first = 0; first < entries; first += 8)
-    runs.push(runOf(his, first, first + 7), runOf(hers, first, first + 7))
-  return { admitted, authority, hers, his, runs, space }
+    runs.push(runOf(data, first, first + 7), runOf(hers, first, first + 7))
+  return { admitted, authority, hers, his: data, runs, space }
 }
 
 type Story = ReturnType<typeof story>
@@ -166,6 +163,24 @@ describe("a late restriction", () => {
         say(of.authority, { facts: [fact(says(of))] })
         const { count, overturned, reads } = yield* told(of, [runOf(of.authority)])
         assert.deepStrictEqual({ count, overturned, reads }, { count: 2 * entries, overturned: false, reads: [] })
+      })
+    )
+
+  for (const [what, capability, overturns] of [
+    ["asks for what its author has, folds nothing", "kv:write", false],
+    ["asks for more, is folded", "kv:admin", true]
+  ] as const)
+    it.live(`on an operation that leaves out what was judged, and ${what}`, () =>
+      Effect.gen(function* () {
+        const of = story([bob, right("kv:write", 1)])
+        const policy = Policy.make({ capabilities: [capability] })
+        const said = { cut: [head(of.his, 20)], reason: "late" }
+        say(of.authority, { facts: [fact({ _tag: "SetPolicy", app: "kv", operation: "kv.set", policy, ...said })] })
+        const { count, overturned } = yield* told(of, [runOf(of.authority)])
+        assert.deepStrictEqual(
+          { count, overturned },
+          { count: overturns ? 21 + entries : 2 * entries, overturned: overturns }
+        )
       })
     )
 
