@@ -23,10 +23,10 @@ export const checkpointAtCloseMin = 64
 export const rejudgedMax = 4096
 
 /** Entries applied since the last rung of the ladder (runtime/Ladder.ts) before the next one is taken… */
-export const rungEntriesMin = 2048
+export const rungEntriesMin = 8192
 
-/** …and so many bytes of the books for each of them: writing those down is about a fiftieth of the work… */
-export const rungBytesPerEntry = 32
+/** …and so many bytes of the books for each of them: writing those down is a small share of the work… */
+export const rungBytesPerEntry = 16
 
 /** …and in a quiet moment so many times fewer. */
 export const rungQuietTimes = 8

@@ -29,8 +29,8 @@ it("a message fits a frame", () => assert.isAtMost(messageBytesMax, frameBytesMa
 
 it("a step of a fold reads at least one whole run", () => assert.isAtLeast(loadBytes, runBytesMax))
 
-it("rungs lie closer than checkpoint rows, and their distances double further than a ladder's bytes reach", () => {
-  assert.isBelow(rungEntriesMin, checkpointEveryMin)
+it("rungs lie no further apart than checkpoint rows, and their distances double further than a ladder's bytes reach", () => {
+  assert.isAtMost(rungEntriesMin, checkpointEveryMin)
   assert.isAtLeast(rungEntriesMin * 2 ** (rungsMax / 2), ladderBytesMax / rungBytesPerEntry)
 })
 
