@@ -45,7 +45,7 @@ export const claimCharactersMax = 128
 /** Roles of one application. */
 export const definitionRolesMax = 32
 
-/** What one operation may cost, and any flow limit, in units (trust/FlowBudget.ts). */
+/** What one operation may cost, and any flow limit, in units (trust/Budget.ts). */
 export const costMax = 2 ** 32
 
 /** Devices that one flow budget gives leases to. */
