@@ -5,7 +5,7 @@
  * order) and map keys are those of plain strings. On the wire and in stores it is the 32 bytes. Nothing is parsed
  * leniently: upper case, spaces and prefixes are refused.
  */
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
+import { hexToBytes } from "@noble/hashes/utils.js"
 import * as Schema from "effect/Schema"
 
 // the annotations let a bundler leave out the schemas that an application does not use
@@ -39,8 +39,18 @@ const fromBytes =
   <Id extends AnyId>() =>
   (bytes: Uint8Array): Id => {
     if (bytes.length !== 32) throw new RangeError(`an id has 32 bytes, not ${bytes.length}`)
-    return bytesToHex(bytes) as Id
+    for (let at = 0; at < 32; at++) {
+      const byte = bytes[at]!
+      digits[2 * at] = digitAt[byte >> 4]!
+      digits[2 * at + 1] = digitAt[byte & 15]!
+    }
+    return ascii.decode(digits) as Id
   }
+
+// In one piece: a string put together digit by digit is copied once more when a map first asks for its hash.
+const digits = new Uint8Array(64)
+const digitAt = /* @__PURE__ */ new TextEncoder().encode("0123456789abcdef")
+const ascii = /* @__PURE__ */ new TextDecoder()
 
 /** Each dies on anything but 32 bytes: decoders check lengths before they name things. */
 export const deviceId = fromBytes<DeviceId>()

@@ -310,8 +310,8 @@ export const isRevoked = (authority: Authority, device: DeviceId): boolean => ag
 export const dismissal = (authority: Authority, device: DeviceId): Dismissal | undefined => {
   const [restriction] = [...against(authority, device)].sort(Book.byTime)
   if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
-  const ends = Heads.all(Book.join(restriction.node.view.heads, restriction.node))
-  return { restriction, heads: new Map([...ends].map((branches) => [branches[0]!.feed.id, branches])) }
+  const heads = Heads.linksOf(Book.join(restriction.node.view.heads, restriction.node))
+  return { restriction, heads: Map.groupBy(heads, ({ feed }) => feed.id) }
 }
 
 /** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */

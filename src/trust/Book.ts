@@ -2,8 +2,8 @@
  * The authority entries of a space with their pasts, and indexes of what they say. It judges nothing.
  *
  * `past(x)` = everything x names by hash (`prev`, `seen`), closed. A view is such a past, kept as the last entry of each
- * feed in it; a feed that forked may have several last entries, one on each branch seen. Entries are numbered in the
- * order in which they came, so whatever lies in an entry's past has a lower number.
+ * feed in it, or of each strand of one that forked (trust/Heads.ts). Entries are numbered in the order in which they
+ * came, so whatever lies in an entry's past has a lower number.
  *
  * A book only grows, and is shared by successive values of `Authority`, each of which knows how many entries it has.
  * Whoever extends the newest value writes into the same book; whoever extends an older one gets a copy.
@@ -33,6 +33,10 @@ export interface Node extends AuthorityEntry, Heads.Link<Node> {
   /** How many entries came before it. */
   readonly number: number
   readonly view: View
+  /** What it names by hash: the entry before it, and what its author had seen. */
+  readonly named: ReadonlyArray<Node>
+  /** Length of the longest way from it back to a beginning. */
+  readonly height: number
 }
 
 /**
@@ -44,7 +48,7 @@ export interface View {
   readonly heads: Seen
 }
 
-/** The last entries of each feed, none behind another. */
+/** The last entry of each strand of each feed. */
 export type Seen = Heads.Heads<Node>
 
 /** That of who has not looked yet. */
@@ -71,6 +75,8 @@ export interface Book {
   readonly nodes: Map<EntryHash, Node>
   /** Per feed, the entry that came first at each position: another one there proves a fork. */
   readonly chains: Map<FeedId, Array<Node>>
+  /** The last entry of each strand, by its place: what follows another one begins a strand of its own. */
+  readonly ends: Array<Node>
   readonly grants: Index<DeviceId, Fact.Grant>
   /** The same by their givers. */
   readonly gifts: Index<DeviceId, Fact.Grant>
@@ -96,24 +102,27 @@ export interface Book {
 interface Shared {
   /** How many views there are: their ids are unique. */
   viewCount: number
-  /** Each feed's place in heads. */
-  readonly places: Map<FeedId, number>
+  /** How many places in heads are taken. */
+  placeCount: number
 }
 
-export const make = (genesis: Genesis.Genesis): Book => emptyBook(genesis, { viewCount: 0, places: new Map() })
+export const make = (genesis: Genesis.Genesis): Book => emptyBook(genesis, { viewCount: 0, placeCount: 0 })
 
 /** The first `count` entries in a book of their own. Nodes and views keep their identity. */
 export const copy = (book: Book, count: number): Book => {
   const nodes = new Map<EntryHash, Node>()
+  const ends: Array<Node> = []
   for (const [hash, node] of book.nodes) {
     if (node.number >= count) break
     nodes.set(hash, node)
+    ends[node.place] = node
   }
   const first = <What>(list: ReadonlyArray<Stated<What>>) => firstOf(list, count, ({ node }) => node)
   return {
     genesis: book.genesis,
     nodes,
     chains: firstOfEach(book.chains, (chain) => firstOf(chain, count, itself)),
+    ends,
     grants: firstOfEach(book.grants, first),
     gifts: firstOfEach(book.gifts, first),
     admissions: firstOfEach(book.admissions, first),
@@ -158,36 +167,48 @@ export const add = (book: Book, entry: AuthorityEntry): Node => {
   const { facts, feed, hash, previousHash, seen, seq, time } = entry
   const number = book.nodes.size
   const previous = seq === 0 ? undefined : expect(book, { feed: feed.id, seq: seq - 1, hash: previousHash }, number)
-  const named = seen.map((position) => expect(book, position, number))
-  const view: View = {
-    id: book.shared.viewCount++,
-    heads: pastOf(previous === undefined ? named : [previous, ...named])
-  }
-  const place = previous?.place ?? placeOf(book.shared, feed.id)
+  const others = seen.map((position) => expect(book, position, number))
+  const named = previous === undefined ? others : [previous].concat(others)
+  const highest = highestOf(named)
+  const view: View = { id: book.shared.viewCount++, heads: pastOf(named, highest) }
+  const height = highest === undefined ? 0 : highest.height + 1
+  const strand = previous !== undefined && book.ends[previous.place] === previous ? previous : undefined
+  const place = strand?.place ?? book.shared.placeCount++
+  const base = strand === undefined ? previous : strand.base
   const jump = previous && Heads.jumpOver(previous)
-  const alone: Array<Node> = []
-  const node: Node = { feed, seq, hash, previousHash, time, seen, facts, number, view, previous, place, jump, alone }
-  alone.push(node)
+  const node: Node = {
+    feed,
+    seq,
+    hash,
+    previousHash,
+    time,
+    seen,
+    facts,
+    number,
+    view,
+    named,
+    height,
+    place,
+    base,
+    previous,
+    jump
+  }
   enter(book, node)
   return node
 }
 
-/** Entries with their pasts. The latest has seen most of the others: what it has not is put in after it. */
-const pastOf = (named: ReadonlyArray<Node>): Seen => {
-  let latest = named[0]
-  if (latest === undefined) return Heads.empty
-  for (const node of named) if (node.number > latest.number) latest = node
-  const heads = join(Heads.empty, latest)
-  const news = named.filter((node) => !Heads.has(heads, node))
-  return news.length === 0 ? heads : news.sort((a, b) => b.number - a.number).reduce(join, heads)
+/** Entries with their pasts. The highest has seen most of the others: what it has not is put in after it. */
+const pastOf = (named: ReadonlyArray<Node>, highest: Node | undefined): Seen => {
+  if (highest === undefined) return Heads.empty
+  let heads = Heads.add(highest.view.heads, highest)
+  for (let at = 0; at < named.length; at++) heads = join(heads, named[at]!)
+  return heads
 }
 
-const placeOf = ({ places }: Shared, feed: FeedId): number => {
-  const known = places.get(feed)
-  if (known !== undefined) return known
-  const place = places.size
-  places.set(feed, place)
-  return place
+const highestOf = (nodes: ReadonlyArray<Node>): Node | undefined => {
+  let highest = nodes[0]
+  for (let at = 1; at < nodes.length; at++) if (nodes[at]!.height > highest!.height) highest = nodes[at]
+  return highest
 }
 
 /** The entry at a position, among the first `count`. */
@@ -216,9 +237,30 @@ export const intern = (book: Book, heads: Seen): View => {
   return view
 }
 
-/** Heads with an entry and its past. */
-export const join = (heads: Seen, node: Node): Seen =>
-  Heads.has(heads, node) ? heads : Heads.add(Heads.merge(heads, node.view.heads), node)
+/** Heads with an entry and its past, of which nearly always little is news. */
+export const join = (heads: Seen, node: Node): Seen => {
+  if (Heads.has(heads, node)) return heads
+  const unseen = fewUnseen(heads, node)
+  if (unseen === undefined) return Heads.add(Heads.merge(heads, node.view.heads), node)
+  return unseen.reduceRight<Seen>(Heads.add, heads)
+}
+
+/** An entry and what of its past heads lack, each before what it names; undefined when that is much. */
+const fewUnseen = (heads: Seen, node: Node): ReadonlyArray<Node> | undefined => {
+  const unseen = [node]
+  for (let at = 0; at < unseen.length; at++) {
+    const { named } = unseen[at]!
+    for (let next = 0; next < named.length; next++) {
+      if (Heads.has(heads, named[next]!) || unseen.includes(named[next]!)) continue
+      if (unseen.length === fewMax) return undefined
+      unseen.push(named[next]!)
+    }
+  }
+  return unseen.length === 1 ? unseen : unseen.sort((a, b) => b.number - a.number)
+}
+
+/** Beyond so many, merging whole heads is quicker (bench: authority-cold). */
+const fewMax = 8
 
 /** Whether the view has seen the entry. */
 export const inView = (view: View, node: Node): boolean => Heads.has(view.heads, node)
@@ -229,6 +271,7 @@ export const byTime = ({ node: a }: Stated<unknown>, { node: b }: Stated<unknown
 
 const enter = (book: Book, node: Node): void => {
   book.nodes.set(node.hash, node)
+  book.ends[node.place] = node
   const chain = book.chains.get(node.feed.id) ?? []
   if (chain.length === 0) book.chains.set(node.feed.id, chain)
   chain[node.seq] ??= node
@@ -239,9 +282,11 @@ const enter = (book: Book, node: Node): void => {
 /** Puts a fact where it is looked for. */
 const note = (book: Book, node: Node, fact: Fact.DecodedFact, index: number): void => {
   switch (fact._tag) {
-    case "Grant":
-      push(book.gifts, node.feed.device, { node, fact })
-      return push(book.grants, fact.device, { node, fact })
+    case "Grant": {
+      const stated = { node, fact }
+      push(book.gifts, node.feed.device, stated)
+      return push(book.grants, fact.device, stated)
+    }
     case "Admit":
       return push(book.admissions, fact.device, { node, fact })
     case "Define":
@@ -297,6 +342,7 @@ const emptyBook = (genesis: Genesis.Genesis, shared: Shared): Book => ({
   genesis,
   nodes: new Map(),
   chains: new Map(),
+  ends: [],
   grants: new Map(),
   gifts: new Map(),
   admissions: new Map(),

@@ -1,36 +1,34 @@
 /**
- * What somebody had seen of many chains, as the last links of each: none lies behind another. A chain that forked may
- * have several, one on each branch.
+ * What somebody had seen of many chains, as the last link of each. A chain that forks goes on in strands: each but the
+ * first begins behind a link of another one, its base, and whoever has seen a link has seen everything before it.
  *
- * Every chain has a place, a small number, and heads are lists of lists of lists by the digits of places. Whoever writes
+ * Every strand has a place, a small number, and heads are lists of lists of lists by the digits of places. Whoever writes
  * has seen nearly what the one before him had, so a list in which nothing changed is shared: a further link costs three
  * short lists, and lists that are the same object need no comparing. Nothing is ever changed in place.
  *
- * Laws (test/trust/Heads.test.ts): heads are the maximal elements of a set of links that is closed towards the
- * beginnings of chains; `add` and `merge` make the union of such sets, `merge` in any order the same; where the
- * second adds nothing, the first is the result itself; `isSame` holds where the sets are equal.
+ * Laws (test/trust/Heads.test.ts): heads stand for a set of links that is closed towards the beginnings of chains;
+ * `add` and `merge` make the union of such sets, `merge` in any order the same; where the second adds nothing, the
+ * first is the result itself; `isSame` holds where the sets are equal; `linksOf` are the maximal elements.
  */
 
 /** One link of a chain. Each is an object of its own, so identity tells them apart. */
 export interface Link<Self> {
   readonly seq: number
-  /** No two have the same. */
+  /** No two have the same; higher than that of whatever lies before it. */
   readonly number: number
+  /** That of its strand. */
   readonly place: number
+  /** The link of another strand that its own begins behind. */
+  readonly base: Self | undefined
   readonly previous: Self | undefined
   /** A link further back, chosen so that any is reached in logarithmically many steps. */
   readonly jump: Self | undefined
-  /** The list of it alone, which all heads share that have it. */
-  readonly alone: Ends<Self>
 }
-
-/** The last links of one chain, by number. */
-export type Ends<Self> = ReadonlyArray<Self>
 
 type List<Item> = ReadonlyArray<Item | undefined>
 
 export interface Heads<Self> {
-  readonly lists: List<List<List<Ends<Self>>>>
+  readonly lists: List<List<List<Self>>>
 }
 
 /** Of who has seen nothing. */
@@ -40,18 +38,16 @@ export const empty: Heads<never> = { lists: [] }
 const bits = 4
 const mask = (1 << bits) - 1
 
-/** What was seen of the chain at a place. */
-export const at = <Self>({ lists }: Heads<Self>, place: number): Ends<Self> | undefined =>
+/** The last link seen of the strand at a place. */
+export const at = <Self>({ lists }: Heads<Self>, place: number): Self | undefined =>
   lists[place >>> (2 * bits)]?.[(place >>> bits) & mask]?.[place & mask]
 
 export const has = <Self extends Link<Self>>(heads: Heads<Self>, link: Self): boolean => {
-  const ends = at(heads, link.place)
-  if (ends === undefined) return false
-  for (const end of ends) if (isBehind(end, link)) return true
-  return false
+  const end = at(heads, link.place)
+  return end !== undefined && end.number >= link.number
 }
 
-/** With a link that is the last of its chain, or begins another branch of it. */
+/** With a link of which all that lies before it is in there. */
 export const add = <Self extends Link<Self>>(heads: Heads<Self>, link: Self): Heads<Self> => {
   const outer = link.place >>> (2 * bits)
   const middle = (link.place >>> bits) & mask
@@ -59,16 +55,19 @@ export const add = <Self extends Link<Self>>(heads: Heads<Self>, link: Self): He
   const lists = heads.lists[outer]
   const list = lists?.[middle]
   const known = list?.[inner]
-  const ends = known === undefined ? link.alone : unite(known, link.alone)
-  if (ends === known) return heads
-  return { lists: withItem(heads.lists, outer, withItem(lists, middle, withItem(list, inner, ends))) }
+  if (known !== undefined && known.number >= link.number) return heads
+  return { lists: withOuter(heads.lists, outer, withItem(lists, middle, withItem(list, inner, link))) }
 }
 
-/** With links in the order in which they came, all that lies before them on their chains here or among them. */
+/** With links of which all that lies before them is in there, or among them. */
 export const addAll = <Self extends Link<Self>>(heads: Heads<Self>, links: ReadonlyArray<Self>): Heads<Self> => {
-  const before = new Set<Self | undefined>()
-  for (const { previous } of links) before.add(previous)
-  return links.filter((link) => !before.has(link)).reduce<Heads<Self>>(add, heads)
+  const last: Array<Self | undefined> = []
+  for (let index = 0; index < links.length; index++) {
+    const link = links[index]!
+    const known = last[link.place]
+    if (known === undefined || known.number < link.number) last[link.place] = link
+  }
+  return last.reduce<Heads<Self>>((all, link) => (link === undefined ? all : add(all, link)), heads)
 }
 
 /** What one or the other has seen. */
@@ -77,17 +76,21 @@ export const merge = <Self extends Link<Self>>(a: Heads<Self>, b: Heads<Self>): 
   return lists === a.lists ? a : lists === b.lists ? b : { lists }
 }
 
-/** The ends of every chain. */
-export function* all<Self>({ lists }: Heads<Self>): Generator<Ends<Self>> {
+/** The last links, those left out that others of them lie behind; in the order of places. */
+export const linksOf = <Self extends Link<Self>>(heads: Heads<Self>): ReadonlyArray<Self> => {
+  const ends = [...all(heads)]
+  const continued = new Set(ends.map(({ base }) => base))
+  return ends.filter((end) => !continued.has(end))
+}
+
+/** The last link of every strand, by place. */
+export function* all<Self>({ lists }: Heads<Self>): Generator<Self> {
   for (const outer of lists) {
     for (const middle of outer ?? nothing) {
-      for (const ends of middle ?? nothing) if (ends !== undefined) yield ends
+      for (const end of middle ?? nothing) if (end !== undefined) yield end
     }
   }
 }
-
-/** Every end, chain by chain. */
-export const linksOf = <Self>(heads: Heads<Self>): ReadonlyArray<Self> => [...all(heads)].flat()
 
 export const isSame = <Self>(a: Heads<Self>, b: Heads<Self>): boolean => isSameList(a.lists, b.lists, isSameMiddle)
 
@@ -96,9 +99,8 @@ export const hashOf = <Self extends Link<Self>>(heads: Heads<Self>): number => {
   let hash = 0
   for (const outer of heads.lists) {
     for (const middle of outer ?? nothing) {
-      for (const ends of middle ?? nothing)
-        if (ends !== undefined)
-          for (const { number } of ends) hash = Math.imul(hash ^ number, 0x9e3779b1) ^ (hash >>> 15)
+      for (const end of middle ?? nothing)
+        if (end !== undefined) hash = Math.imul(hash ^ end.number, 0x9e3779b1) ^ (hash >>> 15)
     }
   }
   return hash
@@ -126,10 +128,21 @@ export const jumpOver = <Self extends Link<Self>>(previous: Self): Self => {
 
 const nothing: ReadonlyArray<undefined> = []
 
+/** A list of the inner two levels: full, so that no index lies beyond its end. */
+const blank: ReadonlyArray<undefined> = Array.from({ length: 1 << bits }, () => undefined)
+
 const withItem = <Item>(list: List<Item> | undefined, index: number, item: Item): List<Item> => {
-  const copy = list === undefined ? [] : list.slice()
-  while (copy.length < index) copy.push(undefined)
+  const copy: Array<Item | undefined> = (list ?? blank).slice()
   copy[index] = item
+  return copy
+}
+
+/** The outermost list is as long as it has to be. */
+const withOuter = <Item>(list: List<Item>, index: number, item: Item): List<Item> => {
+  if (index < list.length) return withItem(list, index, item)
+  const copy = list.slice()
+  while (copy.length < index) copy.push(undefined)
+  copy.push(item)
   return copy
 }
 
@@ -155,27 +168,12 @@ const mergeLists = <Item>(a: List<Item>, b: List<Item>, merge: (a: Item, b: Item
   return merged === undefined ? a : isB ? b : merged
 }
 
-const mergeMiddle = <Self extends Link<Self>>(
-  a: List<List<Ends<Self>>>,
-  b: List<List<Ends<Self>>>
-): List<List<Ends<Self>>> => mergeLists(a, b, mergeInner)
+const mergeMiddle = <Self extends Link<Self>>(a: List<List<Self>>, b: List<List<Self>>): List<List<Self>> =>
+  mergeLists(a, b, mergeInner)
 
-const mergeInner = <Self extends Link<Self>>(a: List<Ends<Self>>, b: List<Ends<Self>>): List<Ends<Self>> =>
-  mergeLists(a, b, unite)
+const mergeInner = <Self extends Link<Self>>(a: List<Self>, b: List<Self>): List<Self> => mergeLists(a, b, later)
 
-/** All ends of one chain that lie behind no other of them. */
-const unite = <Self extends Link<Self>>(a: Ends<Self>, b: Ends<Self>): Ends<Self> => {
-  if (a.length === 1 && b.length === 1) {
-    const one = a[0]!
-    const other = b[0]!
-    if (one.seq >= other.seq ? isBehind(one, other) : isBehind(other, one)) return one.seq >= other.seq ? a : b
-    return one.number < other.number ? [one, other] : [other, one]
-  }
-  const fromA = a.filter((link) => !b.some((end) => isBehind(end, link)))
-  const fromB = b.filter((link) => !a.some((end) => isBehind(end, link)) || a.includes(link))
-  const ends = [...fromA, ...fromB].sort((x, y) => x.number - y.number)
-  return isSameEnds(ends, a) ? a : isSameEnds(ends, b) ? b : ends
-}
+const later = <Self extends Link<Self>>(a: Self, b: Self): Self => (a.number >= b.number ? a : b)
 
 const isSameList = <Item>(a: List<Item>, b: List<Item>, isSameItem: (a: Item, b: Item) => boolean): boolean => {
   if (a === b) return true
@@ -189,10 +187,8 @@ const isSameList = <Item>(a: List<Item>, b: List<Item>, isSameItem: (a: Item, b:
   return true
 }
 
-const isSameMiddle = <Self>(a: List<List<Ends<Self>>>, b: List<List<Ends<Self>>>): boolean =>
-  isSameList(a, b, isSameInner)
+const isSameMiddle = <Self>(a: List<List<Self>>, b: List<List<Self>>): boolean => isSameList(a, b, isSameInner)
 
-const isSameInner = <Self>(a: List<Ends<Self>>, b: List<Ends<Self>>): boolean => isSameList(a, b, isSameEnds)
+const isSameInner = <Self>(a: List<Self>, b: List<Self>): boolean => isSameList(a, b, isIdentical)
 
-const isSameEnds = <Self>(a: Ends<Self>, b: Ends<Self>): boolean =>
-  a.length === b.length && a.every((link, index) => link === b[index])
+const isIdentical = <Self>(a: Self, b: Self): boolean => a === b

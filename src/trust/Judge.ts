@@ -250,11 +250,22 @@ const groundsOf = (judge: Judge, node: Book.Node): ReadonlyArray<Ground> => {
   const { device } = node.feed
   const grounds: Array<Ground> = liftsIn(judge, node.view, Regime.ofNode(judge.regimes, node))
   if (isFounder(judge, device)) return grounds
-  for (const stated of judge.book.admissions.get(device) ?? [])
-    if (Book.inView(node.view, stated.node)) grounds.push(stated)
-  for (const stated of judge.book.grants.get(device) ?? [])
-    if (Book.inView(node.view, stated.node)) grounds.push(stated)
+  addBefore(grounds, node, judge.book.admissions.get(device))
+  addBefore(grounds, node, judge.book.grants.get(device))
   return grounds
+}
+
+/** Of what is stated in the order of numbers, what an entry has seen. */
+const addBefore = (
+  grounds: Array<Ground>,
+  node: Book.Node,
+  stated: ReadonlyArray<Book.Stated<Fact.Admit | Fact.Grant>> = []
+): void => {
+  for (let at = 0; at < stated.length; at++) {
+    const ground = stated[at]!
+    if (ground.node.number > node.number) return
+    if (Book.inView(node.view, ground.node)) grounds.push(ground)
+  }
 }
 
 const isFrozen = ({ freezes }: Judge, node: Book.Node): boolean => {
@@ -307,12 +318,13 @@ const heldBy = (
 /** What grants let through of what their authors held. */
 const passedBy = ({ verdicts }: Judge, grounds: ReadonlyArray<Ground>): ReadonlyArray<Holding.Held> => {
   const rights: Array<Holding.Held> = []
-  for (const { fact, node } of grounds) {
+  for (let at = 0; at < grounds.length; at++) {
+    const { fact, node } = grounds[at]!
     const given = fact._tag === "Grant" ? verdicts.get(node)?.held : undefined
     if (fact._tag !== "Grant" || given === undefined) continue
-    for (const one of given) {
-      for (const right of fact.rights) {
-        const passed = Holding.pass(one, right, node.time, node.hash)
+    for (let one = 0; one < given.length; one++) {
+      for (let right = 0; right < fact.rights.length; right++) {
+        const passed = Holding.pass(given[one]!, fact.rights[right]!, node.time, node.hash)
         if (passed !== undefined) rights.push(passed)
       }
     }

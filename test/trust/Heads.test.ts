@@ -5,25 +5,32 @@ import * as Heads from "../../src/trust/Heads.ts"
 
 interface Link extends Heads.Link<Link> {}
 
-const linkOf = (number: number, place: number, previous: Link | undefined): Link => {
-  const alone: Array<Link> = []
-  const seq = previous === undefined ? 0 : previous.seq + 1
-  const link: Link = { seq, number, place, previous, jump: previous && Heads.jumpOver(previous), alone }
-  alone.push(link)
-  return link
-}
+const linkOf = (number: number, place: number, previous?: Link): Link => ({
+  seq: previous === undefined ? 0 : previous.seq + 1,
+  number,
+  place,
+  base: previous?.place === place ? previous.base : previous,
+  previous,
+  jump: previous && Heads.jumpOver(previous)
+})
 
 /** Two neighbours, and one in another list of each level. */
 const places = [0, 1, 17, 300, 5000]
 
-/** Each gene appends a link to one of the chain's own, mostly to the last. */
+/** Each gene appends a link to one of the chain's own, mostly to the last; where others follow that, in a new strand. */
 const grown = (genes: ReadonlyArray<readonly [number, number]>): ReadonlyArray<Link> => {
   const links: Array<Link> = []
+  const chains = places.map((): Array<Link> => [])
   for (const [which, back] of genes) {
-    const place = places[which]!
-    const chain = links.filter((link) => link.place === place)
+    const chain = chains[which]!
     const previous = chain[chain.length - (back < 8 ? 1 : back - 7)]
-    links.push(linkOf(links.length, place, previous))
+    const isLast = previous !== undefined && chain.findLast(({ place }) => place === previous.place) === previous
+    const place = previous === undefined ? places[which]! + (chain.length === 0 ? 0 : 20) : previous.place
+    const taken = new Set(links.map((link) => link.place))
+    const free = Array.from({ length: 60 }, (_, next) => place + next).find((one) => !taken.has(one))!
+    const link = linkOf(links.length, isLast ? place : free, previous)
+    links.push(link)
+    chain.push(link)
   }
   return links
 }
@@ -44,10 +51,12 @@ const picks = fc.array(fc.nat({ max: 1000 }), { maxLength: 8 })
 
 /** Added oldest first, as entries come. */
 const fromSet = (set: ReadonlySet<Link>): Heads.Heads<Link> =>
-  [...set].sort((a, b) => a.number - b.number).reduce<Heads.Heads<Link>>(Heads.add, Heads.empty)
+  [...set].sort(byNumbers).reduce<Heads.Heads<Link>>(Heads.add, Heads.empty)
 
 const byNumber = (links: Iterable<Link>): ReadonlyArray<number> =>
   [...links].map(({ number }) => number).sort(ascending)
+
+const byNumbers = (a: Link, b: Link): number => a.number - b.number
 
 const ascending = (a: number, b: number): number => a - b
 
@@ -63,13 +72,16 @@ describe("heads", () => {
       const heads = fromSet(set)
       assert.deepStrictEqual(byNumber(Heads.linksOf(heads)), maximal(set))
       for (const link of all) assert.strictEqual(Heads.has(heads, link), set.has(link))
-      for (const place of places) {
-        const ends = byNumber(Heads.at(heads, place) ?? [])
-        assert.deepStrictEqual(ends, byNumber(Heads.linksOf(heads).filter((link) => link.place === place)))
+      for (const { place } of all) {
+        assert.strictEqual(
+          Heads.at(heads, place),
+          [...set].sort(byNumbers).findLast((link) => link.place === place)
+        )
       }
+      const seen = [...new Set([...set].map(({ place }) => place))].sort(ascending)
       assert.deepStrictEqual(
-        [...Heads.all(heads)].map((ends) => ends[0]!.place),
-        [...new Set(Heads.linksOf(heads).map(({ place }) => place))].sort(ascending)
+        [...Heads.all(heads)].map(({ place }) => place),
+        seen
       )
     })
     fc.assert(property, { numRuns: 1000 })
@@ -113,7 +125,7 @@ describe("heads", () => {
   })
 
   it("share with those before them every list in which nothing changed", () => {
-    const chains = Array.from({ length: 600 }, (_, place) => linkOf(place, place, undefined))
+    const chains = Array.from({ length: 600 }, (_, place) => linkOf(place, place))
     const heads = chains.reduce<Heads.Heads<Link>>(Heads.add, Heads.empty)
     const next = Heads.add(heads, linkOf(600, 0, chains[0]))
     assert.strictEqual(next.lists[0]!.filter((list, index) => list !== heads.lists[0]![index]).length, 1)
