@@ -110,7 +110,7 @@ export const lift = (output: Output) =>
     ({ restriction, whatIf }) => govern(output, { _tag: "Lift", restriction }, whatIf)
   ).pipe(
     Command.withDescription(
-      "Take back a restriction that this device set: revoke, limit, trust lower, trust report, policy set."
+      "Take back a restriction that this device set: revoke, limit, trust lower, trust report. Another policy replaces one."
     )
   )
 

@@ -11,6 +11,7 @@ import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
 import { isCapability } from "../trust/Capability.ts"
 import type { Definition } from "../trust/Definition.ts"
+import * as Descent from "../trust/Descent.ts"
 import { levels, severities } from "../trust/Level.ts"
 import { claimCharactersMax, grantDepthMax, reasonCharactersMax } from "../trust/limits.ts"
 import * as Policy from "../trust/Policy.ts"
@@ -199,7 +200,7 @@ const withdraw = Effect.fnUntraced(function* (
 const lift = Effect.fnUntraced(function* (replica: Replica, { restriction }: WishOf<"Lift">) {
   const { authority } = replica.ledger()
   const standing = authority === undefined ? [] : Authority.restrictions(authority)
-  const liftable = standing.filter(({ fact }) => fact._tag !== "Revoke")
+  const liftable = standing.filter(({ fact }) => Descent.isLiftable(fact))
   const [text = "", indexText] = restriction.split(":")
   const entry = yield* Person.oneOf(
     liftable.map(({ node }) => node.hash),

@@ -270,10 +270,15 @@ const faultOf = (
     return standing.length === facts.length ? undefined : denied(...lacking(act, self))
   }
   if (act._tag === "Lift" && !isLifted(after, act))
-    return denied(
-      "this device may not lift that: who set it may, as long as he has what it took, or the recovery words",
-      "ask who set it, or grant and relate anew what it took"
-    )
+    return isOfPolicy(after, act)
+      ? denied(
+          "a policy is not lifted",
+          'set another one: "aura policy set", with --defined for what the application demands by itself'
+        )
+      : denied(
+          "this device may not lift that: who set it may, as long as he has what it took, or the recovery words",
+          "ask who set it, or grant and relate anew what it took"
+        )
   if (act._tag === "Settle" && Authority.settlementOf(after, act.position.feed)?.hash !== act.position.hash)
     return denied(
       "this device may not settle that feed: it needs device:revoke",
@@ -291,6 +296,9 @@ const faultOf = (
   }
   return undefined
 }
+
+const isOfPolicy = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean =>
+  after.nodes.get(entry)?.facts[index]?._tag === "SetPolicy"
 
 const isLifted = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean => {
   const regime = Authority.regimeNow(after)

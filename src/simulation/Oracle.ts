@@ -142,8 +142,9 @@ export const make = (
   }
   const unlifted = (bench: Bench, seen: Hashes, isAgainst: (one: Standing) => boolean): ReadonlyArray<Standing> =>
     bench.by.filter((one) => one.fact._tag !== "Revoke" && isAgainst(one) && !isLifted(bench, seen, one))
-  /** Root lifts everything, others what they made, while they still have what it took. */
+  /** Policies are replaced. Anything else root lifts, and others what they made, while they still have what it took. */
   const isLifted = (bench: Bench, seen: Hashes, limit: Standing): boolean =>
+    limit.fact._tag !== "SetPolicy" &&
     listOf(seen).some((entry) => {
       const { device } = entry.feed
       const names = entry.facts.some(
@@ -314,9 +315,7 @@ export const make = (
   }
   /** What binds an operation: the last changes seen, and those against the place that no change seen had seen. */
   const policiesAt = ({ app, type }: Deed, { limits, seen }: Point): ReadonlyArray<Policy | undefined> => {
-    const changes = unlifted(
-      bench,
-      seen,
+    const changes = standing.filter(
       ({ fact }) => fact._tag === "SetPolicy" && fact.app === app && fact.operation === type
     )
     const known = changes.filter(

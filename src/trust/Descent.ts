@@ -147,6 +147,9 @@ export const demandOf = (fact: Fact.Restriction): Capability | undefined => {
 export const isParty = (book: Book.Book, fact: Fact.Ungrant | Fact.Refine, author: DeviceId): boolean =>
   author === fact.device || (fact.grant !== undefined && authorOf(book, fact.grant) === author)
 
+/** Whether a restriction can be taken back: a revocation is for good, and a policy is replaced by another. */
+export const isLiftable = ({ _tag }: Fact.Restriction): boolean => _tag !== "Revoke" && _tag !== "SetPolicy"
+
 /** Whether who made a limit still has what that took, so that he may lift it. */
 export const mayStill = (
   book: Book.Book,

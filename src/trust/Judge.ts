@@ -335,15 +335,19 @@ const passedBy = ({ verdicts }: Judge, grounds: ReadonlyArray<Ground>): Readonly
 /** A lift counts if its entry does, and root made it, or who made the restriction and still has what that took. */
 const settledUnlifted = (judge: Judge, view: Book.View, regime: Regime.Regime): Regime.Regime => {
   if (judge.book.lifts.size === 0 || regime.limits.length === 0) return regime
-  return Regime.without(judge.regimes, regime, (limit) =>
-    (judge.book.lifts.get(Book.nameOf(limit.node.hash, limit.index)) ?? []).some(({ node }) => {
-      const held = Book.inView(view, node) ? judge.verdicts.get(node)?.held : undefined
-      if (held === undefined) return false
-      return (
-        node.feed.device === judge.book.genesis.root ||
-        (node.feed.device === limit.node.feed.device && Descent.mayStill(judge.book, limit, held, node.time))
-      )
-    })
+  return Regime.without(
+    judge.regimes,
+    regime,
+    (limit) =>
+      Descent.isLiftable(limit.fact) &&
+      (judge.book.lifts.get(Book.nameOf(limit.node.hash, limit.index)) ?? []).some(({ node }) => {
+        const held = Book.inView(view, node) ? judge.verdicts.get(node)?.held : undefined
+        if (held === undefined) return false
+        return (
+          node.feed.device === judge.book.genesis.root ||
+          (node.feed.device === limit.node.feed.device && Descent.mayStill(judge.book, limit, held, node.time))
+        )
+      })
   )
 }
 

@@ -9,7 +9,8 @@
  *   counting change that had seen that one.
  *
  * So a late change never makes valid what was not, and those who change one policy at once are both obeyed, until
- * somebody who saw both replaces them.
+ * somebody who saw both replaces them. A change is replaced, never lifted: where it had loosened, a lift would take
+ * something without binding those who leave it out of what they have seen.
  */
 import type { EntryHash } from "../identity/Id.ts"
 import * as Book from "./Book.ts"
@@ -40,18 +41,12 @@ export const inForce = (
   const name = `policy ${view.id} ${regime.number} ${app} ${operation}`
   const known = judge.derived.get(name)
   if (known !== undefined) return known as ReadonlyArray<InForce>
-  const unlifted = new Set<Regime.Standing>(Judge.unlifted(judge, view, Regime.ofNow(judge.regimes)).limits)
   const seen = all.filter(
-    (change) =>
-      unlifted.has(change) &&
-      Book.inView(view, change.node) &&
-      Judge.counts(judge, change.node, capability(`policy:set/${operation}`))
+    ({ node }) => Book.inView(view, node) && Judge.counts(judge, node, capability(`policy:set/${operation}`))
   )
   const last = seen.filter((change) => !isReplaced(change, seen))
   const against = new Set<Regime.Standing>(regime.limits)
-  const later = all.filter(
-    (change) => against.has(change) && unlifted.has(change) && !last.includes(change) && !isReplaced(change, seen)
-  )
+  const later = all.filter((change) => against.has(change) && !last.includes(change) && !isReplaced(change, seen))
   const binding: ReadonlyArray<InForce> = [
     ...(last.length === 0 ? asDefined : []),
     ...[...last, ...later].map(({ fact, node }) => ({ policy: fact.policy, entry: node.hash }))

@@ -141,6 +141,16 @@ describe("a policy", () => {
     settle()
     assert.isTrue(carol.state().tasks.has(again))
   })
+
+  it("is replaced and not lifted: an attempt says by what", () => {
+    const { devices, settle } = open(5)
+    const { alice } = devices
+    alice.act({ _tag: "SetPolicy", app: "tasks", operation: "tasks.add", policy: undefined, reason: "" })
+    settle()
+    const [{ index, node }] = Authority.restrictions(alice.replica().ledger().authority!) as [Authority.Restriction]
+    const denied = thrown(() => alice.act({ _tag: "Lift", entry: node.hash, index }))
+    assert.match(denied.message ?? "", /a policy is not lifted/u)
+  })
 })
 
 describe("who was offline", () => {

@@ -228,7 +228,7 @@ export const oracle = (
   // ── lifts ──
   const unlifted = (judges: Bench, view: Past, regime: Regime): Regime =>
     regime.filter((limit) => {
-      if (limit.fact._tag === "Revoke") return true
+      if (limit.fact._tag === "Revoke" || limit.fact._tag === "SetPolicy") return true
       return ![...view].some(
         (x) =>
           x.facts.some(
@@ -362,7 +362,7 @@ export const oracle = (
 
   /** The policies of an operation: an entry's hash for a changed one, undefined for the definition's. */
   const policies = (view: Past, regime: Regime, operation: string): ReadonlyArray<Standing | undefined> => {
-    const all = unlifted(final, view, restrictions).filter(
+    const all = restrictions.filter(
       ({ fact }) => fact._tag === "SetPolicy" && fact.app === "paper" && fact.operation === operation
     )
     const seen = all.filter(({ entry }) => view.has(entry) && mayAt(final, entry, `policy:set/${operation}`))
