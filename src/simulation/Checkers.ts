@@ -262,8 +262,7 @@ const reading = capability("space:read")
 const isSettled = (replica: Replica, sides: ReadonlyArray<Side>): boolean => {
   const ledger = replica.ledger()
   return [...ledger.lines.values()].every(
-    (line) =>
-      line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq || isBaseless(line, sides)
+    (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line) || isBaseless(line, sides)
   )
 }
 
