@@ -125,7 +125,7 @@ const checkFeed = Effect.fnUntraced(function* (
   if (branch === undefined) return
   tally.branches++
   yield* voice.note(
-    `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; ${feed.kind === "authority" ? "the revocations on each stand, nothing else does" : "the feed is frozen there"}, but for a branch that was settled on`
+    `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; ${feed.kind === "authority" ? "the revocations on each stand, nothing else does" : "the feed is frozen there"}, but for what was settled on`
   )
 })
 
