@@ -18,6 +18,7 @@
  * runtime/Branches.ts). Of authority all are judged: what a restriction on any of them ends, it ends everywhere. Of data
  * only what lies before the lowest fork is; and once one branch was settled on and the entry named is here, all on the way
  * to it, which may lead over several lines: each begins where the one that it leaves ends, with what was known there.
+ * As long as one history is here alone, nobody can tell where another parts from it, and it counts whatever was settled on.
  * What does not count lies in the store alone. When it comes to count, the books are behind (`isBehind`) and folded anew.
  *
  * What moves entries along is runtime/Judging.ts; here is what is kept, what is taken, and where each feed ends.

@@ -6,14 +6,18 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { JournalStore, type Commit } from "../../src/effects/JournalStore.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import type { SpaceId } from "../../src/identity/Id.ts"
 import type { Position } from "../../src/journal/Feed.ts"
 import { deviceHistoriesMax } from "../../src/journal/limits.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import * as Checkpoint from "../../src/runtime/Checkpoint.ts"
 import * as Governing from "../../src/runtime/Governing.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
+import * as Token from "../../src/runtime/Token.ts"
 import type { Undone } from "../../src/runtime/Undone.ts"
 import {
   account,
@@ -46,13 +50,15 @@ import {
 } from "./fixtures.ts"
 
 const dave = keysOf(5)
+const erin = keysOf(6)
 const members = [bob, carol, dave]
 
 /** Alice's space with everyone in it, and Bob's data feed with two ends. */
 const forked = (common: number, x: number, y: number) => {
   const { authority, space } = founded([
     ...members.map((keys) => [keys, right("*", 1)] as const),
-    [mallory, right("kv:write")] as const
+    [mallory, right("kv:write"), right(`device:revoke/${carol.device}`)] as const,
+    [erin, right(`device:revoke/${bob.device}`)] as const
   ])
   const trunk = script(space, bob, "data")
   const tell = (to: Script, key: string, count: number): Script => {
@@ -158,6 +164,7 @@ describe("a forked feed of data that was settled", () => {
         { common: "0", y: "1" }
       ]
       assert.deepStrictEqual(yield* entriesAfter(word(space, carol, seen, head(x))), onX)
+      assert.deepStrictEqual(yield* entriesAfter(word(space, erin, seen, head(x))), onX)
       assert.deepStrictEqual(yield* entriesAfter(word(space, mallory, seen, head(x))), { common: "0" })
       const [hers, his] = [word(space, carol, seen, head(x)), word(space, dave, seen, head(y))]
       assert.deepStrictEqual(yield* entriesAfter(hers, his), { common: "0" }, "they contradict each other")
@@ -214,6 +221,43 @@ describe("a forked feed of data that was settled", () => {
       )
       const runs = [runOf(authority), runOf(hers), runOf(words), runOf(x), runOf(y)]
       assert.deepStrictEqual(yield* toldInAnyOrder(space, runs), { common: "1", y: "1" })
+    })
+  )
+
+  it.live("counts after a death between storing and judging, and from a checkpoint of before the word", () =>
+    Effect.gen(function* () {
+      const { authority, space, x, y } = forked(2, 4, 3)
+      const words = word(space, root, head(authority), head(x, 4))
+      const [settled, frozen] = [{ common: "1", x: "2" }, { common: "1" }]
+      for (const [before, entries, after] of [
+        [[authority, y, x], frozen, words],
+        // where the histories part can't be known yet
+        [[authority, y, words], { common: "1", y: "2" }, x],
+        [[authority, x, words], { common: "1", x: "3" }, y]
+      ] as const) {
+        const on = installation(keysOf(77))
+        yield* during(
+          on,
+          Effect.gen(function* () {
+            const replica = yield* Replica.open(space)
+            for (const one of before) yield* replica.receive([runOf(one)])
+            // what comes last is stored, and never judged by this process
+            const store = yield* JournalStore
+            const dies = {
+              ...store,
+              commit: (commit: Commit) => Effect.andThen(store.commit(commit), Effect.die("killed"))
+            }
+            const second = yield* Replica.open(space).pipe(Effect.provideService(JournalStore, dies))
+            yield* Effect.exit(second.receive([runOf(after)]))
+            const books = Checkpoint.encode(replica.ledger())!
+            const key = (yield* Token.read(on.secrets, space))!.checkpointKey
+            const row = Checkpoint.seal(Redacted.value(key), books)
+            yield* store.commit({ space, locals: [{ name: Checkpoint.checkpointRow, bytes: row }] })
+            assert.deepStrictEqual(entriesOf(replica), entries)
+          })
+        )
+        assert.deepStrictEqual(yield* during(on, Effect.map(Replica.open(space), entriesOf)), settled)
+      }
     })
   )
 
