@@ -231,7 +231,11 @@ export const feed = (output: Output) =>
           whatIf: whatIfFlag
         },
         ({ position, whatIf }) => govern(output, { _tag: "Settle", position }, whatIf)
-      ).pipe(Command.withDescription("Of a feed with two histories say which one counts, and up to where."))
+      ).pipe(
+        Command.withDescription(
+          "Of a feed with two histories say which one counts, and up to where, for everybody. Needs device:revoke."
+        )
+      )
     ])
   )
 

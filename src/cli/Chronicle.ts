@@ -83,7 +83,7 @@ const rowOf = ({ feed, id }: Line.Line, run: Run.Run, index: number): Row => {
 export const verdictOf = (ledger: Ledger.Ledger, row: Pick<Row, "feed" | "line" | "seq">): Verdict => {
   const { feed, seq } = row
   const line = ledger.lines.get(row.line)
-  if (line === undefined || seq > Ledger.limitOf(ledger, line.feed).seq) {
+  if (line === undefined || seq > Ledger.limitOf(ledger, line)) {
     return { verdict: "outside", why: line === undefined ? "its feed is not in the books" : endOf(ledger, line.feed) }
   }
   const quarantined = ledger.quarantine.get(`${feed} ${seq}`)

@@ -30,7 +30,7 @@ export const of = (replica: Replica): Survey => {
   const survey = { entries: 0, waiting: 0, held: 0, outside: 0 }
   let heldUntilMillis: number | undefined
   for (const line of ledger.lines.values()) {
-    const limit = Ledger.limitOf(ledger, line.feed).seq
+    const limit = Ledger.limitOf(ledger, line)
     const inside = Math.min(line.taken, limit + 1)
     const start = Math.min(inside, Line.startOf(line))
     survey.entries += inside - start

@@ -22,7 +22,7 @@ import * as State from "../journal/crdt/State.ts"
 import * as Run from "../journal/Run.ts"
 import { requestClaims } from "../runtime/Arrivals.ts"
 import * as Checkpoint from "../runtime/Checkpoint.ts"
-import { fold, forks } from "../runtime/Fold.ts"
+import { fold } from "../runtime/Fold.ts"
 import * as Token from "../runtime/Token.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
@@ -57,19 +57,8 @@ interface Tally {
 export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice) {
   const tally: Tally = { feeds: 0, runs: 0, entries: 0, branches: 0, damage: [] }
   const spaces = yield* office.store.spaces
-  let forked = 0
   for (const space of spaces) {
     for (const stored of yield* office.store.feeds(space)) yield* checkFeed(office, voice, space, stored, tally)
-    const { known, lost } = yield* forks(office.store, space)
-    if (lost > 0) {
-      yield* voice.note(`${count(lost, "proof")} of forks can't be read; a peer that has them brings them again`)
-    }
-    for (const fork of known) {
-      forked++
-      yield* voice.note(
-        `device ${short(fork.feed.device)} signed two histories of feed ${short(fork.feed.id)} from entry ${fork.at} on; the feed is frozen there`
-      )
-    }
   }
   const { damage, entries, feeds, runs } = tally
   if (damage.length > 0) {
@@ -79,7 +68,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     return yield* damaged(office, damage, entries, opened.every(Exit.isSuccess))
   }
   for (const space of spaces) yield* checkCheckpoint(office, voice, space)
-  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: forked + tally.branches })
+  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: tally.branches })
 })
 
 const checkFeed = Effect.fnUntraced(function* (
@@ -136,7 +125,7 @@ const checkFeed = Effect.fnUntraced(function* (
   if (branch === undefined) return
   tally.branches++
   yield* voice.note(
-    `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; the revocations on each stand, nothing else does`
+    `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; ${feed.kind === "authority" ? "the revocations on each stand, nothing else does" : "the feed is frozen there"}, but for what was settled on`
   )
 })
 

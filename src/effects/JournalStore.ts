@@ -110,7 +110,7 @@ export interface Commit {
   /** Each continues its feed exactly: `first` = entries so far, `previous` = stored hash; else `JournalConflict`. */
   readonly runs?: ReadonlyArray<StoredRun>
   readonly results?: ReadonlyArray<StoredResult>
-  /** Rows of this installation about this space (checkpoint, token, proofs): null removes. */
+  /** Rows of this installation about this space (checkpoint, token): null removes. */
   readonly locals?: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array | null }>
 }
 

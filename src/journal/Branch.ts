@@ -1,9 +1,10 @@
 /**
- * A branch: what one history of a forked authority feed has from a position on where another history goes on differently.
+ * A branch: what one history of a forked feed has from a position on where another history goes on differently.
  *
- * All histories of an authority feed are kept, for a restriction earned on any of them stands (trust/Authority.ts). Each
- * part behind a fork goes by an id of its own, in frontiers, on the wire and in stores, as if it were a feed whose
- * entries are counted from the fork; its entries and runs stay what they are, entries of the feed.
+ * All histories of a feed are kept: of authority, for a restriction earned on any of them stands (trust/Authority.ts); of
+ * data, for any of them may be settled on. Each part behind a fork goes by an id of its own, in frontiers, on the wire
+ * and in stores, as if it were a feed whose entries are counted from the fork; its entries and runs stay what they are,
+ * entries of the feed.
  *
  * Header of a branch: the deterministic CBOR of
  *   [2, header of the feed (bytes, journal/Feed.ts), at, previous (32), first (32)]
@@ -38,7 +39,7 @@ export interface Named {
 const branchDomain = domain("aura/branch/v1")
 const version = 2
 
-/** The branch of an authority feed that begins with `first` at `at`. */
+/** The branch of a feed that begins with `first` at `at`. */
 export const make = (of: Feed.Feed, at: number, previous: EntryHash, first: EntryHash): Branch => {
   const bytes = Cbor.encode([version, of.bytes, at, toBytes(previous), toBytes(first)])
   return { id: feedId(hash(branchDomain, bytes)), bytes, of, at, previous, first }
@@ -55,7 +56,6 @@ export const decodeNamed = (bytes: Uint8Array): Result.Result<Named, Feed.FeedMa
     return malformed(`not [${version}, header, at, previous, first]`)
   const feed = Feed.decode(header)
   if (Result.isFailure(feed)) return Result.fail(feed.failure)
-  if (feed.success.kind !== "authority") return malformed("only authority feeds have branches")
   if (at === 0 && entryHash(previous) !== (feed.success.id as string)) return malformed("it begins at 0 behind another")
   const branch = make(feed.success, at, entryHash(previous), entryHash(first))
   return Result.succeed({ feed: feed.success, branch })

@@ -43,7 +43,7 @@ export const seqMax = 2 ** 36
 export const deviceFeedsMax = 256
 
 /**
- * Authority feeds of one device, with their branches. Further ones are not fetched until somebody else names them, so a
+ * Authority feeds of one device, with their branches; and branches of its data feeds, all together. Further ones are not fetched until somebody else names them, so a
  * device that makes more of them and may revoke can have different ones believed in different places: far more than any
  * honest device has.
  */

@@ -132,7 +132,8 @@ const newFeed = Effect.fnUntraced(function* (desk: Desk.Desk, { device }: Author
 /** How many feeds of data this device has begun, usable or not. */
 const countFeeds = ({ folded, keys }: Desk.Desk): number => {
   let count = 0
-  for (const { feed } of folded.ledger.lines.values()) if (feed.device === keys.device && feed.kind === "data") count++
+  for (const { branch, feed } of folded.ledger.lines.values())
+    if (branch === undefined && feed.device === keys.device && feed.kind === "data") count++
   return count
 }
 

@@ -1,10 +1,13 @@
 /**
- * Where the histories of a forked authority feed lie in the books, and by which names they are told of.
+ * Where the histories of a forked feed lie in the books, and by which names they are told of.
  *
  * The entries of such a feed form a tree. Lines hold it without overlap: an entry continues the line that ends at what
  * it follows, and where that line goes on already, it begins a line of its own. Which history got the feed's first line
  * is a matter of arrival; what others are told is not: every line is parted where others branch off from it, and each
  * part goes by the name of its branch (journal/Branch.ts). Equal sets of entries give equal parts.
+ *
+ * Entries of authority are found here; those of data are not in memory, so the store tells where they lie
+ * (runtime/Histories.ts).
  *
  *     taken   F: 0 1 2 X X X        told   F: 0 1 2      F/X: X X X      F/Y: Y Y
  *                    └ Y Y
@@ -32,13 +35,6 @@ export const endNamed = (ledger: Ledger.Ledger, id: FeedId): number | undefined 
   return next === undefined ? undefined : next.own.at - 1 - start!
 }
 
-/** The lines that hold the histories of an authority feed, the first one first. */
-export const linesOf = (ledger: Ledger.Ledger, feed: FeedId): ReadonlyArray<Line.Line> => {
-  const first = ledger.lines.get(feed)
-  const others = ledger.branches.get(feed)
-  return first === undefined ? (others ?? []) : others === undefined ? [first] : [first, ...others]
-}
-
 /** Where an entry of an authority feed lies; the feed's own id lies before its first entry. */
 export interface Place {
   readonly line: Line.Line
@@ -52,7 +48,7 @@ export const locate = (ledger: Ledger.Ledger, feed: FeedId, seq: number, hash: E
   if (seq < 0)
     return first !== undefined && hash === (feed as string) ? placeAt(first, seq, first.feed.time) : undefined
   const node = judgedAt(ledger, feed, seq, hash)
-  for (const line of linesOf(ledger, feed)) {
+  for (const line of Ledger.historiesOf(ledger, feed)) {
     if (seq < Line.startOf(line) || seq >= line.taken) continue
     if (seq >= line.judged) {
       const pending = line.pending[seq - line.judged]
@@ -75,35 +71,53 @@ const judgedAt = (ledger: Ledger.Ledger, feed: FeedId, seq: number, hash: EntryH
 
 const placeAt = (line: Line.Line, seq: number, time: number): Place => ({ line, seq, time })
 
-/** The line of a feed, or of a branch of it, opened if need be. The header was decoded and belongs to this space. */
-export const lineOf = (ledger: Ledger.Ledger, feed: Feed, branch: Branch.Branch | undefined): Line.Line =>
-  branch === undefined ? Ledger.lineOf(ledger, feed) : (ledger.lines.get(branch.id) ?? open(ledger, branch))
+/** Where a branch leaves another line: the time of the entry before it, and what that line has in its place. */
+export interface Fork {
+  readonly line: Line.Line
+  readonly time: number
+  readonly first: EntryHash | undefined
+}
 
 /**
- * Opens the line of a branch: what it branches off from is parted there, and the feed is frozen. The line it branches off
- * from has the entry before it, unless that was lost with a damaged store.
+ * The line of a feed, or of a branch of it, opened if need be. The header was decoded and belongs to this space. Of a new
+ * branch of data the caller knows where it leaves which line; undefined: what it follows was lost with a damaged store.
  */
-const open = (ledger: Ledger.Ledger, branch: Branch.Branch): Line.Line => {
-  const { at, of, previous } = branch
+export const lineOf = (
+  ledger: Ledger.Ledger,
+  feed: Feed,
+  branch: Branch.Branch | undefined,
+  fork?: Fork
+): Line.Line => {
+  if (branch === undefined) return Ledger.lineOf(ledger, feed)
+  return ledger.lines.get(branch.id) ?? open(ledger, branch, feed.kind === "data" ? fork : forkOf(ledger, branch))
+}
+
+/** Opens the line of a branch: what it branches off from is parted there, and the feed is frozen. */
+const open = (ledger: Ledger.Ledger, branch: Branch.Branch, fork: Fork | undefined): Line.Line => {
+  const { at, of } = branch
   const line = Line.make(of, branch)
   ledger.lines.set(branch.id, line)
   const known = ledger.branches.get(of.id)
   if (known === undefined) ledger.branches.set(of.id, [line])
   else known.push(line)
-  const host = locate(ledger, of.id, at - 1, previous)
-  if (host !== undefined) {
-    line.time = host.time
-    line.judgedTime = host.time
-    part(ledger, host.line, branch)
+  if (fork !== undefined) {
+    line.host = fork.line
+    line.time = fork.time
+    line.judgedTime = fork.time
+    if (fork.first !== undefined) part(ledger, fork.line, branch, fork.first)
   }
-  Ledger.freeze(ledger, of, { seq: at - 1, hash: previous, proof: undefined })
+  Ledger.freeze(ledger, of, at - 1)
   return line
 }
 
+const forkOf = (ledger: Ledger.Ledger, { at, of, previous }: Branch.Branch): Fork | undefined => {
+  const place = locate(ledger, of.id, at - 1, previous)
+  return place && { line: place.line, time: place.time, first: hashAt(ledger, place.line, at) }
+}
+
 /** Names what a line has from where another branches off. */
-const part = (ledger: Ledger.Ledger, line: Line.Line, { at, of, previous }: Branch.Branch): void => {
-  const first = line.splits.some(({ own }) => own.at === at) ? undefined : hashAt(ledger, line, at)
-  if (first === undefined) return
+const part = (ledger: Ledger.Ledger, line: Line.Line, { at, of, previous }: Branch.Branch, first: EntryHash): void => {
+  if (line.splits.some(({ own }) => own.at === at)) return
   const own = Branch.make(of, at, previous, first)
   line.splits.push({ own })
   line.splits.sort((a, b) => a.own.at - b.own.at)

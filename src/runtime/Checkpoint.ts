@@ -2,7 +2,7 @@
  * The books of a replica in one row, so that opening reads the entries written since, not all of them.
  *
  * A checkpoint is a cache: it names where each data feed stood, the digest of everything that can overturn verdicts
- * (standing restrictions, forks, closings), and the state that followed. It is taken up only if authority, folded from
+ * (standing restrictions, forks, settlements, closings), and the state that followed. It is taken up only if authority, folded from
  * the journal itself, gives the same digest, and each feed still chains to where it stood; otherwise it is thrown away
  * and the journal folded whole. It never leaves this device.
  *
@@ -10,7 +10,7 @@
  * SHA-256("aura/checkpoint-row/v1" NUL ‖ checkpoint). The journal store is no authority: who can write there, but lacks the
  * device's secrets, can't make a state that is believed. Checkpoint, version 2: the deterministic CBOR of
  *
- *     [2, digest (32), [[feed (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
+ *     [2, digest (32), [[feed or branch (32), judged, hash (32), time, [[feed, seq, hash]… view], [[feed (32), seq]… named]]…],
  *      state, JSON of quarantine, [[requester and key, time, feed (32), seq]…], applied, latest]
  */
 import { hmac } from "@noble/hashes/hmac.js"
@@ -23,8 +23,8 @@ import * as Cbor from "../journal/Cbor.ts"
 import * as State from "../journal/crdt/State.ts"
 import { isPosition, isSeq, positionFromCbor, positionToCbor } from "../journal/Feed.ts"
 import * as Authority from "../trust/Authority.ts"
-import type { Ledger, Quarantined } from "./Ledger.ts"
-import type { Line } from "./Line.ts"
+import { limitOf, type Ledger, type Quarantined } from "./Ledger.ts"
+import { startOf, type Line } from "./Line.ts"
 
 /** Name of the local row. */
 export const checkpointRow = "checkpoint"
@@ -60,7 +60,7 @@ export const encode = (ledger: Ledger): Uint8Array | undefined => {
   if (ledger.authority === undefined) return undefined
   const lines: Array<Cbor.Cbor> = []
   for (const line of ledger.lines.values())
-    if (line.feed.kind === "data" && line.judged > 0) lines.push(lineToCbor(line))
+    if (line.feed.kind === "data" && line.judged > startOf(line)) lines.push(lineToCbor(line))
   return Cbor.encode(
     [
       version,
@@ -133,7 +133,7 @@ const verdictsDigest = (ledger: Ledger): Uint8Array => {
   const authority = ledger.authority!
   const standing = Authority.restrictions(authority).map(({ index, node }) => `${node.hash} ${index}`)
   const forks = [...ledger.forks].map(([feed, { seq }]) => {
-    const settled = Authority.settlementOf(authority, feed)
+    const settled = Authority.settlementOf(authority, feed, ledger.lines.get(feed)?.feed.device)
     return `${feed} ${seq} ${settled?.hash ?? ""}`
   })
   const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
@@ -154,7 +154,7 @@ const rootsWords = (authority: Authority.Authority): ReadonlyArray<ReadonlyArray
 }
 
 const lineToCbor = (line: Line): Cbor.Cbor => [
-  toBytes(line.feed.id),
+  toBytes(line.id),
   line.judged,
   toBytes(line.judgedHash),
   line.judgedTime,
@@ -183,8 +183,10 @@ const placeOf = (
   if (!Array.isArray(heads) || !Array.isArray(named)) return undefined
   const line = ledger.lines.get(feedId(feed))
   const stored = ends.get(feedId(feed))
-  if (line === undefined || stored === undefined || line.taken > 0 || judged > stored.entries) return undefined
-  if (judged === stored.entries && stored.hash !== entryHash(hash)) return undefined
+  if (line === undefined || stored === undefined || line.taken > startOf(line)) return undefined
+  const entries = startOf(line) + stored.entries
+  if (judged > entries || judged - 1 > limitOf(ledger, line)) return undefined
+  if (judged === entries && stored.hash !== entryHash(hash)) return undefined
   const seen = []
   for (const head of heads as ReadonlyArray<Cbor.Cbor>) {
     if (!isPosition(head)) return undefined

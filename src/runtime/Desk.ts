@@ -26,7 +26,7 @@ import * as Checkpoint from "./Checkpoint.ts"
 import { fold, refold, type Folded } from "./Fold.ts"
 import * as Judging from "./Judging.ts"
 import * as Ladder from "./Ladder.ts"
-import type * as Ledger from "./Ledger.ts"
+import * as Ledger from "./Ledger.ts"
 import * as Packing from "./Packing.ts"
 import * as Rejudging from "./Rejudging.ts"
 import * as Token from "./Token.ts"
@@ -40,8 +40,6 @@ export interface Notice {
   readonly overturned: boolean
   /** What was applied and no longer counts, or counts again; not empty only where something was overturned. */
   readonly undone: ReadonlyArray<Undone.Undone>
-  /** Proofs of forks found in this turn, for everyone. */
-  readonly proofs: ReadonlyArray<Uint8Array>
 }
 
 export interface Desk {
@@ -167,7 +165,7 @@ export const recover = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
           readBack(desk),
           Effect.suspend(() => {
             const owed = pay(desk)
-            return tell(desk, { fields: everyField, authorityGrew: true, ...owed, proofs: [] }) ?? Effect.void
+            return tell(desk, { fields: everyField, authorityGrew: true, ...owed }) ?? Effect.void
           })
         )
       : Effect.void
@@ -193,64 +191,52 @@ export const doubt = (desk: Desk, cause: Cause.Cause<JournalStoreError>): void =
  * Moves the books on and tells everyone; folds anew when a verdict was overturned. Never fails: what led here is durable,
  * and a store that can't be read back now is read before anything else is done. `took`: entries came, judged or not.
  */
-export const settle = (desk: Desk, took: boolean, proofs: ReadonlyArray<Uint8Array> = []): Effect.Effect<void> =>
-  Effect.suspend(() => settleNow(desk, took, proofs) ?? Effect.void)
+export const settle = (desk: Desk, took: boolean): Effect.Effect<void> =>
+  Effect.suspend(() => settleNow(desk, took) ?? Effect.void)
 
 /** The same at once; what is returned is still to be done, and nearly always nothing is. */
-export const settleNow = (
-  desk: Desk,
-  took: boolean,
-  proofs: ReadonlyArray<Uint8Array> = []
-): Effect.Effect<void> | undefined => {
-  const advance = Judging.advance(desk.folded.ledger, desk.time.now().millis)
+export const settleNow = (desk: Desk, took: boolean): Effect.Effect<void> | undefined => {
+  const { ledger } = desk.folded
+  const advanced = Judging.advance(ledger, desk.time.now().millis)
+  // what came to count of a forked feed is read with all that is behind it
+  const advance = Ledger.isBehind(ledger) ? { ...advanced, overturned: true, doubts: [] } : advanced
   if (advance.applied > 0) desk.recordApplied(advance.applied)
   if (advance.restricts) desk.restrictedMillis ??= desk.turnMillis
-  if (advance.doubts.length > 0) return settleDoubts(desk, took, advance, proofs)
-  return settleAdvance(desk, took, advance, proofs)
+  if (advance.doubts.length > 0) return settleDoubts(desk, took, advance)
+  return settleAdvance(desk, took, advance)
 }
 
 /** What may only have been overturned is judged again before anything is folded. */
-const settleDoubts = (
-  desk: Desk,
-  took: boolean,
-  advance: Judging.Advance,
-  proofs: ReadonlyArray<Uint8Array>
-): Effect.Effect<void> =>
+const settleDoubts = (desk: Desk, took: boolean, advance: Judging.Advance): Effect.Effect<void> =>
   Rejudging.areAlike(desk.store, desk.folded.ledger, advance.doubts).pipe(
     // a store that can't be read now is read before anything else is done
     Effect.catch(() => Effect.succeed(false)),
     Effect.flatMap((isAlike) => {
       const settled = isAlike ? { ...advance, overturned: false, shifts: [] } : advance
-      return settleAdvance(desk, took, settled, proofs) ?? Effect.void
+      return settleAdvance(desk, took, settled) ?? Effect.void
     })
   )
 
-const settleAdvance = (
-  desk: Desk,
-  took: boolean,
-  advance: Judging.Advance,
-  proofs: ReadonlyArray<Uint8Array>
-): Effect.Effect<void> | undefined => {
+const settleAdvance = (desk: Desk, took: boolean, advance: Judging.Advance): Effect.Effect<void> | undefined => {
   if (advance.overturned) desk.isStale = true
   if (advance.overturned || advance.shifts.length > 0) Ladder.drop(desk.ladder, desk.folded.ledger, advance.shifts)
-  if (!desk.isStale) return report(desk, took, advance, proofs)
+  if (!desk.isStale) return report(desk, took, advance)
   return readBack(desk).pipe(
     Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message)),
-    Effect.andThen(Effect.suspend(() => report(desk, took, advance, proofs) ?? Effect.void))
+    Effect.andThen(Effect.suspend(() => report(desk, took, advance) ?? Effect.void))
   )
 }
 
 const report = (
   desk: Desk,
   took: boolean,
-  { applied, authorityGrew, fields, overturned: isOverturned }: Judging.Advance,
-  proofs: ReadonlyArray<Uint8Array>
+  { applied, authorityGrew, fields, overturned: isOverturned }: Judging.Advance
 ): Effect.Effect<void> | undefined => {
-  if (!took && applied === 0 && !authorityGrew && !isOverturned && proofs.length === 0) return undefined
+  if (!took && applied === 0 && !authorityGrew && !isOverturned) return undefined
   // what was overturned is told with the books that show it, be it later
   if (isOverturned) desk.isOverturnOwed = true
   const owed = desk.isStale ? nothingOwed : pay(desk)
-  return tell(desk, { fields: owed.overturned ? everyField : fields, authorityGrew, ...owed, proofs })
+  return tell(desk, { fields: owed.overturned ? everyField : fields, authorityGrew, ...owed })
 }
 
 /** What readers have to be told of what was overturned, once. */

@@ -1,7 +1,8 @@
 /**
  * Makes a replica's books from its store: every feed read back, its chain checked again, judged anew.
  *
- * Authority feeds come first, so that each data entry is judged once. The store is no authority: a run that does not
+ * Authority feeds come first, so that each data entry is judged once; then it is found out which branches of data there are
+ * and what was settled on, so that of a forked feed nothing is kept in memory but what counts. The store is no authority: a run that does not
  * decode, does not chain or belongs to another feed is reported as damage and ends that feed for this fold; what lies
  * before it stays usable. Signatures were checked when the runs came in and are checked again by `aura journal verify`.
  */
@@ -12,11 +13,10 @@ import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../effects/JournalStore.ts"
 import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
-import * as Cbor from "../journal/Cbor.ts"
-import * as Fork from "../journal/Fork.ts"
 import * as Run from "../journal/Run.ts"
 import * as Branches from "./Branches.ts"
 import * as Checkpoint from "./Checkpoint.ts"
+import * as Histories from "./Histories.ts"
 import * as Judging from "./Judging.ts"
 import * as Ladder from "./Ladder.ts"
 import * as Ledger from "./Ledger.ts"
@@ -25,8 +25,7 @@ import { judgedTogether, loadBytes } from "./limits.ts"
 
 /** A place where the store does not hold what was written. */
 export interface Damage {
-  /** Undefined: the row with the proofs of forks. */
-  readonly feed: FeedId | undefined
+  readonly feed: FeedId
   readonly seq: number
   readonly what: string
 }
@@ -37,9 +36,6 @@ export interface Folded {
   /** The books that folding began with, if it did not begin with nothing. */
   readonly base: Ladder.Rung | undefined
 }
-
-/** Name of the local row with the proofs of forks. */
-export const forksRow = "forks"
 
 /** Folds a space's journal whole, or from the checkpoint that was sealed with this key, if there is one. */
 export const fold = Effect.fnUntraced(function* (
@@ -62,8 +58,6 @@ export const fold = Effect.fnUntraced(function* (
       headless.push(stored.feed)
     } else feeds.push([named.success, stored])
   }
-  const proofs = yield* forks(store, space)
-  if (proofs.lost > 0) damage.push({ feed: undefined, seq: 0, what: `${proofs.lost} proofs of forks can't be read` })
   const row = from === "whole" ? undefined : Option.getOrUndefined(yield* store.local(space, Checkpoint.checkpointRow))
   const checkpoint = from === "whole" || row === undefined ? undefined : Checkpoint.unseal(Redacted.value(from), row)
   const ends = new Map(feeds.map(([, { entries, feed, hash }]) => [feed, { entries, hash }]))
@@ -72,13 +66,16 @@ export const fold = Effect.fnUntraced(function* (
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
-    for (const proof of proofs.known) Ledger.noteFork(ledger, proof)
     // all headers first: a feed may close another that is read before it
     for (const [{ branch, feed }] of feeds) if (branch === undefined) Ledger.lineOf(ledger, feed)
     // in the order of the store: what a branch follows was stored before it
     for (const [named, stored] of feeds)
       if (named.feed.kind === "authority") yield* foldFeed(store, ledger, named, stored, found)
     Judging.advance(ledger, nowMillis)
+    for (const [{ branch, feed }] of feeds)
+      if (feed.kind === "data" && branch !== undefined)
+        Branches.lineOf(ledger, feed, branch, yield* Histories.forkOf(store, ledger, branch))
+    yield* Histories.read(store, ledger)
     const isRestored = attempt === 0 && checkpoint !== undefined && Checkpoint.restore(ledger, checkpoint, ends)
     base = isRestored ? Ladder.rungOf(ledger, checkpoint) : undefined
     let overturned = false
@@ -109,17 +106,18 @@ export const refold = Effect.fnUntraced(function* (
   const feeds = yield* store.feeds(space)
   const ends = new Map(feeds.map(({ entries, feed, hash }) => [feed, { entries, hash }]))
   const ledger = rewound(before.ledger)
+  yield* Histories.read(store, ledger)
   for (let base = rungs.at(-1); base !== undefined; base = rungs.at(-1)) {
     if (Checkpoint.restore(ledger, base.books, ends, requests)) break
     rungs.pop()
   }
   const base = rungs.at(-1)
   if (base === undefined) return undefined
-  const damage = before.damage.filter(({ feed }) => feed === undefined || lines.get(feed)?.feed.kind !== "data")
+  const damage = before.damage.filter(({ feed }) => lines.get(feed)?.feed.kind !== "data")
   for (const stored of feeds) {
-    const feed = lines.get(stored.feed)?.feed
-    if (feed?.kind !== "data") continue
-    if (yield* foldFeed(store, ledger, { feed, branch: undefined }, stored, damage, nowMillis)) return undefined
+    const line = lines.get(stored.feed)
+    if (line?.feed.kind !== "data") continue
+    if (yield* foldFeed(store, ledger, line, stored, damage, nowMillis)) return undefined
   }
   return { ledger, damage, base }
 })
@@ -128,34 +126,40 @@ export const refold = Effect.fnUntraced(function* (
 const rewound = (before: Ledger.Ledger): Ledger.Ledger => {
   const ledger: Ledger.Ledger = { ...before, ...emptied(before) }
   for (const [id, line] of before.lines) {
-    ledger.lines.set(id, line.feed.kind === "data" ? Line.make(line.feed, undefined) : line)
+    ledger.lines.set(id, line.feed.kind === "data" ? emptyAs(line) : line)
     if (line.feed.kind === "data") ledger.damaged.delete(id)
     else if (line.judged > Line.startOf(line)) ledger.latest = Math.max(ledger.latest, line.judgedTime)
   }
+  const anew = (line: Line.Line): Line.Line => ledger.lines.get(line.id)!
+  for (const [id, line] of before.parted) ledger.parted.set(id, anew(line))
+  for (const [id, lines] of before.branches) ledger.branches.set(id, lines.map(anew))
+  for (const line of ledger.lines.values()) line.host &&= anew(line.host)
   return ledger
 }
 
-const emptied = ({ damaged, space }: Ledger.Ledger) => {
-  const { applied, latest, lines, overturned, quarantine, requests, state } = Ledger.make(space)
-  return { applied, damaged: new Set(damaged), latest, lines, overturned, quarantine, requests, state }
+/** A line with its place among others, and nothing taken. */
+const emptyAs = ({ branch, feed, host, splits }: Line.Line): Line.Line => {
+  const line = Line.make(feed, branch)
+  line.host = host
+  line.splits.push(...splits)
+  return line
 }
 
-/** The proofs of forks that this replica keeps, lowest position per feed; how many can't be read. */
-export const forks = Effect.fnUntraced(function* (
-  store: JournalStore["Service"],
-  space: SpaceId
-): Effect.fn.Return<{ readonly known: ReadonlyArray<Fork.Fork>; readonly lost: number }, JournalStoreError> {
-  const row = yield* store.local(space, forksRow)
-  if (Option.isNone(row)) return { known: [], lost: 0 }
-  const decoded = Cbor.decode(row.value)
-  if (Result.isFailure(decoded) || !Array.isArray(decoded.success)) return { known: [], lost: 1 }
-  const known: Array<Fork.Fork> = []
-  for (const item of decoded.success as ReadonlyArray<Cbor.Cbor>) {
-    const proof = item instanceof Uint8Array ? Fork.decode(item) : undefined
-    if (proof !== undefined && Result.isSuccess(proof)) known.push(proof.success)
+const emptied = ({ damaged, space }: Ledger.Ledger) => {
+  const { applied, branches, latest, lines, overturned, parted, quarantine, requests, state } = Ledger.make(space)
+  return {
+    applied,
+    branches,
+    damaged: new Set(damaged),
+    latest,
+    lines,
+    overturned,
+    parted,
+    quarantine,
+    requests,
+    state
   }
-  return { known, lost: decoded.success.length - known.length }
-})
+}
 
 /** Takes all that is stored of a feed; with a clock its entries are judged too. True when a verdict was overturned. */
 const foldFeed = Effect.fnUntraced(function* (

@@ -110,7 +110,8 @@ const weigh = (ledger: Ledger, self: DeviceId, act: Act, time: number): Result.R
   const facts = factsOf(ledger, authority, self, act, time)
   if (Result.isFailure(facts)) return Result.fail(facts.failure)
   const after = WhatIf.suppose(authority, self, facts.success, time)
-  const fault = faultOf(after, self, act, facts.success, time)
+  const owner = act._tag === "Settle" ? ledger.lines.get(act.position.feed)?.feed.device : undefined
+  const fault = faultOf(after, self, act, facts.success, time) ?? unsettled(after, act, owner)
   if (fault !== undefined) return Result.fail(fault)
   const [definition] = Authority.definitions(authority).toReversed()
   return Result.succeed({ facts: facts.success, changes: WhatIf.compare(authority, after, definition, time) })
@@ -279,11 +280,6 @@ const faultOf = (
           "this device may not lift that: who set it may, as long as he has what it took, or the recovery words",
           "ask who set it, or grant and relate anew what it took"
         )
-  if (act._tag === "Settle" && Authority.settlementOf(after, act.position.feed)?.hash !== act.position.hash)
-    return denied(
-      "this device may not settle that feed: it needs device:revoke",
-      'ask a device that may ("aura device list")'
-    )
   if (act._tag === "Grant") {
     const poor = act.rights.find((right) => !isGiven(held ?? [], right, time, node.hash))
     if (poor !== undefined)
@@ -299,6 +295,15 @@ const faultOf = (
 
 const isOfPolicy = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean =>
   after.nodes.get(entry)?.facts[index]?._tag === "SetPolicy"
+
+const unsettled = (after: Authority.Authority, act: Act, owner: DeviceId | undefined): ActDenied | undefined =>
+  act._tag !== "Settle" || Authority.settlementOf(after, act.position.feed, owner)?.hash === act.position.hash
+    ? undefined
+    : new ActDenied({
+        act: act._tag,
+        what: "this device may not settle that feed: it needs device:revoke, and others who may must not have settled it otherwise",
+        do: 'ask a device that may ("aura device list"), or settle it with the recovery words, which is the last word'
+      })
 
 const isLifted = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean => {
   const regime = Authority.regimeNow(after)

@@ -1,9 +1,10 @@
 /**
- * What a run brought by a peer means for a replica's books: continue a feed, nothing new, too early, or two histories.
+ * What a run brought by a peer means for a replica's books: continue a feed, nothing new, too early, or another history.
  *
  * Synchronous and without side effects: the run was decoded and its chain checked; whether its signature is good is the
  * caller's to have settled. Nothing is stored that this replica does not want: feeds of devices that nobody admitted
- * and entries behind a feed's end (a standing cut, a fork, a closing).
+ * and entries behind a feed's end (a standing cut, a closing). Of a forked feed every history is kept: of data, too, for
+ * any of them may be settled on.
  */
 import { entryHash, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import type { StoredRun } from "../effects/JournalStore.ts"
@@ -17,6 +18,7 @@ import * as Fact from "../trust/Fact.ts"
 import * as Genesis from "../journal/Genesis.ts"
 import * as Result from "effect/Result"
 import * as Branches from "./Branches.ts"
+import type { Place } from "./Histories.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import { feedPendingBytesMax } from "./limits.ts"
@@ -29,8 +31,6 @@ export type Outcome =
   | { readonly _tag: "Known"; readonly feed: FeedId; readonly seq: number; readonly mark: string }
   /** It begins at `first`, behind what is here, or contradicts it: the peer is asked for the feed from `from`. */
   | { readonly _tag: "Detached"; readonly feed: FeedId; readonly from: number; readonly first: number }
-  /** Its device signed two histories; the proof is kept and goes to everyone. */
-  | { readonly _tag: "Forked"; readonly feed: FeedId; readonly at: number; readonly proof: Uint8Array }
   /** Not wanted here: no breach, the peer may not know what we know. */
   | { readonly _tag: "Unwanted"; readonly feed: FeedId; readonly why: string }
   /** Never true: the peer that brought it is at fault. */
@@ -42,10 +42,13 @@ export type Fit =
       readonly _tag: "Continues"
       readonly run: Run.Run
       readonly branch: Branch.Branch | undefined
+      /** Where a new branch of data leaves which line. */
+      readonly fork?: Branches.Fork
       /** Where its feed ends afterwards, by the name and in the count that peers know. */
       readonly end: Head
     }
-  | { readonly _tag: "Contradicts"; readonly at: number }
+  /** Only the store can tell which entries of a feed of data it holds (runtime/Histories.ts). */
+  | { readonly _tag: "Unclear" }
   | Outcome
 
 type Head = { readonly feed: FeedId } & Frontier.Head
@@ -78,15 +81,16 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   if (why !== undefined) return { _tag: "Unwanted", feed: feed.id, why }
   if (ledger.damaged.has(feed.id)) return damagedHere(feed.id)
   if (feed.kind === "authority") return fitAuthority(ledger, feed, run)
-  if (run.first > Ledger.limitOf(ledger, feed).seq)
+  if (run.first > Ledger.boundOf(ledger, feed).seq)
     return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
+  if (ledger.branches.has(feed.id)) return fitEnd(ledger, feed, run)
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
   if (run.first > taken) return { _tag: "Detached", feed: feed.id, from: taken, first: run.first }
   const ours = ahead === undefined ? (line?.hash ?? entryHash(Feed.origin(feed))) : Run.lastHash(ahead)
-  if (last < taken - 1) return { _tag: "Contradicts", at: -1 }
+  if (last < taken - 1) return unclear
   const theirs = run.first === taken ? run.previous : entryHash(run.hashes[taken - 1 - run.first]!)
-  if (theirs !== ours) return { _tag: "Contradicts", at: taken - 1 }
+  if (theirs !== ours) return unclear
   if (last === taken - 1) return { _tag: "Known", feed: feed.id, seq: last, mark: Frontier.mark(ours) }
   if (line !== undefined && line.pendingBytes > feedPendingBytesMax) return crowded(feed.id)
   if (
@@ -99,12 +103,47 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   return { _tag: "Continues", run: Run.tail(run, taken), branch: undefined, end }
 }
 
+const unclear: Fit = { _tag: "Unclear" }
+
+/** How a run of a forked feed of data fits if it goes on where one of its histories ends, or ends there. */
+const fitEnd = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit => {
+  const [seq, last] = [Run.lastSeq(run), Run.lastHash(run)]
+  for (const line of Ledger.historiesOf(ledger, feed.id)) {
+    if (seq === line.taken - 1 && last === line.hash) return { _tag: "Known", ...Line.headAt(line, seq, last) }
+    if (run.first === line.taken && run.previous === line.hash)
+      return fitAt(ledger, feed, run, { at: run.first, fork: { line, time: line.time, first: undefined } })
+  }
+  return unclear
+}
+
+/** How a run of data fits that is known up to a place. */
+export const fitAt = (
+  ledger: Ledger.Ledger,
+  feed: Feed.Feed,
+  run: Run.Run,
+  { at, fork }: Place
+): Exclude<Fit, { readonly _tag: "Unclear" }> => {
+  const { line, time } = fork
+  const [seq, last] = [Run.lastSeq(run), Run.lastHash(run)]
+  if (at > seq) return { _tag: "Known", ...Line.headAt(line, seq, last) }
+  if (ledger.damaged.has(line.id)) return damagedHere(line.id)
+  if (isCrowded(ledger, feed)) return crowded(feed.id)
+  if (at > 0 && run.times[at - run.first]! <= time) return notRising
+  const rest = Run.tail(run, at)
+  if (at === line.taken) return { _tag: "Continues", run: rest, branch: line.branch, end: Line.headAt(line, seq, last) }
+  const branch = Branch.make(feed, at, Run.hashBefore(run, at), entryHash(rest.hashes[0]!))
+  const why = tooMany(ledger, feed, true)
+  if (why !== undefined) return { _tag: "Unwanted", feed: branch.id, why }
+  const end = { feed: branch.id, seq: seq - at, mark: Frontier.mark(last) }
+  return { _tag: "Continues", run: rest, branch, fork, end }
+}
+
 /**
  * How a run of an authority feed fits, of which every history is kept: it continues the line that ends at what it follows,
  * or branches off where that line goes on otherwise.
  */
 const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit => {
-  const lines = Branches.linesOf(ledger, feed.id)
+  const lines = Ledger.historiesOf(ledger, feed.id)
   const taken = lines[0]?.taken ?? 0
   // nearly all that comes simply goes on where the feed ends
   const isPlain = lines.length < 2 && run.first === taken && run.previous === (lines[0]?.hash ?? feed.id)
@@ -136,7 +175,7 @@ const fitAuthority = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit
     return damagedHere(end.feed)
   if (isCrowded(ledger, feed)) return crowded(end.feed)
   if (at > 0 && run.times[known]! <= place!.time) return notRising
-  const why = isBranching ? tooMany(ledger, feed) : undefined
+  const why = isBranching ? tooMany(ledger, feed, true) : undefined
   if (why !== undefined) return { _tag: "Unwanted", feed: end.feed, why }
   return { _tag: "Continues", run: Run.tail(run, at), branch, end }
 }
@@ -165,10 +204,14 @@ const crowded = (feed: FeedId): Outcome => ({
   why: `more than ${feedPendingBytesMax} bytes of it wait here for what they name`
 })
 
-/** Whether so much of a feed waits here for what it names that no more of it is taken, on whatever branch. */
+/**
+ * Whether so much of a feed waits here for what it names that no more of it is taken, on whatever branch. Of a forked feed
+ * of data the rest waits in the store (`Ledger.take`), so that no history keeps another out.
+ */
 const isCrowded = (ledger: Ledger.Ledger, feed: Feed.Feed): boolean => {
+  if (feed.kind === "data" && ledger.branches.has(feed.id)) return false
   let bytes = 0
-  for (const { pendingBytes } of Branches.linesOf(ledger, feed.id)) bytes += pendingBytes
+  for (const { pendingBytes } of Ledger.historiesOf(ledger, feed.id)) bytes += pendingBytes
   return bytes > feedPendingBytesMax
 }
 
@@ -180,13 +223,17 @@ export const isWanted = (ledger: Ledger.Ledger, id: FeedId, header: Uint8Array |
   const line = ledger.parted.get(id) ?? ledger.lines.get(id)
   if (line !== undefined)
     return (
-      !isDamaged(ledger, line) && !isCrowded(ledger, line.feed) && line.taken <= Ledger.limitOf(ledger, line.feed).seq
+      !isDamaged(ledger, line) && !isCrowded(ledger, line.feed) && line.taken <= Ledger.boundOf(ledger, line.feed).seq
     )
   const named = header === undefined ? undefined : Branch.decodeNamed(header)
   if (named === undefined || Result.isFailure(named) || ledger.damaged.has(id)) return false
   const { branch, feed } = named.success
-  if (Ledger.limitOf(ledger, feed).seq < 0 || tooMany(ledger, feed) !== undefined) return false
+  const isNew = branch === undefined || !ledger.lines.has(feed.id)
+  if (Ledger.boundOf(ledger, feed).seq < (branch?.at ?? 0) || tooMany(ledger, feed, !isNew) !== undefined) return false
   if (branch === undefined) return true
+  // what it follows may be on any line that reaches so far, and comes before it from whoever has it
+  if (feed.kind === "data")
+    return Ledger.historiesOf(ledger, feed.id).some((line) => line.taken >= branch.at && !isDamaged(ledger, line))
   const place = Branches.locate(ledger, feed.id, branch.at - 1, branch.previous)
   return place !== undefined && !isDamaged(ledger, place.line) && !isCrowded(ledger, feed)
 }
@@ -216,17 +263,23 @@ export const stored = (run: Run.Run, branch?: Branch.Branch): StoredRun => {
 const unwantedFeed = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): string | undefined => {
   if (ledger.authority === undefined)
     return founds(ledger.space, feed, run) ? undefined : "the space's founding entry is not here"
-  if (Ledger.limitOf(ledger, feed).seq < 0) return "its device is no member, as far as this replica knows"
-  return tooMany(ledger, feed)
+  if (Ledger.boundOf(ledger, feed).seq < 0) return "its device is no member, as far as this replica knows"
+  return tooMany(ledger, feed, false)
 }
 
-/** Why one more feed of this kind and device, or one more branch, is not taken. */
-const tooMany = (ledger: Ledger.Ledger, { device, id, kind }: Feed.Feed): string | undefined => {
-  const [allowed, what] = kind === "data" ? [deviceFeedsMax, "feeds"] : [deviceHistoriesMax, "authority feeds"]
+/** Why one more feed of this kind and device, or one more branch, is not taken. Branches of data have a number of their own. */
+const tooMany = (ledger: Ledger.Ledger, { device, id, kind }: Feed.Feed, isBranch: boolean): string | undefined => {
+  const [allowed, what] =
+    kind === "authority"
+      ? [deviceHistoriesMax, "authority feeds"]
+      : isBranch
+        ? [deviceHistoriesMax, "further histories of data"]
+        : [deviceFeedsMax, "feeds"]
   let count = 0
   let isAwaited = false
-  for (const { blocked, feed } of ledger.lines.values()) {
-    if (feed.device === device && feed.kind === kind) count++
+  for (const { blocked, branch, feed } of ledger.lines.values()) {
+    const isAlike = kind === "authority" || (branch !== undefined) === isBranch
+    if (feed.device === device && feed.kind === kind && isAlike) count++
     // what somebody else had seen is taken whatever their number, or nothing that they say could be judged here
     if (blocked?._tag === "Waiting" && blocked.forEntry?.feed === id && feed.device !== device) isAwaited = true
   }

@@ -22,8 +22,8 @@ import * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Fact from "../trust/Fact.ts"
 import { freshIds } from "./FreshId.ts"
-import { limitOf, requestName, type Ledger } from "./Ledger.ts"
-import type { Line, Pending } from "./Line.ts"
+import { historiesOf, limitOf, requestName, type Ledger } from "./Ledger.ts"
+import { startOf, type Line, type Pending } from "./Line.ts"
 import * as OnBehalf from "./OnBehalf.ts"
 import * as Verdicts from "./Verdicts.ts"
 
@@ -113,11 +113,15 @@ const compare = (ledger: Ledger, progress: Progress): void => {
   const { authority, verdictsBy } = ledger
   ledger.verdictsBy = authority
   if (authority === undefined || verdictsBy === undefined || authority === verdictsBy) return
+  const isJudged = (line: Line): boolean => line.feed.kind === "data" && line.judged > startOf(line)
+  const isCutShort = (line: Line): boolean => line.judged - 1 > limitOf(ledger, line)
+  // a settlement changes what counts of its feed, and no verdict
+  for (const feed of ledger.branches.keys())
+    if (historiesOf(ledger, feed).some((line) => isJudged(line) && isCutShort(line))) progress.overturned = true
   const shift = Verdicts.between(verdictsBy, authority)
   if (shift === undefined) return
   progress.shifts.push(shift)
-  const judged = [...ledger.lines.values()].filter(({ feed, judged }) => feed.kind === "data" && judged > 0)
-  const isCutShort = (line: Line): boolean => line.judged - 1 > limitOf(ledger, line.feed).seq
+  const judged = [...ledger.lines.values()].filter(isJudged)
   if ((judged.length > 0 && shift.from < verdictsBy.memo.count) || judged.some(isCutShort)) progress.overturned = true
   for (const line of judged) {
     const from = Math.min(Verdicts.firstReached(shift.limits, line.feed), progress.doubts.get(line) ?? line.judged)
@@ -169,17 +173,18 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
     wait(line, line.pending[0]!, undefined, "the space's founding entry is not here")
     return false
   }
-  const limit = limitOf(ledger, line.feed)
+  if (!hasBegun(line)) return false
+  const limit = limitOf(ledger, line)
   let moved = 0
   while (moved < line.pending.length) {
     const pending = line.pending[moved]!
-    if (pending.seq > limit.seq) {
+    if (pending.seq > limit) {
       line.blocked = undefined
       break
     }
     if (hold(line, pending, progress.nowMillis)) break
     if (pending.decided !== undefined) {
-      const applied = applyDecided(ledger, line, moved, limit.seq, progress)
+      const applied = applyDecided(ledger, line, moved, limit, progress)
       moved += applied
       if (applied > 0) continue
     }
@@ -201,6 +206,17 @@ const advanceData = (ledger: Ledger, line: Line, progress: Progress): boolean =>
   line.judgedHash = entryHash(line.pending[moved - 1]!.hash)
   if (moved === line.pending.length) line.pending.length = 0
   else line.pending.splice(0, moved)
+  return true
+}
+
+/** Whether a line may be judged: a branch goes on with what was known where it leaves another line. */
+const hasBegun = (line: Line): boolean => {
+  const { branch, host, judged, named } = line
+  if (branch === undefined || judged > branch.at) return true
+  if (host?.judged !== branch.at || host.judgedHash !== branch.previous) return false
+  line.view = host.view
+  line.judgedTime = host.judgedTime
+  for (const [feed, seq] of host.named) named.set(feed, seq)
   return true
 }
 

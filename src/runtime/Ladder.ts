@@ -12,6 +12,7 @@
  */
 import * as Checkpoint from "./Checkpoint.ts"
 import { limitOf, type Ledger } from "./Ledger.ts"
+import { startOf } from "./Line.ts"
 import { ladderBytesMax, rungBytesPerEntry, rungEntriesMin, rungQuietTimes, rungsMax } from "./limits.ts"
 import * as Verdicts from "./Verdicts.ts"
 
@@ -69,8 +70,8 @@ export const rungOf = ({ applied, authority, lines }: Ledger, books: Uint8Array)
   applied,
   count: authority?.memo.count ?? 0,
   extents: [...lines.values()]
-    .filter(({ feed, judged }) => feed.kind === "data" && judged > 0)
-    .map(({ feed, judged }) => ({ feed, judged }))
+    .filter((line) => line.feed.kind === "data" && line.judged > startOf(line))
+    .map(({ feed, id, judged }) => ({ id, feed, judged }))
 })
 
 /** Takes the books as they stand, if they can be written down. */
@@ -83,7 +84,7 @@ export const climb = (ladder: Ladder, ledger: Ledger): void => {
 export const drop = ({ rungs }: Ladder, ledger: Ledger, shifts: ReadonlyArray<Verdicts.Shift>): void => {
   const isLeft = ({ count, extents }: Rung): boolean =>
     !shifts.some((shift) => Verdicts.reaches(shift, extents, count)) &&
-    extents.every(({ feed, judged }) => judged - 1 <= limitOf(ledger, feed).seq)
+    extents.every(({ id, judged }) => judged - 1 <= limitOf(ledger, ledger.lines.get(id)!))
   rungs.splice(0, rungs.length, ...rungs.filter(isLeft))
 }
 

@@ -7,15 +7,19 @@
  *
  * `waiting`: something it names is not here yet. `held`: its time is too far ahead. Neither is a verdict; both end by
  * themselves, and everything behind them in the feed waits with them. `quarantined` is a verdict. What lies behind a
- * standing cut, a fork or a closing is outside the journal: kept where it was stored, never judged, in no frontier.
+ * standing cut or a closing is outside the journal: kept where it was stored, never judged, in no frontier.
  *
  * Law (test/runtime/Ledger.test.ts): the same set of entries gives the same state, authority, waiting and quarantine,
  * in whatever order and portions it comes. A verdict can only be overturned by what arrives later and restricts;
  * judging then reports `overturned` and the owner folds the journal anew (runtime/Fold.ts): joins of CRDTs have no
  * inverse.
  *
- * A data feed counts up to its fork and has one line. Of a forked authority feed all histories count, each branch on a
- * line of its own (runtime/Line.ts, runtime/Branches.ts): what a restriction on any of them ends, it ends everywhere.
+ * Of a forked feed all histories are kept and told of, each branch on a line of its own (runtime/Line.ts,
+ * runtime/Branches.ts). Of authority all are judged: what a restriction on any of them ends, it ends everywhere. Of data
+ * only what lies before the lowest fork is; and once one branch was settled on and the entry named is here, all on the way
+ * to it, which may lead over several lines: each begins where the one that it leaves ends, with what was known there.
+ * As long as one history is here alone, nobody can tell where another parts from it, and it counts whatever was settled on.
+ * What does not count lies in the store alone. When it comes to count, the books are behind (`isBehind`) and folded anew.
  *
  * What moves entries along is runtime/Judging.ts; here is what is kept, what is taken, and where each feed ends.
  * The Ledger is mutated in place by its owner alone and never handed out.
@@ -23,7 +27,6 @@
 import { entryHash, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as State from "../journal/crdt/State.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
-import * as Fork from "../journal/Fork.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import type * as Genesis from "../journal/Genesis.ts"
 import { completeSeenEvery, seenPositionsMax } from "../journal/limits.ts"
@@ -33,6 +36,7 @@ import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Line from "./Line.ts"
+import { feedPendingBytesMax } from "./limits.ts"
 
 export interface Quarantined {
   readonly feed: FeedId
@@ -54,12 +58,9 @@ export interface Ledger {
   readonly requests: Map<string, { readonly time: number; readonly feed: FeedId; readonly seq: number }>
   /** For each feed that headers close: the feeds that say so. Whether they count follows from the authority. */
   readonly closers: Map<FeedId, Array<Feed>>
-  /** Forked feeds: the last position before the lowest fork. Of data feeds with the proof; of others the branches are here. */
-  readonly forks: Map<
-    FeedId,
-    { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
-  >
-  /** Further lines of authority feeds that forked. */
+  /** Forked feeds: the last position before the lowest fork. */
+  readonly forks: Map<FeedId, { readonly seq: number }>
+  /** Further lines of feeds that forked. */
   readonly branches: Map<FeedId, Array<Line.Line>>
   /** The lines inside which others branch off, by the names of their own parts behind that. */
   readonly parted: Map<FeedId, Line.Line>
@@ -117,50 +118,67 @@ export const take = (
   run: Run.Run,
   decided: ReadonlyArray<Line.Decided | undefined> = []
 ): void => {
+  const limit = isOfForkedData(ledger, line) ? learn(ledger, line, run) : Number.POSITIVE_INFINITY
   for (let i = Math.max(0, line.taken - run.first); i < run.bodies.length; i++) {
-    const body = run.bodies[i]!
-    line.pending.push({ seq: run.first + i, time: run.times[i]!, hash: run.hashes[i]!, body, decided: decided[i] })
-    line.pendingBytes += body.length
+    const [seq, body] = [run.first + i, run.bodies[i]!]
+    if (seq <= limit && (limit === Number.POSITIVE_INFINITY || mayWait(line, seq))) {
+      line.pending.push({ seq, time: run.times[i]!, hash: run.hashes[i]!, body, decided: decided[i] })
+      line.pendingBytes += body.length
+    }
     line.time = run.times[i]!
     line.taken = run.first + i + 1
   }
   line.hash = entryHash(run.hashes[run.hashes.length - 1]!)
 }
 
-/** Notes a proved fork of a data feed: from there on it is frozen. True when this is news. */
-export const noteFork = (ledger: Ledger, fork: Fork.Fork): boolean =>
-  freeze(ledger, fork.feed, { seq: fork.at - 1, hash: Fork.hashBefore(fork), proof: fork.bytes })
+const isOfForkedData = ({ forks }: Ledger, { feed }: Line.Line): boolean => feed.kind === "data" && forks.has(feed.id)
 
-/** Ends what counts of a forked feed there, if nothing ended it before. True when this is news. */
-export const freeze = (
-  ledger: Ledger,
-  feed: Feed,
-  end: { readonly seq: number; readonly hash: EntryHash; readonly proof: Uint8Array | undefined }
-): boolean => {
+/** Notes the hashes in a run that limits ask for, then tells the limit. */
+const learn = (ledger: Ledger, line: Line.Line, run: Run.Run): number => {
+  for (const seq of asked(ledger, line.feed)) {
+    const found = run.hashes[seq - run.first]
+    if (found !== undefined) line.hashes.set(seq, entryHash(found))
+  }
+  return limitOf(ledger, line)
+}
+
+/** Whether an entry follows what waits in memory already, and there is room for it. */
+const mayWait = ({ judged, pending, pendingBytes }: Line.Line, seq: number): boolean =>
+  seq === judged + pending.length && pendingBytes <= feedPendingBytesMax
+
+/** Ends what counts of a forked feed behind this position, if nothing ended it before. */
+export const freeze = (ledger: Ledger, feed: Feed, seq: number): void => {
   const known = ledger.forks.get(feed.id)
-  if (known !== undefined && known.seq <= end.seq) return false
-  ledger.forks.set(feed.id, end)
+  if (known !== undefined && known.seq <= seq) return
+  ledger.forks.set(feed.id, { seq })
   const authority = ledger.authority
-  if (authority === undefined) return true
-  ledger.authority = Authority.fork(authority, feed.id, end.seq + 1)
+  if (authority === undefined) return
+  ledger.authority = Authority.fork(authority, feed.id, seq + 1)
   // of a feed of authority, judging finds out what rested on it
-  if (feed.kind === "data" && (ledger.lines.get(feed.id)?.judged ?? 0) > end.seq + 1) ledger.overturned = true
-  return true
+  if (feed.kind === "data" && (ledger.lines.get(feed.id)?.judged ?? 0) > seq + 1) ledger.overturned = true
 }
 
 /**
- * Where a feed ends as things stand: the last position that belongs to the journal. `seq` −1 = nothing of it does,
- * Infinity = all of it. `hash` is known wherever the end is a position.
+ * Where a feed ends as things stand, on whatever branch: the last position that belongs to the journal, and is kept and told
+ * of. `seq` −1 = nothing of it does, Infinity = all of it. `hash` is known wherever the end is a position.
+ *
+ * What was settled on is kept though the feed ends before, or nobody could tell which branch that is.
  */
-export const limitOf = (ledger: Ledger, feed: Feed): End => {
+export const boundOf = (ledger: Ledger, feed: Feed): End => {
+  const end = countedOf(ledger, feed)
+  const settled = end.seq < 0 || feed.kind === "authority" ? undefined : settlementOf(ledger, feed)
+  return settled !== undefined && settled.seq > end.seq ? settled : end
+}
+
+/** Where a feed ends whatever histories it has: behind it nothing counts. */
+const countedOf = (ledger: Ledger, feed: Feed): End => {
   const authority = ledger.authority
   if (authority === undefined) return feed.kind === "authority" ? unlimited : nothing
   if (feed.kind === "authority") return Authority.isNamed(authority, feed.device) ? unlimited : nothing
-  let end = endByOthers(ledger, authority, feed)
+  let end = endByOthers(authority, feed)
   for (const closer of ledger.closers.get(feed.id) ?? []) {
     // a feed that is itself outside the journal closes nothing: a thief's can't undo what came before the cut
-    const counts =
-      closer.device === feed.device && closer.kind === feed.kind && endByOthers(ledger, authority, closer).seq >= 0
+    const counts = closer.device === feed.device && closer.kind === feed.kind && endByOthers(authority, closer).seq >= 0
     if (counts && closer.closes!.seq < end.seq) end = closer.closes!
   }
   return end
@@ -171,46 +189,98 @@ interface End {
   readonly hash: EntryHash | undefined
 }
 
-/** Where membership, a cut or a fork ends a data feed, whatever its own device says of it. */
-const endByOthers = (ledger: Ledger, authority: Authority.Authority, feed: Feed): End => {
+/** Where membership or a cut ends a data feed, whatever its own device says of it. */
+const endByOthers = (authority: Authority.Authority, feed: Feed): End => {
   if (!Authority.isAdmitted(authority, Authority.present(authority), feed.device)) return nothing
   const cut = Authority.cutOf(authority, feed.device, feed.id)
-  if (cut === "start") return nothing
-  const end: End = cut ?? unlimited
-  const fork = ledger.forks.get(feed.id)
-  return fork !== undefined && fork.seq < end.seq ? fork : end
-}
-
-/** Where a feed ends, if something ends it. */
-export const endOf = (ledger: Ledger, feed: Feed): number | undefined => {
-  const { seq } = limitOf(ledger, feed)
-  return seq === Number.POSITIVE_INFINITY ? undefined : seq
+  return cut === "start" ? nothing : (cut ?? unlimited)
 }
 
 const unlimited = { seq: Number.POSITIVE_INFINITY, hash: undefined } as const
 const nothing = { seq: -1, hash: undefined } as const
 
-/** How far this replica has the journal: what is taken, within the limits. */
+/** Where a feed ends, if something ends it. */
+export const endOf = (ledger: Ledger, feed: Feed): number | undefined => {
+  const { seq } = countedOf(ledger, feed)
+  return seq === Number.POSITIVE_INFINITY ? undefined : seq
+}
+
+/** The last position of a line that counts: of a forked feed of data before its fork, or on the way to what was settled on. */
+export const limitOf = (ledger: Ledger, line: Line.Line): number => {
+  const { seq } = countedOf(ledger, line.feed)
+  const fork = line.feed.kind === "data" ? ledger.forks.get(line.feed.id) : undefined
+  return fork === undefined ? seq : Math.min(seq, reachOf(ledger, line, fork.seq))
+}
+
+/** How far forks and settlements let a line count. The first line holds all that histories share. */
+const reachOf = (ledger: Ledger, line: Line.Line, shared: number): number => {
+  const reach = line.branch === undefined ? shared : line.branch.at - 1
+  const settled = settlementOf(ledger, line.feed)
+  if (settled === undefined) return reach
+  let to = settled.seq
+  let on = historiesOf(ledger, line.feed.id).find((one) => holds(one, settled))
+  for (; on !== undefined && on !== line; on = on.host) to = Line.startOf(on) - 1
+  return on === undefined ? reach : Math.max(reach, to)
+}
+
+const holds = (line: Line.Line, { hash, seq }: Position): boolean =>
+  seq >= Line.startOf(line) && Line.hashAt(line, seq) === hash
+
+/** The position of a feed of data that was settled on, whether it is here or not. */
+const settlementOf = ({ authority }: Ledger, { device, id }: Feed): Position | undefined =>
+  authority && Authority.settlementOf(authority, id, device)
+
+/** The lines that hold the histories of a feed, the first one first. */
+export const historiesOf = ({ branches, lines }: Ledger, feed: FeedId): ReadonlyArray<Line.Line> => {
+  const first = lines.get(feed)
+  const others = branches.get(feed)
+  return first === undefined ? (others ?? []) : others === undefined ? [first] : [first, ...others]
+}
+
+/** Positions of a forked feed of data at which it matters which entry a line has. */
+export const asked = (ledger: Ledger, feed: Feed): ReadonlyArray<number> => {
+  const [settled, end] = [settlementOf(ledger, feed), boundOf(ledger, feed)]
+  return [...(settled === undefined ? [] : [settled.seq]), ...(Number.isFinite(end.seq) ? [end.seq] : [])]
+}
+
+/**
+ * Whether entries came to count that lie in the store alone, or the store has to be asked which they are: what is judged
+ * is right then, and not all that could be.
+ */
+export const isBehind = (ledger: Ledger): boolean => {
+  for (const [id] of ledger.branches) {
+    const feed = ledger.lines.get(id)?.feed
+    if (feed?.kind !== "data") continue
+    const positions = asked(ledger, feed)
+    for (const line of historiesOf(ledger, id)) {
+      if (positions.some((seq) => isUnread(line, seq))) return true
+      if (line.pending.length === 0 && line.judged < line.taken && line.judged <= limitOf(ledger, line)) return true
+    }
+  }
+  return false
+}
+
+const isUnread = (line: Line.Line, seq: number): boolean =>
+  seq >= Line.startOf(line) && seq < line.taken && Line.hashAt(line, seq) === undefined && !line.hashes.has(seq)
+
+/** How far this replica has the journal: what is taken, within the bounds. */
 export const frontier = (ledger: Ledger): Map<FeedId, Frontier.Head> => {
   const heads = new Map<FeedId, Frontier.Head>()
   for (const line of ledger.lines.values()) {
-    const limit = limitOf(ledger, line.feed)
-    if (line.taken === 0 || limit.seq < 0) continue
+    const bound = boundOf(ledger, line.feed)
+    if (line.taken === 0 || bound.seq < 0) continue
     if (ledger.branches.has(line.feed.id)) {
-      for (const { from, hash, id, to } of Line.partsOf(line))
-        heads.set(id, { seq: to - from, mark: Frontier.mark(hash) })
-    } else if (limit.seq >= line.taken - 1)
+      for (const { from, hash, id, to } of Line.partsOf(line)) {
+        // where it ends, a branch may hold another entry than the one that the end names
+        const last = to <= bound.seq ? { seq: to, hash } : { seq: bound.seq, hash: Line.hashAt(line, bound.seq) }
+        if (last.seq >= from && last.hash !== undefined)
+          heads.set(id, { seq: last.seq - from, mark: Frontier.mark(last.hash) })
+      }
+    } else if (bound.seq >= line.taken - 1)
       heads.set(line.feed.id, { seq: line.taken - 1, mark: Frontier.mark(line.hash) })
-    else heads.set(line.feed.id, { seq: limit.seq, mark: Frontier.mark(hashAt(line, limit.seq) ?? limit.hash!) })
+    else heads.set(line.feed.id, { seq: bound.seq, mark: Frontier.mark(Line.hashAt(line, bound.seq) ?? bound.hash!) })
   }
   return heads
-}
-
-/** Our own hash at a position not yet passed or just passed: where we hold another branch, the mark says so. */
-const hashAt = (line: Line.Line, seq: number): EntryHash | undefined => {
-  if (seq === line.judged - 1) return line.judgedHash
-  const pending = line.pending[seq - line.judged]
-  return pending === undefined ? undefined : entryHash(pending.hash)
 }
 
 /** What an application with these fields sees: immutable, the same object until something changes. */
@@ -271,5 +341,6 @@ const noteClosing = (ledger: Ledger, closer: Feed, closes: Position): void => {
   const known = ledger.closers.get(closes.feed)
   if (known === undefined) ledger.closers.set(closes.feed, [closer])
   else known.push(closer)
-  if ((ledger.lines.get(closes.feed)?.judged ?? 0) - 1 > closes.seq) ledger.overturned = true
+  const isCutShort = (line: Line.Line): boolean => line.judged > Math.max(Line.startOf(line), closes.seq + 1)
+  if (historiesOf(ledger, closes.feed).some(isCutShort)) ledger.overturned = true
 }

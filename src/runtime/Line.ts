@@ -1,11 +1,11 @@
 /**
  * One history of a feed in a replica's books, and by which names its parts are told of.
  *
- * A line is what one arrival after the other continued. Where other lines branch off inside it (authority feeds only), it is
- * parted: each part behind that goes by the name of its branch, as everybody knows it (runtime/Branches.ts).
+ * A line is what one arrival after the other continued. Where other lines branch off inside it, it is parted: each part
+ * behind that goes by the name of its branch, as everybody knows it (runtime/Branches.ts).
  */
 import type * as Result from "effect/Result"
-import type { DefinitionId, EntryHash, FeedId } from "../identity/Id.ts"
+import { entryHash, type DefinitionId, type EntryHash, type FeedId } from "../identity/Id.ts"
 import type * as Branch from "../journal/Branch.ts"
 import type * as Entry from "../journal/Entry.ts"
 import type { Feed, Position } from "../journal/Feed.ts"
@@ -47,12 +47,17 @@ export interface Line {
   readonly branch: Branch.Branch | undefined
   /** Where others branch off, lowest first. */
   readonly splits: Array<Split>
+  /** The line that a branch leaves. Undefined where that was lost with a damaged store. */
+  host: Line | undefined
+  /** Of data: hashes that are asked for again, by position (`Ledger.unread`); undefined: the store does not tell. */
+  readonly hashes: Map<number, EntryHash | undefined>
   taken: number
   hash: EntryHash
   /** Time of the last entry taken. */
   time: number
   judged: number
   view: Authority.View
+  /** What comes next. Of a forked feed of data what does not count as things stand lies in the store alone. */
   readonly pending: Array<Pending>
   /** Bytes of the bodies in `pending`. */
   pendingBytes: number
@@ -100,6 +105,8 @@ export const make = (feed: Feed, branch: Branch.Branch | undefined): Line => {
     feed,
     branch,
     splits: [],
+    host: undefined,
+    hashes: new Map(),
     taken: start,
     hash: previous,
     time: feed.time,
@@ -117,6 +124,14 @@ export const make = (feed: Feed, branch: Branch.Branch | undefined): Line => {
 
 /** The first position of a line. */
 export const startOf = (line: Line): number => line.branch?.at ?? 0
+
+/** The hash of an entry of a line, if it is at hand. */
+export const hashAt = (line: Line, seq: number): EntryHash | undefined => {
+  if (seq === line.taken - 1) return line.hash
+  if (seq === line.judged - 1) return line.judgedHash
+  const pending = line.pending[seq - line.judged]
+  return pending === undefined ? line.hashes.get(seq) : entryHash(pending.hash)
+}
 
 /** The parts of a line, first one first; a part without entries is left out. */
 export const partsOf = (line: Line): ReadonlyArray<Part> => {

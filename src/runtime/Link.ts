@@ -13,7 +13,7 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
-import type { SpaceId } from "../identity/Id.ts"
+import type { FeedId, SpaceId } from "../identity/Id.ts"
 import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
@@ -23,6 +23,7 @@ import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
@@ -64,7 +65,6 @@ export interface Link {
 type Event =
   | { readonly _tag: "Message"; readonly message: Message.Message }
   | { readonly _tag: "Changed"; readonly replica: Replica }
-  | { readonly _tag: "Proof"; readonly space: SpaceId; readonly proof: Uint8Array }
   /** The peer said what is no message; nothing after it is read. */
   | { readonly _tag: "Malformed"; readonly what: string }
   | { readonly _tag: "Ended"; readonly error: NetworkError | JournalStoreError }
@@ -93,7 +93,6 @@ export const run = Effect.fnUntraced(function* (
       replica.listen((notice) => {
         announce(replica)
         if (notice.authorityGrew) outbox.retry()
-        for (const proof of notice.proofs) Queue.offerUnsafe(events, { _tag: "Proof", space: replica.space, proof })
       })
     )
   }
@@ -119,7 +118,7 @@ export const run = Effect.fnUntraced(function* (
     const ledger = replica.ledger()
     const upTo = options.upTo?.get(space)
     if (Guard.mayRead(ledger, connection.peer, host.now()))
-      return { space, mayRead: true, feeds: replica.feeds(), forks: replica.forks(), upTo }
+      return { space, mayRead: true, feeds: replica.feeds(), upTo }
     const told = Revocation.toldTo(ledger, connection.peer)
     if (told !== undefined) return { space, mayRead: true, isDismissal: true, feeds: told.feeds }
     return { space, mayRead: false, feeds: replica.feeds(), upTo }
@@ -146,7 +145,7 @@ export const run = Effect.fnUntraced(function* (
         const end = Branches.endNamed(ledger, feed)
         if (end !== undefined) return seq <= end
         const line = ledger.parted.get(feed) ?? ledger.lines.get(feed)
-        return line === undefined || seq <= Ledger.limitOf(ledger, line.feed).seq
+        return line === undefined || startNamed(line, feed) + seq <= Ledger.boundOf(ledger, line.feed).seq
       })
     },
     isServed: (space) => {
@@ -264,8 +263,6 @@ export const run = Effect.fnUntraced(function* (
           case "Unwanted":
             session = Session.missed(session, space, branch?.id ?? outcome.feed, header)
             break
-          case "Forked":
-            break
         }
       }
       yield* step(Session.dealt(session, space, bytes))
@@ -296,9 +293,6 @@ export const run = Effect.fnUntraced(function* (
         changed.delete(event.replica.space)
         if (greeted) yield* renew(event.replica)
         break
-      case "Proof":
-        if (greeted) yield* step(Session.proof(session, event.space, event.proof))
-        break
     }
   })
 
@@ -328,6 +322,10 @@ export const run = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** Where what goes by a name begins in its feed. */
+const startNamed = (line: Line.Line, id: FeedId): number =>
+  line.splits.find(({ own }) => own.id === id)?.own.at ?? Line.startOf(line)
 
 /** What is taken together: in order, each portion within `takenBytesMax` but for the run that crosses it. */
 const portions = <Taken extends { readonly run: Uint8Array }>(

@@ -33,6 +33,8 @@ const isAlike = Effect.fnUntraced(function* (
   ledger: Ledger,
   { from, line }: Judging.Doubt
 ): Effect.fn.Return<boolean, JournalStoreError> {
+  // what a branch goes on from lies on another line
+  if (line.branch !== undefined) return false
   // there its author restates all that it had seen, so nothing before is needed
   let at = from - (from % completeSeenEvery)
   const again = Line.make(line.feed, undefined)

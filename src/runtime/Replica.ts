@@ -31,7 +31,7 @@ import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Telemetry from "../observability/Telemetry.ts"
-import type { ForkKnown, Local, Loaded } from "../sync/Share.ts"
+import type { Local, Loaded } from "../sync/Share.ts"
 import type { Delivery } from "./Arrivals.ts"
 import * as Authoring from "./Authoring.ts"
 import * as Branches from "./Branches.ts"
@@ -70,7 +70,7 @@ export interface Replica {
   readonly receive: (
     deliveries: ReadonlyArray<Delivery>
   ) => Effect.Effect<ReadonlyArray<Intake.Outcome>, JournalStoreError>
-  /** Takes a proof that a feed has two histories. False: it proves nothing, or nothing new. */
+  /** Takes the two histories that prove a fork. False: it proves nothing, or nothing new. */
   readonly prove: (proof: Uint8Array) => Effect.Effect<boolean, JournalStoreError>
   readonly load: (
     feed: FeedId,
@@ -79,8 +79,6 @@ export interface Replica {
   ) => Effect.Effect<ReadonlyArray<Loaded>, JournalStoreError>
   /** Feeds as durably here, for a session to serve. */
   readonly feeds: () => ReadonlyMap<FeedId, Local>
-  /** Feeds proved forked, for a session to tell of. */
-  readonly forks: () => ReadonlyMap<FeedId, ForkKnown>
   /** Judges what time or new knowledge has released; harmless at any time. */
   readonly refresh: Effect.Effect<void, JournalStoreError>
   /** Whether the store may hold more than the books show, since nobody knows what became of a commit. */
@@ -275,7 +273,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
     load: Effect.fnUntraced(function* (feed: FeedId, from: number, bytesMax: number) {
       const part = Branches.partNamed(desk.folded.ledger, feed)
       if (part === undefined) return []
-      const end = Math.min(part.to, Ledger.limitOf(desk.folded.ledger, part.line.feed).seq)
+      const end = Math.min(part.to, Ledger.boundOf(desk.folded.ledger, part.line.feed).seq)
       // counted from where the part begins, in the store from where its line does
       const skip = part.from - Line.startOf(part.line)
       const runs = yield* desk.store.read(space, part.line.id, skip + from, bytesMax)
@@ -293,14 +291,9 @@ export const open = Telemetry.fn("Replica.open")(function* (
     }),
     feeds: () => {
       const heads: Frontier.Frontier = Ledger.frontier(desk.folded.ledger)
-      const kindOf = (id: FeedId): Feed.FeedKind => desk.folded.ledger.lines.get(id)?.feed.kind ?? "authority"
+      const { lines, parted } = desk.folded.ledger
+      const kindOf = (id: FeedId): Feed.FeedKind => (parted.get(id) ?? lines.get(id))!.feed.kind
       return new Map([...heads].map(([id, head]) => [id, { kind: kindOf(id), head }]))
-    },
-    forks: () => {
-      const proved = new Map<FeedId, { readonly at: number; readonly proof: Uint8Array }>()
-      for (const [feed, { proof, seq }] of desk.folded.ledger.forks)
-        if (proof !== undefined) proved.set(feed, { at: seq + 1, proof })
-      return proved
     },
     compare: (frontier) => {
       for (const [feed, head] of frontier) {

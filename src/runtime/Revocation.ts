@@ -21,9 +21,8 @@ import type { Local } from "../sync/Share.ts"
 import * as Authority from "../trust/Authority.ts"
 import { capability } from "../trust/Capability.ts"
 import { revokeType } from "../trust/Fact.ts"
-import * as Branches from "./Branches.ts"
 import * as Line from "./Line.ts"
-import type { Ledger } from "./Ledger.ts"
+import { historiesOf, type Ledger } from "./Ledger.ts"
 
 /** This device was put out of the space: what it writes would count nowhere, so nothing was written. */
 export class DeviceRevoked extends Data.TaggedError("DeviceRevoked")<{
@@ -75,7 +74,7 @@ export const toldTo = (ledger: Ledger, peer: DeviceId): Told | undefined => {
   if (Authority.holds(authority, Authority.present(authority), peer, spaceRead, time) === undefined) return undefined
   const feeds = new Map<FeedId, Required<Local>>()
   for (const [feed, ends] of dismissal.heads) {
-    for (const part of Branches.linesOf(ledger, feed).flatMap(Line.partsOf)) {
+    for (const part of historiesOf(ledger, feed).flatMap(Line.partsOf)) {
       const local = within(authority, part, ends, time)
       if (local !== undefined) feeds.set(part.id, local)
     }

@@ -8,7 +8,7 @@ import type { DeviceId, FeedId } from "../identity/Id.ts"
 import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import type { Ledger } from "./Ledger.ts"
-import type { Line } from "./Line.ts"
+import { startOf, type Line } from "./Line.ts"
 
 /** Consecutive entries of a feed of data that are undone, with the reason, or count again. */
 export interface Undone {
@@ -29,11 +29,12 @@ export const between = (before: Ledger, after: Ledger): ReadonlyArray<Undone> =>
 
 const changesOf = (before: Ledger, after: Ledger, then: Line, now: Line | undefined): ReadonlyArray<Undone> => {
   const { device, id: feed } = then.feed
-  const judged = Math.min(then.judged, now?.judged ?? 0)
+  const start = startOf(then)
+  const judged = Math.min(then.judged, now?.judged ?? start)
   const changes: Array<Undone> = []
-  for (const { because, seq } of quarantined(after, feed, judged))
+  for (const { because, seq } of quarantined(after, feed, start, judged))
     if (!before.quarantine.has(nameOf(feed, seq))) changes.push({ feed, device, from: seq, to: seq, because })
-  for (const { seq } of quarantined(before, feed, judged))
+  for (const { seq } of quarantined(before, feed, start, judged))
     if (!after.quarantine.has(nameOf(feed, seq))) changes.push({ feed, device, from: seq, to: seq, because: undefined })
   if (judged < then.judged) {
     const from = judged
@@ -44,8 +45,8 @@ const changesOf = (before: Ledger, after: Ledger, then: Line, now: Line | undefi
 
 const nameOf = (feed: FeedId, seq: number): string => `${feed} ${seq}`
 
-const quarantined = ({ quarantine }: Ledger, feed: FeedId, below: number) =>
-  [...quarantine.values()].filter((one) => one.feed === feed && one.seq < below)
+const quarantined = ({ quarantine }: Ledger, feed: FeedId, from: number, below: number) =>
+  [...quarantine.values()].filter((one) => one.feed === feed && one.seq >= from && one.seq < below)
 
 /** Why a feed ends where it ends by these books. */
 const endOf = ({ authority, forks }: Ledger, { feed }: Line, seq: number): Decision.Refusal => {

@@ -5,7 +5,7 @@
  * from whether the authority entries in that view still give what they gave. So a shift is told by two things: limits
  * that came to stand, fell or reach otherwise, each with the first position of every feed that it no longer treats alike;
  * and the first authority entry that gives otherwise, for who wrote before that one came here can't have seen it. Where
- * feeds end is asked of the books instead (`Ledger.limitOf`): what a revocation of a device ends is no verdict.
+ * feeds end is asked of the books instead (`Ledger.limitOf`): what a revocation, a fork or a settlement ends is no verdict.
  *
  * It errs on one side: what it says is untouched has the verdicts it had; what it says is reached may have them too.
  */
@@ -33,8 +33,9 @@ export interface Limit {
   readonly firstOf: (feed: FeedId) => number
 }
 
-/** How far something judged has a feed. */
+/** How far something judged has a feed, on a line that has this name. */
 export interface Extent {
+  readonly id: FeedId
   readonly feed: Feed
   /** The next position. */
   readonly judged: number

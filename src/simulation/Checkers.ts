@@ -10,7 +10,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
 import * as Ledger from "../runtime/Ledger.ts"
-import type { Line } from "../runtime/Line.ts"
+import { startOf, type Line } from "../runtime/Line.ts"
 import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -62,7 +62,7 @@ const examine = (evidence: Evidence): Examined | undefined => {
   const nowTime = Clock.fromMillis(nowMillis + Clock.driftMaxMillis)
   const known = records.authority.filter(({ time }) => time <= nowTime)
   const oracle = Oracle.make(known, records.genesis, forkAt)
-  const counting = Model.counting(records.data, oracle, forkAt, nowTime)
+  const counting = Model.counting(records.data, oracle, nowTime)
   const [members, readers] = [oracle.members(), oracle.readers(Clock.fromMillis(nowMillis))]
   return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members, readers }
 }
@@ -98,10 +98,11 @@ const isAuthority = ({ members, name, oracle, records, replica }: Examined): Rea
   const violations: Array<Violation> = []
   if (canonical(books.toSorted()) !== canonical([...members].toSorted()))
     violations.push({ checker: "authority", what: `${name} takes ${names(books)} for members, not ${names(members)}` })
-  for (const { device, id } of new Set(records.data.map(({ feed }) => feed))) {
-    const line = ledger.lines.get(id)
+  for (const { feed, line: name } of records.data) {
+    const { device, id } = feed
+    const line = ledger.lines.get(name)
     const cut = oracle.cutAt(device, id)
-    if (line !== undefined && line.judged > cut)
+    if (line !== undefined && line.judged > Math.max(cut, startOf(line)))
       violations.push({ checker: "cut", what: `${name} judged ${line.judged} entries of ${short(id)}, cut at ${cut}` })
   }
   return violations
@@ -158,8 +159,8 @@ const isVerdict = ({ counting, name, records, replica }: Examined): ReadonlyArra
   const { lines, quarantine } = replica.ledger()
   const counts = new Set(counting)
   return records.data.flatMap((entry) => {
-    const { feed, seq } = entry
-    const isApplied = seq < (lines.get(feed.id)?.judged ?? 0) && !quarantine.has(`${feed.id} ${seq}`)
+    const { feed, line, seq } = entry
+    const isApplied = seq < (lines.get(line)?.judged ?? 0) && !quarantine.has(`${feed.id} ${seq}`)
     if (isApplied === counts.has(entry)) return []
     return found(
       "verdict",
@@ -262,8 +263,7 @@ const reading = capability("space:read")
 const isSettled = (replica: Replica, sides: ReadonlyArray<Side>): boolean => {
   const ledger = replica.ledger()
   return [...ledger.lines.values()].every(
-    (line) =>
-      line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line.feed).seq || isBaseless(line, sides)
+    (line) => line.pending.length === 0 || line.judged > Ledger.limitOf(ledger, line) || isBaseless(line, sides)
   )
 }
 

@@ -69,6 +69,7 @@ export const draw = (seed: number, safetyMillis: number, story: Story): Hostilit
     ...story.incidents,
     ...storm.incidents,
     ...drawStatements(words, safetyMillis, gifts),
+    ...(lies.includes("two histories") ? drawSettlements(Chance.make(seed, "hostility/settling"), safetyMillis) : []),
     ...(chance.happens(0.6) ? drawExpulsion(chance, expulsionMillis, safetyMillis) : [])
   ]
   return {
@@ -156,6 +157,18 @@ const drawStatements = (
     : []
   return [...closings, ...trusting, ...ceilings, ...demands, ...withdrawals]
 }
+
+/** Who finds two histories says which one counts; two of them may not say the same. */
+const drawSettlements = (chance: Chance.Chance, safetyMillis: number): Incidents =>
+  chance.happens(0.3)
+    ? []
+    : chance
+        .shuffle(["Alice", "Bob", "Carol"])
+        .slice(0, chance.pick([1, 1, 2]))
+        .map((by) => ({
+          atMillis: chance.between(2_000, safetyMillis * 0.9),
+          incident: { _tag: "Say", by, what: "settles the feeds of", who: "Mallory" }
+        }))
 
 /** Somebody honest puts the liar out; whoever has the recovery words may do it again, and takes back what it revoked. */
 const drawExpulsion = (chance: Chance.Chance, atMillis: number, safetyMillis: number): Incidents => {

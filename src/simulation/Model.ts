@@ -11,6 +11,7 @@ import type { Position } from "../journal/Feed.ts"
 import { capability } from "../trust/Capability.ts"
 import * as Notebook from "./Notebook.ts"
 import type * as Oracle from "./Oracle.ts"
+import { forksOf } from "./Past.ts"
 import type { DataEntry } from "./Records.ts"
 
 /** One change with what orders and names it. */
@@ -27,7 +28,6 @@ interface Said {
 export const counting = (
   entries: ReadonlyArray<DataEntry>,
   oracle: Oracle.Oracle,
-  forkAt: (feed: FeedId) => number,
   nowTime: number
 ): ReadonlyArray<DataEntry> => {
   const entitled: Array<DataEntry> = []
@@ -39,8 +39,8 @@ export const counting = (
   }
   for (const [id, list] of byFeed) {
     const seen: Array<Position> = []
-    const end = Math.min(oracle.cutAt(list[0]!.feed.device, id), forkAt(id))
-    for (const entry of list) {
+    const end = oracle.cutAt(list[0]!.feed.device, id)
+    for (const entry of historyOf(list, oracle)) {
       if (entry.seq >= end || entry.time > nowTime || !entry.body.seen.every((position) => oracle.knows(position)))
         break
       seen.push(...entry.body.seen)
@@ -48,6 +48,19 @@ export const counting = (
     }
   }
   return withoutRepeats(entitled)
+}
+
+/** What counts of a feed for its histories: all of one, else what all share, and what leads to the entry settled on. */
+const historyOf = (list: ReadonlyArray<DataEntry>, oracle: Oracle.Oracle): ReadonlyArray<DataEntry> => {
+  const { device, id } = list[0]!.feed
+  const at = forksOf(list).get(id) ?? Infinity
+  const settled = at === Infinity ? undefined : oracle.settledOn(device, id)
+  const byHash = new Map(list.map((entry) => [entry.hash, entry]))
+  const way = new Set<DataEntry>()
+  let entry = settled && byHash.get(settled.hash)
+  if (entry?.seq !== settled?.seq) entry = undefined
+  for (; entry !== undefined; entry = byHash.get(entry.previousHash)) way.add(entry)
+  return list.filter((one) => one.seq < at || way.has(one)).toSorted((a, b) => a.seq - b.seq)
 }
 
 const isEntitled = (entry: DataEntry, oracle: Oracle.Oracle, seen: ReadonlyArray<Position>): boolean => {

@@ -6,7 +6,7 @@
  * grants, each tried by itself and held against everything that limits one of its links. Where the two disagree one of
  * them is wrong, and a simulated world that shows it says with which seed.
  *
- * It knows nothing of seals, settlements, hours and flow budgets, and of the web of trust what Vouching.ts knows.
+ * It knows nothing of seals, settlements of authority, hours and flow budgets, and of the web of trust what Vouching.ts knows.
  */
 import type { DefinitionId, DeviceId, EntryHash, FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
@@ -42,6 +42,8 @@ export interface Oracle {
   readonly isAbove: (time: number, seen: Iterable<Position>) => boolean
   /** The first position of a feed that a standing revocation of its device leaves out; Infinity when there is none. */
   readonly cutAt: (device: DeviceId, feed: FeedId) => number
+  /** The entry of a feed of data of this device that all who had a say in it settled on. */
+  readonly settledOn: (device: DeviceId, feed: FeedId) => Position | undefined
   readonly isAdmitted: (device: DeviceId, seen: Iterable<Position>) => boolean
   /** Whether some chain gives the device what an operation takes, and no report has ended it. */
   readonly mayDo: (device: DeviceId, deed: Deed, place: Place) => boolean
@@ -353,6 +355,17 @@ export const make = (
         ...revocations.flatMap(({ fact }) => (fact.device === device ? [cutSeq(fact, feed) + 1] : [])),
         Infinity
       ),
+    settledOn: (device, feed) => {
+      const settlers = benchOf(standing, () => Infinity)
+      const all = [...entries.values()].flatMap((entry) =>
+        entry.facts.flatMap((fact) => (fact._tag === "Settle" && fact.feed === feed ? [{ entry, fact }] : []))
+      )
+      const byRoot = all.filter(({ entry }) => entry.feed.device === founders.root)
+      const byOthers = all.filter(({ entry }) => may(settlers, entry, capability(`device:revoke/${device}`)))
+      const [first, ...others] = byRoot.length > 0 ? byRoot : byOthers
+      const isAlike = others.every(({ fact }) => fact.hash === first?.fact.hash && fact.seq === first.fact.seq)
+      return isAlike ? first?.fact : undefined
+    },
     isAdmitted: (device, seen) => isAdmitted(bench, device, closure(seen)),
     mayDo: (device, deed, place) => {
       const point = pointAt(place)

@@ -42,7 +42,9 @@ export const pastsOf = (entries: ReadonlyMap<EntryHash, AuthorityEntry>): ((of: 
 }
 
 /** The lowest position at which a feed has two entries. */
-export const forksOf = (entries: Iterable<AuthorityEntry>): ReadonlyMap<FeedId, number> => {
+export const forksOf = (
+  entries: Iterable<Pick<AuthorityEntry, "feed" | "hash" | "seq">>
+): ReadonlyMap<FeedId, number> => {
   const first = new Map<string, EntryHash>()
   const forks = new Map<FeedId, number>()
   for (const { feed, hash, seq } of entries) {

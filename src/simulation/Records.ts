@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
-import { entryHash, type EntryHash, type SpaceId } from "../identity/Id.ts"
+import { entryHash, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
@@ -21,6 +21,9 @@ export interface DataEntry {
   readonly seq: number
   readonly time: number
   readonly hash: EntryHash
+  readonly previousHash: EntryHash
+  /** The feed, or the branch of it that this is stored under. */
+  readonly line: FeedId
   readonly body: Entry.Body
 }
 
@@ -46,7 +49,7 @@ export const read = Effect.fnUntraced(function* (
         const at = { feed, seq: run.first + index, time: run.times[index]!, hash: entryHash(hash) }
         const body = Entry.decode(run.bodies[index]!)
         if (feed.kind === "authority") authority.push({ ...at, previousHash, ...authorityParts(body) })
-        else if (Result.isSuccess(body)) data.push({ ...at, body: body.success })
+        else if (Result.isSuccess(body)) data.push({ ...at, previousHash, line: stored.feed, body: body.success })
         previousHash = at.hash
       }
     }

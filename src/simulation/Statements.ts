@@ -7,7 +7,7 @@
 import * as Result from "effect/Result"
 import type { DeviceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
-import type * as Ledger from "../runtime/Ledger.ts"
+import * as Ledger from "../runtime/Ledger.ts"
 import * as Line from "../runtime/Line.ts"
 import type { Write } from "../runtime/Write.ts"
 import * as Authority from "../trust/Authority.ts"
@@ -25,7 +25,8 @@ export const statements = [
   "sets a ceiling over",
   "demands more for tags than before, not of",
   "demands for tags what was demanded at first, not of",
-  "lifts what it laid on"
+  "lifts what it laid on",
+  "settles the feeds of"
 ] as const
 export type Statement = (typeof statements)[number]
 
@@ -80,7 +81,19 @@ const factOf = (
       )
       return restriction && { _tag: "Lift", entry: restriction.node.hash, index: restriction.index }
     }
+    case "settles the feeds of":
+      return settlement(ledger, by, device)
   }
+}
+
+/** The end of one history of a forked feed of data, as far as it is here; not everybody chooses the same. */
+const settlement = (ledger: Ledger.Ledger, by: DeviceId, device: DeviceId): Fact.Settle | undefined => {
+  const forked = [...ledger.branches.keys()].flatMap((id) => ledger.lines.get(id)?.feed ?? [])
+  const feed = forked.find((one) => one.kind === "data" && one.device === device)
+  if (feed === undefined) return undefined
+  const ends = Ledger.historiesOf(ledger, feed.id).toSorted((a, b) => (a.hash < b.hash ? -1 : 1))
+  const { hash, taken } = ends[by.charCodeAt(0) % ends.length]!
+  return { _tag: "Settle", feed: feed.id, seq: taken - 1, hash }
 }
 
 const lastBy = <Stated extends { readonly node: Authority.Node }>(

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import { entryHash, short, type DeviceId, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Clock from "../journal/Clock.ts"
 import type * as Ledger from "../runtime/Ledger.ts"
+import * as Line from "../runtime/Line.ts"
 import type { Notice } from "../runtime/Desk.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Frontier from "../journal/Frontier.ts"
@@ -99,8 +100,9 @@ const violationsMax = 20
 /** Per data feed, how many of its entries the state that is shown holds, whatever its limits have become since. */
 const countsOf = (ledger: Ledger.Ledger): Map<FeedId, number> => {
   const counts = new Map<FeedId, number>()
-  for (const { feed, judged } of ledger.lines.values()) {
-    if (feed.kind === "data") counts.set(feed.id, judged)
+  for (const line of ledger.lines.values()) {
+    const { feed, judged } = line
+    if (feed.kind === "data") counts.set(feed.id, (counts.get(feed.id) ?? 0) + judged - Line.startOf(line))
   }
   for (const { feed } of ledger.quarantine.values()) counts.set(feed, (counts.get(feed) ?? 0) - 1)
   return counts

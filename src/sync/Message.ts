@@ -12,7 +12,8 @@
  *     [3, tag, header | null, run]      run      the header with a feed's first run, and with each of a branch
  *     [4, tag, bytes]                   credit   that many bytes of your runs are dealt with: send as many again
  *     [5, tag, feed, from]              want     send this feed again, from the run that holds `from`
- *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts)
+ *     [6, tag, proof]                   fork     a proof that a feed has two histories (journal/Fork.ts): taken as these;
+ *                                                nobody has to send it, for every history is told of
  *     [7, [field…]]                     pairing  a step of pairing (sync/Pairing.ts); only before hello
  *     [8, tag, digest]                  digest   how far I have this space, as the 32 bytes of Frontier.digest: instead of
  *                                                the first have, where the frontier is long and unbounded

@@ -158,13 +158,6 @@ export const retry = (
   return isStuck ? breach("more is missing than may be asked for again: begin anew") : step
 }
 
-/** Hands on a proof that a feed has two histories, to a peer that may read all of the space. */
-export const proof = (session: Session, space: SpaceId, bytes: Uint8Array): Step =>
-  about(session, space, (topic) => ({
-    topic,
-    asks: Topic.mayShare(topic) ? [{ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof: bytes } }] : []
-  }))
-
 /** Which space a tag of this connection names. */
 export const spaceOf = (session: Session, tag: Message.Tag): SpaceId | undefined =>
   session._tag === "Closed" ? undefined : session.topics.get(tag)?.share.space

@@ -23,18 +23,10 @@ export interface Share {
   /** Whether the peer may be told what is in `feeds`. */
   readonly mayRead: boolean
   readonly feeds: ReadonlyMap<FeedId, Local>
-  /** The peer was put out: nothing is asked of it, and no forks are proved to it. */
+  /** The peer was put out: nothing is asked of it. */
   readonly isDismissal?: boolean
   /** Send me no data beyond this (partial sync). Authority is always told completely. */
   readonly upTo?: Frontier.Frontier | undefined
-  /** Feeds proved forked and where: a peer that has them further than that is told the proof. */
-  readonly forks?: ReadonlyMap<FeedId, ForkKnown> | undefined
-}
-
-/** The first position that exists twice, and the proof (journal/Fork.ts). */
-export interface ForkKnown {
-  readonly at: number
-  readonly proof: Uint8Array
 }
 
 /** A stored run as the runtime loaded it. */

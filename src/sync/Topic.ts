@@ -74,8 +74,7 @@ export interface Topic {
   /** How often the peer wanted something again, and the bytes it credited, which give that back. */
   readonly wants: number
   readonly credited: number
-  /** Forks the peer was told of; how many proofs it brought. */
-  readonly proved: ReadonlyMap<FeedId, number>
+  /** How many proofs of forks the peer brought. */
   readonly proofs: number
 
   /** What the peer was told we have; undefined until it was told anything. */
@@ -131,7 +130,6 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   exhausted: new Map(),
   wants: 0,
   credited: 0,
-  proved: new Map(),
   proofs: 0,
   told: undefined,
   owed: 0,
@@ -185,7 +183,6 @@ export const update = (topic: Topic, share: Share): Next => {
   const isRepeated = isNewlyReadable && (topic.told !== undefined || topic.claim !== undefined)
   if (mayTell(next) && (next.told === undefined || isBoundMoved)) follow(tellHave(next, isRepeated || isBoundMoved))
   if (mayTell(next) && next.withheld > 0) follow(credit(next))
-  follow(tellForks(next))
   follow(pump(next))
   return { topic: next, asks }
 }
@@ -256,9 +253,8 @@ export const have = (topic: Topic, message: Message.Message & { readonly _tag: "
   const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
   const answered = topic.told === undefined ? tellHave(spoken, true) : { topic: spoken, asks: [] }
   const disputed = dispute(answered.topic, frontier)
-  const proved = tellForks(disputed.topic)
-  const pumped = pump(proved.topic)
-  return { topic: pumped.topic, asks: [...asks, ...answered.asks, ...disputed.asks, ...proved.asks, ...pumped.asks] }
+  const pumped = pump(disputed.topic)
+  return { topic: pumped.topic, asks: [...asks, ...answered.asks, ...disputed.asks, ...pumped.asks] }
 }
 
 /** The peer brings a run. */
@@ -474,9 +470,8 @@ const settle = (topic: Topic, frontier: Frontier.Frontier): Next => {
   const level: Topic = { ...topic, claim: undefined, told: topic.told ?? frontier, heard: true, acknowledged, next }
   const asks: Array<Ask> = [{ _tag: "Acknowledged", space: topic.share.space, frontier: acknowledged }]
   const told = tellHave(level)
-  const proved = tellForks(told.topic)
-  const pumped = pump(proved.topic)
-  return { topic: pumped.topic, asks: [...asks, ...told.asks, ...proved.asks, ...pumped.asks] }
+  const pumped = pump(told.topic)
+  return { topic: pumped.topic, asks: [...asks, ...told.asks, ...pumped.asks] }
 }
 
 const sayDigest = ({ tag }: Topic, digest: Uint8Array): Ask => ({
@@ -496,19 +491,6 @@ const dispute = (topic: Topic, frontier: Frontier.Frontier): Next => {
     asks.push(...step.asks)
   }
   return { topic: next, asks }
-}
-
-/** Tells a peer of forks behind which it still counts entries, each once. */
-const tellForks = (topic: Topic): Next => {
-  if (topic.share.forks === undefined || !mayShare(topic)) return { topic, asks: [] }
-  const proved = new Map(topic.proved)
-  const asks: Array<Ask> = []
-  for (const [feed, { at, proof }] of topic.share.forks) {
-    if ((topic.acknowledged.get(feed)?.seq ?? -1) < at || (proved.get(feed) ?? Number.POSITIVE_INFINITY) <= at) continue
-    proved.set(feed, at)
-    asks.push({ _tag: "Send", message: { _tag: "Fork", space: topic.tag, proof } })
-  }
-  return { topic: { ...topic, proved }, asks }
 }
 
 const credit = (topic: Topic): Next => {

@@ -396,11 +396,31 @@ export const policiesFor = (
   operation: string
 ): ReadonlyArray<PolicyChange.InForce> => PolicyChange.inForce(finalJudge(authority), view, regime, app, operation)
 
-/** The position of a forked feed up to which one branch was settled on; undefined: it counts up to its fork. */
-export const settlementOf = (authority: Authority, feed: FeedId): Position | undefined => {
-  const settlements = Strata.settlements(strataOf(authority), finalJudge(authority).restrictions, feed)
-  const [first] = settlements
-  return first !== undefined && settlements.every(({ fact }) => fact.hash === first.fact.hash) ? first.fact : undefined
+/**
+ * The position of a forked feed up to which one branch was settled on; undefined: it counts up to its fork. `owner` = its
+ * device, which the books of authority do not know of a feed of data.
+ *
+ * Only a position that all settlements name that count (root's, if there are any) is told here. Which branch a position of
+ * a feed of data lies on, its entries alone can tell, and they may not be here: as long as settlements differ, such a
+ * feed stays frozen, everywhere alike. What was settled wrongly root settles anew.
+ */
+export const settlementOf = (authority: Authority, feed: FeedId, owner?: DeviceId): Position | undefined => {
+  const known = settled.get(authority) ?? new Map<string, Position | undefined>()
+  settled.set(authority, known)
+  const name = `${feed} ${owner ?? ""}`
+  if (!known.has(name)) known.set(name, settledOn(authority, feed, owner))
+  return known.get(name)
+}
+
+const settled = new WeakMap<Authority, Map<string, Position | undefined>>()
+
+const settledOn = (authority: Authority, feed: FeedId, owner: DeviceId | undefined): Position | undefined => {
+  const all = Strata.settlements(strataOf(authority), finalJudge(authority).restrictions, feed, owner)
+  const facts = all.map(({ fact }) => fact)
+  const [first] = facts
+  return first !== undefined && facts.every(({ hash, seq }) => hash === first.hash && seq === first.seq)
+    ? first
+    : undefined
 }
 
 /** Whether a device may define applications now. */

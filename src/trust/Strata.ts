@@ -18,7 +18,8 @@
  * author too. What he had seen of data stands nowhere, so that can't be asked.
  *
  * A settlement is root's, or that of who holds device:revoke on the feed's device; it is judged like a restriction, but
- * one whose author is revoked from before it does not count: it gives as well. Root's win; of several what all accept.
+ * one whose author is revoked from before it does not count: it gives as well. Root's win; of several what all accept,
+ * and of feeds of data, whose entries are not here, nothing unless all name the same position.
  */
 import type { DeviceId, FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
@@ -205,18 +206,21 @@ const settledOn = (
   return others.reduce((all, next) => all && common(all, next), first)
 }
 
-/** The settlements of a feed that count: root's if there are any, else those of others. */
+/**
+ * The settlements of a feed that count: root's if there are any, else those of others. `owner` = the feed's device, where
+ * its entries are not here.
+ */
 export const settlements = (
   strata: Strata,
   restrictions: ReadonlyArray<Regime.Standing>,
-  feed: FeedId
+  feed: FeedId,
+  owner = strata.book.chains.get(feed)?.[0]?.feed.device
 ): ReadonlyArray<Book.Stated<Fact.Settle>> => {
   const known = (strata.book.settlements.get(feed) ?? []).filter(({ node }) => node.number < strata.count)
   if (known.length === 0) return known
   const byRoot = known.filter(({ node }) => isRoots(strata, node))
   if (byRoot.length > 0) return byRoot
   const judge = Judge.make(strata.book, restrictions, new Map(), strata.seals, strata.find)
-  const owner = strata.book.chains.get(feed)?.[0]?.feed.device
   return known.filter(({ node }) =>
     Judge.counts(judge, node, owner === undefined ? capability("device:revoke") : capability(`device:revoke/${owner}`))
   )

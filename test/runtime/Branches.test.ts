@@ -384,12 +384,10 @@ describe("the header of a branch", () => {
   })
 
   it("is refused in any other form", () => {
-    const data = script(x.feed.space, bob, "data").feed
     const wrong = [
       made.bytes.subarray(0, -1),
       Uint8Array.of(...made.bytes, 0),
       made.bytes.with(1, 3),
-      Branch.make(data, 2, made.previous, made.first).bytes,
       Branch.make(x.feed, 0, made.previous, made.first).bytes
     ]
     for (const bytes of wrong) assert.isTrue(Result.isFailure(Branch.decodeNamed(bytes)))

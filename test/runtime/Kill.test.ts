@@ -161,7 +161,7 @@ describe("an agent that is killed", () => {
             assert.strictEqual(entries.get(key), "1", `${key} after the death at step ${killAt}`)
           const outcomes = yield* replica.receive(deliveries)
           for (const outcome of outcomes) assert.include(["Known", "Stored"], outcome._tag, `step ${killAt}`)
-          assert.strictEqual(replica.forks().size + ledger.forks.size, 0)
+          assert.strictEqual(replica.ledger().forks.size + ledger.forks.size, 0)
           if (lines.at(-1)?.startsWith("done") === true) break
           assert.isBelow(killAt, 200)
         }

@@ -78,7 +78,7 @@ const deliver = (replica: Replica.Replica, pool: ReadonlyArray<Portion>, { roll 
           const outcome = outcomes[i]!
           const portion = batch[i]!
           if (outcome._tag === "Refused") assert.fail(`refused: ${outcome.why}`)
-          if (outcome._tag === "Stored" || outcome._tag === "Forked") isNews = true
+          if (outcome._tag === "Stored") isNews = true
           if (outcome._tag === "Unwanted") next.push(portion)
           if (outcome._tag === "Detached") {
             const first = Math.min(portion.first, outcome.from)

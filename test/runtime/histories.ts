@@ -1,7 +1,7 @@
 /**
  * Random histories of a space, as several devices might have written them, honest and not: admissions, grants,
  * definitions, data valid and invalid, restrictions of every kind with cuts, root's too, lifts, seals, settlements, closings, forks of data and of authority (also
- * forks of forks), repeated idempotency keys, times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
+ * forks of forks, and of data settled on by anybody, rightly or not), repeated idempotency keys, times far ahead. One seed is one history; keys and values come from pools of three, so that things collide.
  */
 import * as Result from "effect/Result"
 import type { Keys } from "../../src/effects/Keys.ts"
@@ -101,7 +101,10 @@ export const history = (seed: number, steps: number): History => {
     seen: new Map(),
     named: new Map()
   }
+  /** Further histories of data feeds. */
   const forks: Array<Fixtures.Script> = []
+  /** The histories of data feeds that forked. */
+  const forked: Array<Fixtures.Script> = []
   /** Further histories of authority feeds, with who wrote them. */
   const branches: Array<Person> = []
   const admissions = new Map<string, Array<Position>>([
@@ -289,12 +292,23 @@ export const history = (seed: number, steps: number): History => {
           ...(closes === undefined ? {} : { closes })
         })
       )
-    } else if (kind === 5 && roll(3) === 0 && forks.length < 2) {
-      const old = pick(who.data)
+    } else if (kind === 5 && roll(2) === 0 && forks.length < 3) {
+      const old = pick(roll(3) === 0 && forks.length > 0 ? forks : who.data)
       const other = Fixtures.branch(old, roll(old.entries.length + 1))
       who.named.set(other, new Map(who.named.get(old)))
       for (let i = 0; i < 1 + roll(3); i++) say(who, other, [Fixtures.add(10_000), Fixtures.set(pick(keyPool), "fork")])
       forks.push(other)
+      forked.push(old, other)
+    } else if (kind === 7 && forked.length > 0 && roll(2) === 0) {
+      const on = pick(forked)
+      const settler = roll(3) === 0 ? root : pick(people)
+      if (on.entries.length > 0)
+        say(settler, settler.authority, [
+          Fixtures.fact({
+            _tag: "Settle",
+            ...Fixtures.head(on, on.entries.length - 1 - roll(Math.min(4, on.entries.length)))
+          })
+        ])
     } else if (kind === 6 && roll(2) === 0 && branches.length < 4) {
       const old = pick([who, ...branches])
       if (old.authority.entries.length === 0) continue

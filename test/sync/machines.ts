@@ -73,7 +73,6 @@ export class Machine {
   readonly name: string
   readonly rules: Rules
   readonly feeds = new Map<string, Array<Stored>>()
-  readonly forks = new Map<FeedId, { readonly at: number; readonly proof: Uint8Array }>()
   readonly sent: Array<Message.Message> = []
   readonly outgoing: Array<Message.Message> = []
   readonly loads: Array<Session.Ask & { readonly _tag: "Load" }> = []
@@ -123,8 +122,8 @@ export class Machine {
     for (const [name, runs] of this.feeds) {
       const id = feedNamed(name)
       const { stretch } = runs.at(-1)!
-      const seq = Math.min(stretch.last, (this.forks.get(id)?.at ?? Number.POSITIVE_INFINITY) - 1)
-      if (seq >= 0) heads.set(id, { kind: stretch.kind, head: { seq, mark: markAt(stretch, seq) } })
+      const { last: seq } = stretch
+      heads.set(id, { kind: stretch.kind, head: { seq, mark: markAt(stretch, seq) } })
     }
     return heads
   }
@@ -135,7 +134,7 @@ export class Machine {
   }
 
   share(): Session.Share {
-    return { space, mayRead: this.mayRead(), feeds: this.frontier(), upTo: this.rules.upTo, forks: this.forks }
+    return { space, mayRead: this.mayRead(), feeds: this.frontier(), upTo: this.rules.upTo }
   }
 
   open(): void {
@@ -166,12 +165,6 @@ export class Machine {
         case "Take":
           this.takes.push(ask)
           break
-        case "Prove": {
-          const { feed, at } = JSON.parse(new TextDecoder().decode(ask.proof)) as { feed: string; at: number }
-          this.noteFork(feed, at)
-          this.changed()
-          break
-        }
         case "Acknowledged":
           break
       }
@@ -221,7 +214,7 @@ export class Machine {
     else if (outcome === "Stored" || outcome === "Known") {
       const head = { seq: stretch.last, mark: markAt(stretch, stretch.last) }
       this.session = Session.learned(this.session, space, id, head)
-    } else if (outcome !== "Forked") this.step(Session.rewind(this.session, space, id, Number(outcome.slice(9))))
+    } else this.step(Session.rewind(this.session, space, id, Number(outcome.slice(9))))
     this.step(Session.dealt(this.session, space, take.run.length))
     this.changed()
     this.step(Session.acknowledge(this.session, space))
@@ -232,7 +225,7 @@ export class Machine {
   retry(): void {
     const isWanted = (feed: FeedId): boolean => {
       const name = Object.keys(this.rules.takesFrom ?? {}).find((one) => feedNamed(one) === feed)
-      return !this.forks.has(feed) && (name === undefined || this.isTaken(name))
+      return name === undefined || this.isTaken(name)
     }
     this.step(Session.retry(this.session, space, isWanted))
   }
@@ -242,23 +235,10 @@ export class Machine {
     const taken = this.taken(feed)
     if (taken === 0 && header === undefined) return "Detached 0"
     if (!this.isTaken(feed)) return "Unwanted"
-    if (first >= (this.forks.get(feedNamed(feed))?.at ?? Number.POSITIVE_INFINITY)) return "Unwanted"
     if (first > taken) return `Detached ${taken}`
-    const own = this.feeds.get(feed)?.at(-1)?.stretch ?? stretch
-    const meet = Math.min(last, taken - 1)
-    if (markAt(own, meet) !== markAt(stretch, meet)) {
-      const at = Math.min(own.forkAt, stretch.forkAt)
-      if (first > at) return `Detached ${Math.max(0, first - 1)}`
-      this.noteFork(feed, at)
-      return "Forked"
-    }
     if (last < taken) return "Known"
     this.keep({ ...stretch, first: taken }, size)
     return "Stored"
-  }
-
-  private noteFork(feed: string, at: number): void {
-    this.forks.set(feedNamed(feed), { at, proof: new TextEncoder().encode(JSON.stringify({ feed, at })) })
   }
 }
 

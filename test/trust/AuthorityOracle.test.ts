@@ -67,8 +67,9 @@ const agreeOnEntries = (authority: Authority.Authority, slow: Oracle, { entries 
   for (const entry of entries) count("sealed", slow.isSealed(entry))
   for (const feed of new Set(entries.map((entry) => entry.feed.id))) {
     const named = slow.settlementsOf(feed)
-    const hashes = new Set(named.map(({ fact }) => fact.hash))
-    assert.strictEqual(Authority.settlementOf(authority, feed)?.hash, hashes.size === 1 ? [...hashes][0] : undefined)
+    const places = new Set(named.map(({ fact }) => `${fact.hash} ${fact.seq}`))
+    const settled = Authority.settlementOf(authority, feed)
+    assert.strictEqual(settled && `${settled.hash} ${settled.seq}`, places.size === 1 ? [...places][0] : undefined)
     const isForked = authority.forks.has(feed)
     count("settled", isForked && named.length > 0)
     const at = authority.forks.get(feed) ?? Number.POSITIVE_INFINITY
