@@ -18,6 +18,7 @@ import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
+import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
@@ -62,7 +63,7 @@ export interface Link {
 }
 
 type Event =
-  | { readonly _tag: "Message"; readonly message: Message.Message }
+  | { readonly _tag: "Message"; readonly message: Message.Message; readonly bytes: number }
   | { readonly _tag: "Changed"; readonly replica: Replica }
   | { readonly _tag: "Proof"; readonly space: SpaceId; readonly proof: Uint8Array }
   /** The peer said what is no message; nothing after it is read. */
@@ -166,7 +167,7 @@ export const run = Effect.fnUntraced(function* (
         yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
         return
       }
-      yield* Queue.offer(events, { _tag: "Message", message: message.success })
+      yield* Queue.offer(events, { _tag: "Message", message: message.success, bytes: frame.length })
     }
   })
 
@@ -213,8 +214,8 @@ export const run = Effect.fnUntraced(function* (
       case "Receipt": {
         const replica = host.replica(ask.space)
         if (replica === undefined) return Effect.void
-        return Effect.map(outbox.receipt(replica, ask.message), (isGenuine) => {
-          if (!isGenuine) session = Session.close("a receipt that its device did not sign")
+        return Effect.map(outbox.receipt(replica, ask.message), (breach) => {
+          if (breach !== undefined) session = Session.close(Receipt.breaches[breach])
         })
       }
     }
@@ -290,6 +291,7 @@ export const run = Effect.fnUntraced(function* (
           greeted = true
           yield* step(greet())
         }
+        outbox.arrived(event.message, event.bytes)
         yield* step(Session.receive(session, event.message))
         break
       case "Changed":
