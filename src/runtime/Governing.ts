@@ -189,7 +189,7 @@ const withCut = (
     : deny(
         act,
         `this reaches ${cut.length} feeds, and a restriction can leave ${cutPositionsMax} alone`,
-        "with more of them it would take back what others wrote"
+        "restrict devices one by one: what it can't name it would take back"
       )
 }
 
