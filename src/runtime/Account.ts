@@ -13,6 +13,7 @@
  * Receipts are of what was spent in memory, which the row covers. Their nonces are reserved with the units, so that after a
  * crash none is used twice; those in between are never used.
  */
+import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
@@ -23,9 +24,10 @@ import * as Bytes from "../identity/Bytes.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Budget from "../trust/Budget.ts"
+import * as Arrived from "../sync/Arrived.ts"
 import * as Receipt from "../sync/Receipt.ts"
 import * as AccountRow from "./AccountRow.ts"
-import { accountEpochsMax, chargeBlock, nonceBlock } from "./limits.ts"
+import { accountEpochsMax, answeredMax, chargeBlock, nonceBlock } from "./limits.ts"
 
 /** What an account needs to know of its space. */
 export interface Circumstances {
@@ -49,7 +51,7 @@ export interface Spent {
 }
 
 /** What became of a peer's receipt: it moved on what is held, it is the one that is held, or it moved nothing. */
-export type Taken = "Moved" | "Known" | "Refused" | "Forged"
+export type Taken = "Moved" | "Known" | "Refused" | Receipt.Breach
 
 export interface Account {
   readonly peer: DeviceId
@@ -64,15 +66,15 @@ export interface Account {
   readonly release: (epoch: number, amount: number) => void
   /** Per epoch that is kept, oldest first. */
   readonly spent: () => ReadonlyArray<Spent>
-  /** Signs what was spent since the last receipt, if anything. */
-  readonly sign: Effect.Effect<void, JournalStoreError | KeysError>
+  /** Signs what was spent since the last receipt, if anything. The epoch that it is: its receipt is of all spent until now. */
+  readonly sign: Effect.Effect<number | undefined, JournalStoreError | KeysError>
   /** Receipts that the peer has not acknowledged, oldest first: the last of each epoch. */
   readonly receipts: () => ReadonlyArray<Receipt.Signed>
-  /** The peer holds our receipts up to this one. */
-  readonly acknowledged: (epoch: number, nonce: number) => void
-  /** Takes a receipt of the peer. */
-  readonly receive: (receipt: Receipt.Signed) => Effect.Effect<Taken>
-  /** The peer's last receipt, durable when this succeeds. */
+  /** The peer holds our receipts up to this one. False: there was none, which is a breach. */
+  readonly acknowledged: (epoch: number, nonce: number) => boolean
+  /** Takes a receipt of the peer, on whose connection this came before. */
+  readonly receive: (receipt: Receipt.Signed, arrived: Arrived.Arrived) => Effect.Effect<Taken>
+  /** The peer's last receipt, to be acknowledged: durable when this succeeds. */
   readonly held: Effect.Effect<Receipt.Signed | undefined, JournalStoreError>
   /** Gives back what is reserved and not spent. */
   readonly settle: Effect.Effect<void, JournalStoreError>
@@ -104,6 +106,9 @@ export const open = Effect.fnUntraced(function* (
   let { floor, held } = row
   const slots = row.epochs.map(slotOf)
   let isHeldDurable = true
+  // what was signed and acknowledged in these hours may be forgotten: the store may have been put back
+  const forgottenEpoch = Math.max(Budget.epochOf(nowMillis()), held?.epoch ?? 0, ...slots.map(({ epoch }) => epoch))
+  const answers = makeAnswers(theirs, forgottenEpoch + 1)
   const turns = Semaphore.makeUnsafe(1)
   const recordCharged = yield* Metrics.chargedRecorder
 
@@ -197,7 +202,7 @@ export const open = Effect.fnUntraced(function* (
       turns,
       Effect.gen(function* () {
         const slot = present()
-        if (slot === undefined || slot.spent <= (slot.receipt?.spent ?? 0)) return
+        if (slot === undefined || slot.spent <= (slot.receipt?.spent ?? 0)) return slot?.epoch
         if (slot.nonce >= slot.nonces) yield* reserveIn(slot, slot.reserved, slot.nonce + nonceBlock)
         const receipt = {
           epoch: slot.epoch,
@@ -206,6 +211,7 @@ export const open = Effect.fnUntraced(function* (
           previous: slot.acknowledged.hash
         }
         slot.receipt = { ...receipt, signature: yield* keys.sign(Receipt.message(ours, receipt)) }
+        return slot.epoch
       })
     ),
     receipts: () =>
@@ -214,10 +220,10 @@ export const open = Effect.fnUntraced(function* (
       ),
     acknowledged: (epoch, nonce) => {
       const slot = slots.find((one) => one.epoch === epoch)
-      if (slot?.receipt === undefined || slot.receipt.nonce !== nonce) return
-      slot.acknowledged = { nonce, hash: Receipt.hashOf(ours, slot.receipt) }
+      if (slot?.receipt?.nonce === nonce) slot.acknowledged = { nonce, hash: Receipt.hashOf(ours, slot.receipt) }
+      return epoch <= forgottenEpoch || epoch < floor || nonce <= (slot?.nonce ?? -1)
     },
-    receive: Effect.fnUntraced(function* (receipt: Receipt.Signed) {
+    receive: Effect.fnUntraced(function* (receipt: Receipt.Signed, arrived: Arrived.Arrived) {
       if (held !== undefined && isSameReceipt(held, receipt)) return "Known"
       const nowEpoch = Budget.epochOf(nowMillis())
       // one that moves nothing is not worth a check
@@ -226,6 +232,8 @@ export const open = Effect.fnUntraced(function* (
       const [isGenuine] = yield* verifier.verify([claim])
       if (isGenuine !== true) return "Forged"
       if (!Receipt.follows(held, receipt, nowEpoch)) return "Refused"
+      if (!answers.isChained(receipt, arrived.last?.receipt)) return "Unchained"
+      if (Arrived.missingIn(arrived, receipt) > 0) return "LeavesOut"
       held = receipt
       isHeldDurable = false
       return "Moved"
@@ -234,6 +242,7 @@ export const open = Effect.fnUntraced(function* (
       turns,
       Effect.suspend(() => {
         const receipt = held
+        if (receipt !== undefined) answers.note(receipt)
         return Effect.as(isHeldDurable ? Effect.void : write(), receipt)
       })
     ),
@@ -250,6 +259,34 @@ export const open = Effect.fnUntraced(function* (
     )
   }
 })
+
+/** Which receipts of a source were acknowledged, of the last epoch in which one was. */
+interface Answers {
+  readonly note: (receipt: Receipt.Receipt) => void
+  /** Whether the receipt that another one names before it was acknowledged, and no earlier than what `last` named. */
+  readonly isChained: (receipt: Receipt.Receipt, last: Receipt.Receipt | undefined) => boolean
+}
+
+/** Of epochs until `forgottenEpoch` more may have been acknowledged than is remembered. */
+const makeAnswers = (theirs: Receipt.Parties, forgottenEpoch: number): Answers => {
+  const nonces = new Map<string, number>()
+  let noted = 0
+  /** The nonce of what a receipt names before it; 0 where it names nothing. */
+  const before = ({ epoch, previous }: Receipt.Receipt): number | undefined =>
+    Bytes.isSame(previous, Receipt.first) ? 0 : epoch === noted ? nonces.get(bytesToHex(previous)) : undefined
+  return {
+    note: (receipt) => {
+      if (receipt.epoch !== noted) nonces.clear()
+      noted = receipt.epoch
+      if (nonces.size < answeredMax) nonces.set(bytesToHex(Receipt.hashOf(theirs, receipt)), receipt.nonce)
+    },
+    isChained: (receipt, last) => {
+      const nonce = before(receipt)
+      if (nonce === undefined) return receipt.epoch <= forgottenEpoch || nonces.size >= answeredMax
+      return last?.epoch !== receipt.epoch || nonce >= (before(last) ?? 0)
+    }
+  }
+}
 
 /** The row of a peer; one that can't be read forbids to spend in the epoch that it is. */
 const read = ({ nowMillis, space, store }: Circumstances, peer: DeviceId) =>

@@ -139,7 +139,7 @@ const factsOf = (ledger: Ledger, authority: Authority.Authority, self: DeviceId,
         return Result.succeed([{ ...act, admission, cut }])
       })
     case "Withdraw":
-      return withdrawn(ledger, authority, act)
+      return withdrawn(ledger, authority, self, act, time)
     case "Limit":
       return onMember(authority, act, (admission) =>
         withCut(ledger, act, new Set([act.device]), (cut) => [
@@ -190,7 +190,7 @@ const withCut = (
     : deny(
         act,
         `this reaches ${cut.length} feeds, and a restriction can leave ${cutPositionsMax} alone`,
-        "with more of them it would take back what others wrote"
+        "restrict devices one by one: what it can't name it would take back"
       )
 }
 
@@ -198,7 +198,9 @@ const withCut = (
 const withdrawn = (
   ledger: Ledger,
   authority: Authority.Authority,
-  act: Extract<Act, { readonly _tag: "Withdraw" }>
+  self: DeviceId,
+  act: Extract<Act, { readonly _tag: "Withdraw" }>,
+  time: number
 ): Facts => {
   const { device, reason, what } = act
   const all = Authority.grantsTo(authority, device)
@@ -216,8 +218,12 @@ const withdrawn = (
       `device ${short(device)} holds ${wide[0]}, of which a part can't be taken`,
       "withdraw everything, then grant what shall stay"
     )
+  const isTaken = takenFrom(authority, self, device, time)
+  const standing = reduced.filter(({ grant, left }) => !isTaken(grant, left as ReadonlyArray<Capability>))
+  if (standing.length === 0)
+    return deny(act, `this is withdrawn from device ${short(device)} already`, "there is nothing left to do")
   return withCut(ledger, act, Authority.descendants(authority, device), (cut) =>
-    reduced.map(({ grant, left }): Fact.AuthorityFact =>
+    standing.map(({ grant, left }): Fact.AuthorityFact =>
       left.length === 0
         ? { _tag: "Ungrant", device, grant, cut, reason }
         : {
@@ -231,6 +237,21 @@ const withdrawn = (
           }
     )
   )
+}
+
+/** Whether nothing but this is left of a grant to a device, by a withdrawal that one of `self` would add nothing to. */
+const takenFrom = (authority: Authority.Authority, self: DeviceId, device: DeviceId, time: number) => {
+  const mayTakeAll = may(authority, self, `delegation:revoke/${device}`, time)
+  const limits = unlifted(authority).filter(
+    ({ node, reach }) => reach === "all" || (node.feed.device === self && !mayTakeAll)
+  )
+  return (grant: EntryHash, left: ReadonlyArray<Capability>): boolean =>
+    limits.some(({ fact }) => {
+      if ((fact._tag !== "Ungrant" && fact._tag !== "Refine") || fact.grant !== grant || fact.device !== device)
+        return false
+      if (fact._tag === "Ungrant") return true
+      return left.length > 0 && fact.ceiling.every((one) => left.some((other) => implies(other, one)))
+    })
 }
 
 /** The capabilities of a grant that stay when it shall no longer give these; the one of which a part would have to. */
@@ -306,12 +327,15 @@ const unsettled = (after: Authority.Authority, act: Act, owner: DeviceId | undef
       })
 
 const isLifted = (after: Authority.Authority, { entry, index }: Extract<Act, { readonly _tag: "Lift" }>): boolean => {
-  const regime = Authority.regimeNow(after)
-  const left = new Set<Authority.Restriction>(
-    Judge.unlifted(Authority.judgeOf(after), Authority.present(after), regime).limits
+  const left = new Set<Authority.Restriction>(unlifted(after))
+  return Authority.regimeNow(after).limits.some(
+    (limit) => limit.node.hash === entry && limit.index === index && !left.has(limit)
   )
-  return regime.limits.some((limit) => limit.node.hash === entry && limit.index === index && !left.has(limit))
 }
+
+/** What limits whoever acts now. */
+const unlifted = (authority: Authority.Authority): Authority.Regime["limits"] =>
+  Judge.unlifted(Authority.judgeOf(authority), Authority.present(authority), Authority.regimeNow(authority)).limits
 
 const isGiven = (held: ReadonlyArray<Holding.Held>, right: Fact.Right, time: number, hash: EntryHash): boolean =>
   held.some((one) => {

@@ -18,6 +18,7 @@ import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
+import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
@@ -63,7 +64,7 @@ export interface Link {
 }
 
 type Event =
-  | { readonly _tag: "Message"; readonly message: Message.Message }
+  | { readonly _tag: "Message"; readonly message: Message.Message; readonly bytes: number }
   | { readonly _tag: "Changed"; readonly replica: Replica }
   /** The peer said what is no message; nothing after it is read. */
   | { readonly _tag: "Malformed"; readonly what: string }
@@ -165,7 +166,7 @@ export const run = Effect.fnUntraced(function* (
         yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
         return
       }
-      yield* Queue.offer(events, { _tag: "Message", message: message.success })
+      yield* Queue.offer(events, { _tag: "Message", message: message.success, bytes: frame.length })
     }
   })
 
@@ -212,8 +213,8 @@ export const run = Effect.fnUntraced(function* (
       case "Receipt": {
         const replica = host.replica(ask.space)
         if (replica === undefined) return Effect.void
-        return Effect.map(outbox.receipt(replica, ask.message), (isGenuine) => {
-          if (!isGenuine) session = Session.close("a receipt that its device did not sign")
+        return Effect.map(outbox.receipt(replica, ask.message), (breach) => {
+          if (breach !== undefined) session = Session.close(Receipt.breaches[breach])
         })
       }
     }
@@ -287,6 +288,7 @@ export const run = Effect.fnUntraced(function* (
           greeted = true
           yield* step(greet())
         }
+        outbox.arrived(event.message, event.bytes)
         yield* step(Session.receive(session, event.message))
         break
       case "Changed":

@@ -7,8 +7,9 @@
  * one, so that what is parked of a space is bounded by the session's window.
  *
  * Receipts go at most once in `receiptMillis`, one for all that was spent meanwhile, and after a reconnect those that the
- * peer has not acknowledged, in order. Nothing waits for the signer. A receipt of the peer is kept durably before it is
- * answered with the highest nonce that is held, as rarely.
+ * peer has not acknowledged, in order. Nothing waits for the signer. None is signed before the last one left, so that the
+ * peer can hold them against what came (sync/Arrived.ts). A receipt of the peer is kept durably before it is answered with
+ * the highest nonce that is held, as rarely.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -20,11 +21,15 @@ import { ticksPerMilli, toMillis } from "../journal/Clock.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax } from "../journal/limits.ts"
 import * as Metrics from "../observability/Metrics.ts"
+import * as Arrived from "../sync/Arrived.ts"
 import type * as Message from "../sync/Message.ts"
+import * as Receipt from "../sync/Receipt.ts"
 import * as Budget from "../trust/Budget.ts"
+import type * as Account from "./Account.ts"
 import * as Guard from "./Guard.ts"
 import { budgetRetryMillis, outboxMax, parkedMax, receiptMillis } from "./limits.ts"
 import type { Replica } from "./Replica.ts"
+import * as Summaries from "./Summaries.ts"
 
 export interface Outbox {
   /** False: so much waits that the peer has to be let go. */
@@ -34,8 +39,13 @@ export interface Outbox {
   readonly retry: () => void
   /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
   readonly sentAt: Map<SpaceId, number>
-  /** The peer brings a receipt, or answers one. False: one that it did not sign, which is a breach. */
-  readonly receipt: (replica: Replica, message: Message.Receipt) => Effect.Effect<boolean, JournalStoreError>
+  /** A message of so many bytes came from the peer. */
+  readonly arrived: (message: Message.Message, bytes: number) => void
+  /** The peer brings a receipt, or answers one. */
+  readonly receipt: (
+    replica: Replica,
+    message: Message.Receipt
+  ) => Effect.Effect<Receipt.Breach | undefined, JournalStoreError>
 }
 
 /** What it needs of its link. */
@@ -94,7 +104,9 @@ export const make = Effect.fnUntraced(function* (
       if (list.length > parkedMax) yield* ended(new NetworkError({ reason: new ConnectionClosed({ reason: crowded }) }))
       return
     }
-    if ((yield* send(message, replica)) !== "OverBudget") return
+    const outcome = yield* send(message, replica)
+    if (replica !== undefined && message._tag === "Receipt" && message.receipt !== undefined) receipts.left(replica)
+    if (outcome !== "OverBudget") return
     const space = replica!.space
     parked.set(space, [message])
     Queue.offerUnsafe(parkings, true)
@@ -140,7 +152,12 @@ export const make = Effect.fnUntraced(function* (
       })
     )
   )
-  return { offer, isOverBudget: (space) => parked.has(space), retry, sentAt, receipt: receipts.receive }
+  const arrived: Outbox["arrived"] = (message, bytes) => {
+    const replica = Guard.isTelling(message) ? replicaOf(message.space) : undefined
+    if (replica !== undefined && !Summaries.isOfSummaries(replica.ledger(), message))
+      receipts.arrived(replica, Budget.costOf(bytes))
+  }
+  return { offer, isOverBudget: (space) => parked.has(space), retry, sentAt, arrived, receipt: receipts.receive }
 })
 
 const crowded = "more waits for budget than a window holds"
@@ -162,10 +179,16 @@ const park = (list: Array<Message.Message>, message: Message.Message): void => {
 
 const byFeed = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
+const isBreach = (taken: Account.Taken): taken is Receipt.Breach => taken in Receipt.breaches
+
 /** Receipts of one connection, in both directions. */
 interface Receipts {
   /** Something was spent on the peer; `isLast`: nothing else waits to be sent. */
   readonly spent: (replica: Replica, tag: Message.Tag, time: number, isLast: boolean) => void
+  /** A receipt left. */
+  readonly left: (replica: Replica) => void
+  /** Something came from the peer that cost so much at least. */
+  readonly arrived: (replica: Replica, units: number) => void
   readonly receive: Outbox["receipt"]
   readonly run: Effect.Effect<never, JournalStoreError>
 }
@@ -180,20 +203,28 @@ const makeReceipts = Effect.fnUntraced(function* (
   const answers = new Map<Replica, Message.Tag>()
   /** The last one that was sent on this connection. */
   const last = new Map<SpaceId, { readonly epoch: number; readonly nonce: number }>()
+  /** How many of them have not left. */
+  const leaving = new Map<Replica, number>()
+  const came = new Map<SpaceId, Arrived.Arrived>()
   let signedAt = 0
   const mayHear = (replica: Replica): boolean => Guard.mayRead(replica.ledger(), peer, now())
 
   const tell = Effect.fnUntraced(function* (replica: Replica, space: Message.Tag) {
     if (!mayHear(replica)) return
+    if ((leaving.get(replica) ?? 0) > 0) return void due.set(replica, space)
     const account = yield* replica.spending.account(peer)
-    yield* account.sign.pipe(
+    const isFirst = !last.has(replica.space)
+    const signed = yield* account.sign.pipe(
       Effect.catchTag("KeysError", (error) => Effect.logWarning("no receipt could be signed", error.message))
     )
     for (const { epoch, nonce, previous, signature, spent } of account.receipts()) {
+      // an older one says less than went by here since
+      if (!isFirst && epoch !== signed) continue
       const before = last.get(replica.space)
       const isNew = before === undefined || before.epoch < epoch || (before.epoch === epoch && before.nonce < nonce)
       if (!isNew || !offer({ _tag: "Receipt", space, epoch, nonce, receipt: { spent, previous, signature } })) continue
       last.set(replica.space, { epoch, nonce })
+      leaving.set(replica, (leaving.get(replica) ?? 0) + 1)
     }
   })
   const answer = Effect.fnUntraced(function* (replica: Replica, space: Message.Tag) {
@@ -209,21 +240,33 @@ const makeReceipts = Effect.fnUntraced(function* (
       signedAt = time
       Queue.offerUnsafe(signals, true)
     },
+    left: (replica) => {
+      leaving.set(replica, (leaving.get(replica) ?? 0) - 1)
+      if (due.has(replica)) Queue.offerUnsafe(signals, true)
+    },
+    arrived: ({ space }, units) => {
+      came.set(space, Arrived.add(came.get(space) ?? Arrived.nothing, units))
+    },
     receive: Effect.fnUntraced(function* (replica, { epoch, nonce, receipt, space }) {
       const account = yield* replica.spending.account(peer)
-      if (receipt === undefined) {
-        account.acknowledged(epoch, nonce)
-        return true
+      const arrived = came.get(replica.space) ?? Arrived.nothing
+      const brought = receipt && { epoch, nonce, ...receipt }
+      const taken: Account.Taken =
+        brought !== undefined
+          ? yield* account.receive(brought, arrived)
+          : account.acknowledged(epoch, nonce)
+            ? "Known"
+            : "NeverSent"
+      if (taken === "Refused" || isBreach(taken)) yield* Metrics.refused("receipt")
+      if (isBreach(taken)) {
+        yield* Effect.logWarning(`security event: a peer brought ${Receipt.breaches[taken]}`, { device: peer })
+        return taken
       }
-      const taken = yield* account.receive({ epoch, nonce, ...receipt })
-      if (taken === "Refused" || taken === "Forged") yield* Metrics.refused("receipt")
-      if (taken === "Forged") {
-        yield* Effect.logWarning("security event: a peer brought a receipt that it did not sign", { device: peer })
-        return false
-      }
+      if (brought === undefined) return undefined
+      if (taken !== "Refused") came.set(replica.space, Arrived.told(arrived, brought))
       answers.set(replica, space)
       Queue.offerUnsafe(signals, true)
-      return true
+      return undefined
     }),
     run: Effect.forever(
       Effect.gen(function* () {

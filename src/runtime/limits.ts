@@ -70,6 +70,9 @@ export const nonceBlock = 256
 /** Epochs of which an account with a peer is kept; of what came before nothing is spent any more. */
 export const accountEpochsMax = 4
 
+/** Receipts of an epoch that are remembered as acknowledged; of more, what is named before one is not checked. */
+export const answeredMax = 1024
+
 /** So long after a receipt the next one to the same peer is signed. */
 export const receiptMillis = 250
 

@@ -20,7 +20,7 @@
  *     [9, tag, epoch, nonce, receipt | null]
  *                               receipt  what I have spent on you in an epoch so far: receipt = [spent, previous (32),
  *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
- *                                        to this nonce, durably. One with a bad signature is a breach; one that moves
+ *                                        to this nonce, durably. One that can't be true is a breach; one that moves
  *                                        nothing on is passed over
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest

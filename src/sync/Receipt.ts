@@ -8,7 +8,17 @@
  * "aura/receipt-hash/v1" NUL ‖ what is signed.
  *
  * A holder keeps one per source, and takes another only if its signature is good, its epoch is no later than the next by its
- * own clock, and it follows: of a later epoch, or of the same with a higher nonce and no less spent.
+ * own clock, and it follows: of a later epoch, or of the same with a higher nonce and no less spent. What does not follow
+ * is passed over: receipts are repeated after a reconnect, and go by several connections. A breach of its peer is
+ *
+ *   Forged      a signature that is not the source's
+ *   Unchained   a `previous` that was never acknowledged, or one from before that of the last receipt on the connection: a
+ *               source that crashed may have forgotten an acknowledgement, but then its connection is another one
+ *   LeavesOut   less spent than what came (sync/Arrived.ts)
+ *   NeverSent   an acknowledgement of what was not signed
+ *
+ * Whose store was put back can't know what it acknowledged or signed before, so of epochs that had begun when the account
+ * was opened nobody is blamed for what is unknown.
  */
 import { domain, hash } from "../identity/Hash.ts"
 import { toBytes, type DeviceId, type SpaceId } from "../identity/Id.ts"
@@ -36,6 +46,16 @@ export interface Parties {
 }
 
 export const first = new Uint8Array(32)
+
+/** What ends a connection. */
+export type Breach = "Forged" | "Unchained" | "LeavesOut" | "NeverSent"
+
+export const breaches: Readonly<Record<Breach, string>> = {
+  Forged: "a receipt that its device did not sign",
+  Unchained: "a receipt that does not follow those that were acknowledged",
+  LeavesOut: "a receipt that leaves out what was sent",
+  NeverSent: "an acknowledgement of a receipt that was not sent"
+}
 
 /** The bytes that the source signs. */
 export const message = ({ peer, source, space }: Parties, { epoch, nonce, previous, spent }: Receipt): Uint8Array => {

@@ -1,86 +1,30 @@
-/** Budgets between agents: who is over budget waits and goes on by itself, receipts are believed if they are true, hours are summed up alike. */
+/** Budgets between agents: who is over budget waits and goes on by itself, and hours are summed up alike. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
-import { Network } from "../../src/effects/Network.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
-import { toBytes, type SpaceId } from "../../src/identity/Id.ts"
-import * as Signature from "../../src/identity/Signature.ts"
 import { Telemetry } from "../../src/observability/Telemetry.ts"
-import * as AccountRow from "../../src/runtime/AccountRow.ts"
-import { receiptMillis } from "../../src/runtime/limits.ts"
-import type { Replica } from "../../src/runtime/Replica.ts"
 import { Summarizing } from "../../src/runtime/Summaries.ts"
-import * as Message from "../../src/sync/Message.ts"
 import * as Budget from "../../src/trust/Budget.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
 import * as Receipt from "../../src/sync/Receipt.ts"
 import {
-  agentOn,
   alice,
   bob,
   bring,
   carol,
   entriesOf,
   fact,
-  founded,
   head,
   installation,
-  mallory,
-  noonMillis,
-  quiet,
-  right,
   runOf,
   say,
   script,
   set,
   until,
-  written,
-  type Installation
+  written
 } from "./fixtures.ts"
-
-const epoch = Budget.epochOf(noonMillis)
-
-const budget = (amount: number): Fact.Budget => ({
-  _tag: "Budget",
-  peer: bob.device,
-  epoch,
-  limit: 1000,
-  leases: [
-    { device: alice.device, amount },
-    { device: carol.device, amount: 500 }
-  ]
-})
-
-const world = (nonce: number, ...facts: ReadonlyArray<Fact.AuthorityFact>) => {
-  const { authority, space } = founded(
-    [bob, carol].map((keys) => [keys, right("*", 1)] as const),
-    nonce
-  )
-  for (const one of facts) say(authority, { facts: [fact(one)] })
-  return { authority, space }
-}
-
-/** Lets everything run, and a moment of the clock pass. */
-const moment = Effect.gen(function* () {
-  for (let i = 0; i < 4; i++) {
-    yield* quiet
-    yield* TestClock.adjust(receiptMillis)
-  }
-  yield* quiet
-})
-
-const device = (on: Installation, hub: MemoryNetwork.Hub, name: string) =>
-  Effect.gen(function* () {
-    const agent = yield* agentOn(on, hub, name)
-    return { agent, replica: (space: SpaceId) => agent.replica(space)! }
-  })
-
-const fill = (replica: Replica, key: string, bytes: number) =>
-  replica.write(written(alice.device, set(key, "x".repeat(bytes))))
+import { budget, device, epoch, fill, moment, speaker, world } from "./flowing.ts"
 
 describe("a link that is over budget", () => {
   const scene = Effect.gen(function* () {
@@ -160,25 +104,6 @@ describe("a link that is over budget", () => {
   )
 })
 
-/** Bob, as a script that says whatever it likes. */
-const speaker = (hub: MemoryNetwork.Hub, space: SpaceId) =>
-  Effect.gen(function* () {
-    const services = yield* Layer.build(MemoryNetwork.layer(hub, { device: bob.device }))
-    const connection = yield* Context.get(services, Network).connect("alice")
-    const heard: Array<Message.Message> = []
-    yield* Effect.forkScoped(
-      Effect.ignore(
-        Effect.forever(Effect.map(connection.receive, (frame) => heard.push(Result.getOrThrow(Message.decode(frame)))))
-      )
-    )
-    const tag = Message.tagOf(connection.channelKey, space)
-    const tell = (message: Message.Message) => Effect.ignore(connection.send(Message.encode(message)))
-    yield* tell({ _tag: "Hello", version: Message.version, spaces: [tag] })
-    yield* tell({ _tag: "Have", space: tag, frontier: new Map(), upTo: undefined, more: false })
-    const receipts = () => heard.flatMap((message) => (message._tag === "Receipt" ? [message] : []))
-    return { tag, say: tell, receipts }
-  })
-
 describe("what is spent", () => {
   it.effect("is told to whoever counts, and so is that it was all", () => {
     const counted = { units: 0, exhaustions: 0, refused: Array<string>() }
@@ -216,158 +141,6 @@ describe("what is spent", () => {
       )
     )
   })
-})
-
-describe("receipts", () => {
-  const at = (on: Installation) => {
-    const made = world(1)
-    return Effect.as(bring(on, made.space, runOf(made.authority)), made.space)
-  }
-
-  it.effect("say what was spent, are signed, and are sent again until they are acknowledged", () =>
-    Effect.gen(function* () {
-      const on = installation(alice)
-      const space = yield* at(on)
-      const parties = { space, source: alice.device, peer: bob.device }
-      const issued: Array<Message.Receipt & { readonly receipt: object }> = []
-      let previous: Uint8Array = Receipt.first
-      for (let life = 0; life < 3; life++) {
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const hub = MemoryNetwork.hub()
-            const a = yield* device(on, hub, "alice")
-            const his = yield* speaker(hub, space)
-            yield* until("a receipt comes", () => his.receipts().length > 0)
-            yield* moment
-            yield* fill(a.replica(space), `life ${life}`, 5000)
-            yield* moment
-            const account = yield* a.replica(space).spending.account(bob.device)
-            const got = his.receipts()
-            for (const message of got) {
-              if (message.receipt === undefined) return assert.fail("an answer to nothing")
-              const receipt = { epoch: message.epoch, nonce: message.nonce, ...message.receipt }
-              const signed = Receipt.message(parties, receipt)
-              assert.isTrue(Signature.verify(toBytes(alice.device), signed, receipt.signature))
-              assert.deepStrictEqual(receipt.previous, previous)
-              issued.push({ ...message, receipt: message.receipt })
-            }
-            assert.strictEqual(got.at(-1)!.receipt!.spent, account.spent()[0]!.spent)
-            if (life === 0) return
-            const last = got.at(-1)!
-            yield* his.say({ ...last, receipt: undefined })
-            yield* moment
-            previous = Receipt.hashOf(parties, { epoch, nonce: last.nonce, ...last.receipt! })
-            assert.deepStrictEqual(account.receipts(), [])
-          })
-        )
-      }
-      const nonces = issued.map(({ nonce }) => nonce)
-      assert.isAtLeast(nonces.length, 4)
-      // what was not acknowledged may come again, nothing goes back
-      assert.deepStrictEqual(
-        nonces,
-        nonces.toSorted((x, y) => x - y)
-      )
-    })
-  )
-
-  it.effect("that are forged, replayed, lower or of another time move nothing; honest duplicates do no harm", () =>
-    Effect.gen(function* () {
-      const on = installation(alice)
-      const space = yield* at(on)
-      const make = (nonce: number, spent: number, over: Partial<Receipt.Parties & Receipt.Receipt> = {}, by = bob) =>
-        Effect.map(
-          Effect.suspend(() => {
-            const receipt = { epoch, nonce, spent, previous: Receipt.first, ...over }
-            const parties = { space, source: bob.device, peer: alice.device, ...over }
-            return Effect.zip(Effect.succeed(receipt), by.sign(Receipt.message(parties, receipt)))
-          }),
-          ([receipt, signature]) => ({ ...receipt, signature })
-        )
-      const good = yield* make(5, 10)
-      const better = yield* make(7, 12)
-      const forged = [
-        yield* make(9, 20, {}, mallory),
-        yield* make(9, 20, { peer: carol.device }),
-        yield* make(9, 20, { source: carol.device }),
-        yield* make(9, 20, { space: world(2).space }),
-        { ...(yield* make(9, 20)), spent: 21 },
-        { ...(yield* make(9, 20)), nonce: 10 },
-        { ...(yield* make(9, 20)), previous: new Uint8Array(32).fill(1) }
-      ]
-      const bad = [
-        yield* make(9, 20, { epoch: epoch + 2 }),
-        yield* make(9, 20, { epoch: epoch - 1 }),
-        yield* make(4, 9),
-        yield* make(5, 11),
-        yield* make(6, 9)
-      ]
-      const held = (replica: Replica) => Effect.flatMap(replica.spending.account(bob.device), (account) => account.held)
-      const during = (
-        use: (his: Effect.Success<ReturnType<typeof speaker>>, replica: Replica) => Effect.Effect<void>
-      ): Effect.Effect<number, unknown> =>
-        Effect.scoped(
-          Effect.gen(function* () {
-            const hub = MemoryNetwork.hub()
-            const a = yield* device(on, hub, "alice")
-            const his = yield* speaker(hub, space)
-            yield* moment
-            yield* use(his, a.replica(space))
-            return a.agent.links().length
-          })
-        )
-      const bring = (his: Effect.Success<ReturnType<typeof speaker>>, { epoch, nonce, ...receipt }: Receipt.Signed) =>
-        Effect.andThen(his.say({ _tag: "Receipt", space: his.tag, epoch, nonce, receipt }), moment)
-      const first = yield* during((his, replica) =>
-        Effect.gen(function* () {
-          yield* bring(his, good)
-          assert.deepStrictEqual((yield* Effect.orDie(held(replica)))?.nonce, 5)
-          const answers = his.receipts().filter(({ receipt }) => receipt === undefined)
-          assert.deepStrictEqual(
-            answers.map(({ nonce }) => nonce),
-            [5]
-          )
-          // and was durable before that
-          const row = on.disk.spaces.get(space)!.locals.get(AccountRow.nameOf(bob.device))
-          assert.deepStrictEqual(AccountRow.decode(row!)?.held, good)
-          for (const one of bad) {
-            yield* bring(his, one)
-            assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
-          }
-          yield* bring(his, good)
-        })
-      )
-      assert.strictEqual(first, 1)
-      // a forger is let go
-      for (const one of forged) {
-        const links = yield* during((his, replica) =>
-          Effect.gen(function* () {
-            yield* bring(his, one)
-            assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
-          })
-        )
-        assert.strictEqual(links, 0)
-      }
-      // what is held outlives the process
-      const last = yield* during((his, replica) =>
-        Effect.gen(function* () {
-          for (const one of [...bad, good]) yield* bring(his, one)
-          assert.deepStrictEqual(yield* Effect.orDie(held(replica)), good)
-          yield* bring(his, better)
-          yield* bring(his, good)
-          assert.deepStrictEqual(yield* Effect.orDie(held(replica)), better)
-          assert.strictEqual(
-            his
-              .receipts()
-              .filter(({ receipt }) => receipt === undefined)
-              .at(-1)?.nonce,
-            7
-          )
-        })
-      )
-      assert.strictEqual(last, 1)
-    })
-  )
 })
 
 describe("summaries", () => {

@@ -111,6 +111,60 @@ describe("an act", () => {
     assert.strictEqual(carol.may("add").decision._tag, "Allowed")
   })
 
+  it("that withdraws what is withdrawn already is refused, and what is left is withdrawn alone", () => {
+    const { devices, settle } = open(5, { bob: ["task:write"], carol: [] })
+    const { alice, bob, carol } = devices
+    const withdraw = (can: string): Governing.Act => ({
+      _tag: "Withdraw",
+      device: bob.device,
+      what: { can: [capability(can)] },
+      reason: ""
+    })
+    const standing = () => Authority.restrictions(alice.replica().ledger().authority!)
+    const refusal = (act: Governing.Act) => thrown(() => alice.act(act))
+    alice.act(withdraw("task:write"))
+    assert.match(refusal(withdraw("task:write")).message ?? "", /withdrawn from device .* already/u)
+    assert.strictEqual(refusal(withdraw("task:write"))._tag, "ActDenied")
+    assert.lengthOf(standing(), 1, "nothing was written")
+    alice.act({ _tag: "Grant", device: bob.device, rights: [Right.make(capability("task:comment"))] })
+    alice.act(withdrawn(bob.device))
+    assert.lengthOf(standing(), 3, "what the first grant still gave, and the second")
+    for (const act of [withdrawn(bob.device), withdraw("task:comment"), withdraw("task:write")])
+      assert.match(refusal(act).message ?? "", /already/u)
+    const { index, node } = standing().at(-1)!
+    alice.act({ _tag: "Lift", entry: node.hash, index })
+    alice.act(withdrawn(bob.device))
+    assert.lengthOf(standing(), 4, "what was lifted may be withdrawn again")
+    settle()
+    assert.strictEqual(carol.may("add").decision._tag, "Denied")
+  })
+
+  it("that withdraws for everybody what was withdrawn for one's own chains is none of that", () => {
+    const { devices, settle } = open(6, { bob: [], carol: [] })
+    const { alice, bob, carol } = devices
+    const give = (depth: number, device: DeviceId, text = "task:write"): Governing.Act => ({
+      _tag: "Grant",
+      device,
+      rights: [Right.make(capability(text), { depth })]
+    })
+    alice.act(give(2, bob.device))
+    settle()
+    bob.act(give(1, carol.device))
+    settle()
+    carol.act(give(0, alice.device))
+    settle()
+    bob.act(withdrawn(alice.device))
+    assert.match(thrown(() => bob.act(withdrawn(alice.device))).message ?? "", /already/u)
+    alice.act(give(0, bob.device, "delegation:revoke"))
+    settle()
+    bob.act(withdrawn(alice.device))
+    assert.deepStrictEqual(
+      Authority.restrictions(bob.replica().ledger().authority!).map(({ reach }) => reach),
+      ["own", "all"]
+    )
+    assert.match(thrown(() => bob.act(withdrawn(alice.device))).message ?? "", /already/u)
+  })
+
   it("by a reader about himself stands: everybody may give up what he has", () => {
     const { devices, settle } = open(3, { bob: ["task:write"] })
     devices.bob.act(withdrawn(devices.bob.device))

@@ -1,14 +1,16 @@
-/** Deciding about many entries that follow each other decides as about each alone. */
+/** Deciding about many entries that follow each other decides as about each alone; and what is asked without an entry. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import fc from "fast-check"
+import type { DeviceId } from "../../src/identity/Id.ts"
 import type { Cbor } from "../../src/journal/Cbor.ts"
 import * as Authority from "../../src/trust/Authority.ts"
 import * as Decision from "../../src/trust/Decision.ts"
 import * as Definition from "../../src/trust/Definition.ts"
 import * as Policy from "../../src/trust/Policy.ts"
+import { by, judged, lacks, revokedBy, told } from "./decisions/asking.ts"
 import { devices, genesOf, randomPolicy, randomSpace, reader, unit } from "./randomSpace.ts"
-import { genesis } from "./space.ts"
+import { alice, bob, carol, dave, genesis, household, revoke, right, type Paper } from "./space.ts"
 
 const kv = { kv: { kind: "LWWMap", value: { kind: "integer" } } } as const
 const operation = (capabilities: ReadonlyArray<string>, resource?: string) => ({
@@ -46,7 +48,7 @@ const requests: fc.Arbitrary<ReadonlyArray<{ readonly type: string; readonly cha
         ],
         []
       ),
-      time: fc.nat(8)
+      time: fc.nat(8).map((count) => count * unit)
     }),
     { maxLength: 8 }
   )
@@ -120,5 +122,54 @@ describe("a decision", () => {
     fc.assert(property, { numRuns: 1000 })
     assert.isAbove(seen.allowed, 100)
     assert.isAbove(seen.denied, 100)
+  })
+})
+
+describe("what was found once", () => {
+  it("is no more than holds at every time, so a right that ends ends for who follows himself too", () => {
+    const home = household({ bob: [right("kv:write", { until: 100 })], carol: [right("kv:write")] })
+    const authority = judged(home)
+    const view = Authority.present(authority)
+    const at = (device: DeviceId, time: number) =>
+      told(
+        Decision.decide(
+          authority,
+          view,
+          { device, time, definition, type: "kv.write", changes: [], fresh: () => false },
+          Decision.standing(authority, view, device)
+        )
+      )
+    assert.deepStrictEqual(at(bob, 100), by("kv:write", home.bob))
+    assert.deepStrictEqual(at(bob, 101), lacks("kv:write", "kv:write"))
+    assert.deepStrictEqual(at(carol, 101), { allowed: [] }, "told without its grounds")
+  })
+})
+
+describe("a question about what somebody may in general", () => {
+  const ask = (sheet: Pick<Paper, "entries">, device: DeviceId, question: Partial<Decision.Question> = {}) => {
+    const authority = judged(sheet)
+    return told(
+      Decision.ask(authority, Authority.present(authority), {
+        device,
+        time: 50,
+        definition,
+        type: "kv.on",
+        ...question
+      })
+    )
+  }
+
+  it("is answered for all that the operation may be about, or for the resource that is named", () => {
+    const home = household({ bob: [right("kv:write")], carol: [right("kv:write/a")] })
+    assert.deepStrictEqual(ask(home, bob), by("kv:write", home.bob))
+    assert.deepStrictEqual(ask(home, carol), lacks("kv:write/*", "kv:write/a"))
+    assert.deepStrictEqual(ask(home, carol, { resource: "a" }), by("kv:write/a", home.carol))
+  })
+
+  it("names the revocation of who was put out, whatever he holds; and a stranger as one", () => {
+    const home = household({ bob: [right("kv:write")] })
+    const end = home.write(alice, [revoke(bob, home.bob)])
+    assert.deepStrictEqual(ask(home, bob), revokedBy(end))
+    assert.deepStrictEqual(ask(home, dave), { denied: { _tag: "NotAdmitted", device: dave } })
   })
 })
