@@ -1,6 +1,7 @@
 /** Two devices bring their journals together, whatever the order in which things happen. */
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
+import type { FeedId } from "../../src/identity/Id.ts"
 import type { FeedKind } from "../../src/journal/Feed.ts"
 import type * as Frontier from "../../src/journal/Frontier.ts"
 import { digestFeedsMin } from "../../src/sync/limits.ts"
@@ -35,7 +36,11 @@ const assertEqual = (a: Machine, b: Machine): void => {
   assert.strictEqual(b.inFlight, 0)
   assert.isTrue(Session.isServed(a.session, space, a.frontier()))
   assert.isTrue(Session.isServed(b.session, space, b.frontier()))
-  for (const { session } of [a, b]) assert.isTrue(Session.isCaughtUp(session, space, () => true))
+  for (const { forks, session } of [a, b]) {
+    const ends = new Map([...forks].map(([feed, at]) => [feedNamed(feed), at]))
+    const isWanted = (feed: FeedId, seq: number) => seq < (ends.get(feed) ?? Number.POSITIVE_INFINITY)
+    assert.isTrue(Session.isCaughtUp(session, space, isWanted))
+  }
 }
 
 interface Written {
@@ -609,5 +614,51 @@ describe("a store", () => {
     connect(a, b)
     settle(a, b)
     assert.strictEqual(b.taken("alice"), 10)
+  })
+})
+
+describe("two histories of one feed", () => {
+  const fork = (lengthA: number, lengthB: number, forkAt: number, size: number) => {
+    const [a, b] = [new Machine("Alice"), new Machine("Bob")]
+    for (const [machine, length, branch] of [
+      [a, lengthA, "left"],
+      [b, lengthB, "right"]
+    ] as const) {
+      while (machine.taken("carol") < length) {
+        const count = Math.min(size, length - machine.taken("carol"))
+        machine.write("carol", count, { branch, forkAt })
+      }
+      machine.write("dave", 3)
+    }
+    return [a, b] as const
+  }
+
+  it("are found by both, and both end with both", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer(),
+        (forkAt, more, other, size, seed) => {
+          const [a, b] = fork(forkAt + 1 + more, forkAt + 1 + other, forkAt, size)
+          connect(a, b)
+          settle(a, b, scheduler(seed))
+          assertEqual(a, b)
+          const ends = [...a.frontier().values()].map(({ head }) => head.seq)
+          assert.sameMembers(ends, [2, forkAt - 1, more, other])
+        }
+      ),
+      { numRuns: 150 }
+    )
+  })
+
+  it("are found far back in a number of questions that grows like a logarithm", () => {
+    const [a, b] = fork(1_000, 1_000, 3, 1)
+    connect(a, b)
+    settle(a, b)
+    assertEqual(a, b)
+    assert.isBelow(a.sent.filter((message) => message._tag === "Want").length, 20)
   })
 })

@@ -3,7 +3,7 @@
  * runs, and a wire whose deliveries, like all other work, wait until the test lets them happen.
  *
  * Runs are stand-ins: their bytes say which entries they hold, of which branch. A device takes what continues its feed,
- * as runtime/Intake.ts does; what it may read and whom it knows is decided by how far it has the authority feed.
+ * as runtime/Intake.ts does, and keeps another history as a branch (at most one of a feed), named by what it is of; what it may read and whom it knows is decided by how far it has the authority feed.
  */
 import { assert } from "@effect/vitest"
 import { feedId, type FeedId } from "../../src/identity/Id.ts"
@@ -73,6 +73,8 @@ export class Machine {
   readonly name: string
   readonly rules: Rules
   readonly feeds = new Map<string, Array<Stored>>()
+  /** Where the feeds with two histories part. */
+  readonly forks = new Map<string, number>()
   readonly sent: Array<Message.Message> = []
   readonly outgoing: Array<Message.Message> = []
   readonly loads: Array<Session.Ask & { readonly _tag: "Load" }> = []
@@ -119,13 +121,23 @@ export class Machine {
 
   frontier(): ReadonlyMap<FeedId, Session.Local> {
     const heads = new Map<FeedId, Session.Local>()
-    for (const [name, runs] of this.feeds) {
-      const id = feedNamed(name)
+    for (const runs of this.feeds.values()) {
       const { stretch } = runs.at(-1)!
-      const { last: seq } = stretch
-      heads.set(id, { kind: stretch.kind, head: { seq, mark: markAt(stretch, seq) } })
+      for (const { id, seq, to } of this.parts(stretch))
+        heads.set(id, { kind: stretch.kind, head: { seq, mark: markAt(stretch, to) } })
     }
     return heads
+  }
+
+  /** By which names a history is known that ends in this stretch; `seq` is counted from where the name begins. */
+  private parts({ branch, feed, last }: Stretch): ReadonlyArray<{ id: FeedId; from: number; seq: number; to: number }> {
+    const at = this.forks.get(feed)
+    if (at === undefined) return [{ id: feedNamed(feed), from: 0, seq: last, to: last }]
+    const shared = Math.min(last, at - 1)
+    return [
+      { id: feedNamed(feed), from: 0, seq: shared, to: shared },
+      { id: feedNamed(`${feed}/${branch}`), from: at, seq: last - at, to: last }
+    ].filter(({ seq }) => seq >= 0)
   }
 
   /** What two devices that agree have in common: heads by feed, sorted. */
@@ -185,17 +197,25 @@ export class Machine {
   answerLoad(): void {
     const ask = this.loads.shift()!
     this.loadsDone++
-    const [name, runs] = [...this.feeds].find(([feed]) => feedNamed(feed) === ask.feed) ?? ["", []]
+    const found = [...this.feeds.values()].flatMap((runs) =>
+      this.parts(runs.at(-1)!.stretch).flatMap((part) => (part.id === ask.feed ? [{ part, runs }] : []))
+    )
     const answer: Array<Session.Loaded> = []
     let bytes = 0
-    for (const { stretch, bytes: run } of runs) {
-      if (stretch.last < ask.from) continue
+    // all histories hold what they share: the first one tells it
+    for (const { stretch, bytes: run } of found[0]?.runs ?? []) {
+      const { from, to } = found[0]!.part
+      if (stretch.last < from + ask.from || stretch.first > to) continue
       if (bytes > 0 && bytes >= ask.bytesMax) break
       answer.push({
-        first: stretch.first,
-        last: stretch.last,
+        first: stretch.first - from,
+        last: stretch.last - from,
         mark: markAt(stretch, stretch.last),
-        header: bytesOf(`header ${name}`),
+        header: bytesOf(`header ${stretch.feed}`),
+        isBranch: this.forks.has(stretch.feed) && from === this.forks.get(stretch.feed),
+        covers: this.parts(stretch)
+          .filter(({ id }) => id !== ask.feed)
+          .map(({ id, seq }) => [id, { seq }]),
         bytes: run
       })
       bytes += run.length
@@ -212,8 +232,8 @@ export class Machine {
     this.outcomes.push(`${outcome} ${stretch.feed} ${stretch.first}`)
     if (outcome === "Unwanted") this.session = Session.missed(this.session, space, id, take.header)
     else if (outcome === "Stored" || outcome === "Known") {
-      const head = { seq: stretch.last, mark: markAt(stretch, stretch.last) }
-      this.session = Session.learned(this.session, space, id, head)
+      const { id: name, seq, to } = this.parts(stretch).at(-1)!
+      this.session = Session.learned(this.session, space, name, { seq, mark: markAt(stretch, to) })
     } else this.step(Session.rewind(this.session, space, id, Number(outcome.slice(9))))
     this.step(Session.dealt(this.session, space, take.run.length))
     this.changed()
@@ -235,9 +255,27 @@ export class Machine {
     const taken = this.taken(feed)
     if (taken === 0 && header === undefined) return "Detached 0"
     if (!this.isTaken(feed)) return "Unwanted"
+    if (this.feeds.has(`${feed}/${stretch.branch}`)) return this.fitOther(stretch, size)
     if (first > taken) return `Detached ${taken}`
+    const own = this.feeds.get(feed)?.at(-1)?.stretch ?? stretch
+    const meet = Math.min(last, taken - 1)
+    if (taken > 0 && markAt(own, meet) !== markAt(stretch, meet)) return this.fitOther(stretch, size)
     if (last < taken) return "Known"
     this.keep({ ...stretch, first: taken }, size)
+    return "Stored"
+  }
+
+  /** How a run of another history fits than that which came first. */
+  private fitOther(stretch: Stretch, size: number): string {
+    const { branch, feed, first, forkAt, last } = stretch
+    const name = `${feed}/${branch}`
+    const known = this.feeds.get(name) ?? []
+    const taken = known.length === 0 ? forkAt : known.at(-1)!.stretch.last + 1
+    if (first > taken) return `Detached ${known.length === 0 ? Math.max(0, first - 1) : taken}`
+    if (last < taken) return "Known"
+    this.forks.set(feed, forkAt)
+    const rest = { ...stretch, first: taken }
+    this.feeds.set(name, [...known, { stretch: rest, bytes: pack(rest, size) }])
     return "Stored"
   }
 }
