@@ -311,7 +311,9 @@ export const dismissal = (authority: Authority, device: DeviceId): Dismissal | u
   const [restriction] = [...against(authority, device)].sort(Book.byTime)
   if (restriction === undefined || !isAdmitted(authority, present(authority), device)) return undefined
   const heads = Heads.linksOf(Book.join(restriction.node.view.heads, restriction.node))
-  return { restriction, heads: Map.groupBy(heads, ({ feed }) => feed.id) }
+  const byFeed = new Map<FeedId, Array<Node>>()
+  for (const head of heads) byFeed.set(head.feed.id, [...(byFeed.get(head.feed.id) ?? []), head])
+  return { restriction, heads: byFeed }
 }
 
 /** A restriction, and the last entries of all that lies in its past and of itself: per feed, one on each branch. */
