@@ -5,7 +5,7 @@
  * return what is wrong in sentences; nothing found is an empty list. They judge with the oracle and the model, never
  * with the books of the replica that they judge.
  */
-import { short, type DeviceId, type EntryHash, type FeedId } from "../identity/Id.ts"
+import { short, type DeviceId, type EntryHash } from "../identity/Id.ts"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "../journal/Clock.ts"
 import * as State from "../journal/crdt/State.ts"
@@ -18,6 +18,7 @@ import { capability, implies } from "../trust/Capability.ts"
 import * as Model from "./Model.ts"
 import * as Notebook from "./Notebook.ts"
 import * as Oracle from "./Oracle.ts"
+import { forksOf } from "./Past.ts"
 import type { DataEntry, Records } from "./Records.ts"
 import type { Deed } from "./Workload.ts"
 
@@ -55,13 +56,11 @@ export interface Question {
 }
 
 const examine = (evidence: Evidence): Examined | undefined => {
-  const { nowMillis, records, replica } = evidence
+  const { nowMillis, records } = evidence
   if (records.genesis === undefined) return undefined
-  const forks = replica.ledger().forks
-  const forkAt = (feed: FeedId): number => (forks.get(feed)?.seq ?? Infinity) + 1
   const nowTime = Clock.fromMillis(nowMillis + Clock.driftMaxMillis)
   const known = records.authority.filter(({ time }) => time <= nowTime)
-  const oracle = Oracle.make(known, records.genesis, forkAt)
+  const oracle = Oracle.make(known, records.genesis, forksOf(records.authority))
   const counting = Model.counting(records.data, oracle, nowTime)
   const [members, readers] = [oracle.members(), oracle.readers(Clock.fromMillis(nowMillis))]
   return { ...evidence, oracle, counting, requests: Model.requestsOf(counting), members, readers }

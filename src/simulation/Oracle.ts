@@ -17,7 +17,7 @@ import { grantDepthMax, reportsMin } from "../trust/limits.ts"
 import type { Policy } from "../trust/Policy.ts"
 import type { Right } from "../trust/Right.ts"
 import { cutSeq, demandOf, grantOf, isFree, meets, type Restriction, type Standing, type Stop } from "./Limiting.ts"
-import { closed, forksOf, pastsOf, type Hashes } from "./Past.ts"
+import { closed, pastsOf, type Hashes } from "./Past.ts"
 import { areIndependent, hasVoice, lower, type Relation } from "./Vouching.ts"
 
 /** Where an entry of data stands, and what its feed had seen by then. */
@@ -84,7 +84,7 @@ const reading = capability("space:read")
 export const make = (
   all: Iterable<AuthorityEntry>,
   founders: { readonly root: DeviceId; readonly creator: DeviceId },
-  provedForkAt: (feed: FeedId) => number
+  forks: ReadonlyMap<FeedId, number>
 ): Oracle => {
   const entries = closed(all)
   const past = pastsOf(entries)
@@ -92,7 +92,6 @@ export const make = (
     [...hashes].flatMap((hash) => entries.get(hash) ?? [])
   const closure = (seen: Iterable<Position>): Hashes =>
     new Set([...seen].flatMap(({ hash }) => (entries.has(hash) ? [hash, ...past(hash)] : [])))
-  const forks = forksOf(entries.values())
   const roots = [founders.root, founders.creator]
   const isFounder = (device: DeviceId): boolean => device === founders.root || device === founders.creator
   const benchOf = (by: Bench["by"], forkAt: Bench["forkAt"]): Bench => ({
@@ -307,7 +306,7 @@ export const make = (
   }
 
   const standing = restrictions.flatMap((restriction) => standingOf(restriction) ?? [])
-  const bench = benchOf(standing, (feed) => Math.min(provedForkAt(feed), forks.get(feed) ?? Infinity))
+  const bench = benchOf(standing, (feed) => forks.get(feed) ?? Infinity)
   const everything: Hashes = new Set(entries.keys())
   const now: Point = { seen: everything, limits: unlifted(bench, everything, () => true) }
   const revocations = standing.flatMap(({ entry, fact }) => (fact._tag === "Revoke" ? [{ entry, fact }] : []))
@@ -356,15 +355,10 @@ export const make = (
         Infinity
       ),
     settledOn: (device, feed) => {
-      const settlers = benchOf(standing, () => Infinity)
-      const all = [...entries.values()].flatMap((entry) =>
-        entry.facts.flatMap((fact) => (fact._tag === "Settle" && fact.feed === feed ? [{ entry, fact }] : []))
-      )
-      const byRoot = all.filter(({ entry }) => entry.feed.device === founders.root)
-      const byOthers = all.filter(({ entry }) => may(settlers, entry, capability(`device:revoke/${device}`)))
-      const [first, ...others] = byRoot.length > 0 ? byRoot : byOthers
-      const isAlike = others.every(({ fact }) => fact.hash === first?.fact.hash && fact.seq === first.fact.seq)
-      return isAlike ? first?.fact : undefined
+      // forks freeze nothing here, as with what restricts
+      const free = benchOf(standing, () => Infinity)
+      const maySettle = (entry: AuthorityEntry) => may(free, entry, capability(`device:revoke/${device}`))
+      return settlementOf(settlementsOf(entries.values(), feed), founders.root, maySettle)
     },
     isAdmitted: (device, seen) => isAdmitted(bench, device, closure(seen)),
     mayDo: (device, deed, place) => {
@@ -397,3 +391,27 @@ export const make = (
 
 const isOpen = (right: Right, time: number): boolean =>
   (right.from === undefined || time >= right.from) && (right.until === undefined || time <= right.until)
+
+interface Settlement {
+  readonly entry: AuthorityEntry
+  readonly position: Position
+}
+
+const settlementsOf = (entries: Iterable<AuthorityEntry>, feed: FeedId): ReadonlyArray<Settlement> =>
+  [...entries].flatMap((entry) =>
+    entry.facts.flatMap((fact) => (fact._tag === "Settle" && fact.feed === feed ? [{ entry, position: fact }] : []))
+  )
+
+/** Root's, or those of who may; undefined: they do not say the same. */
+const settlementOf = (
+  all: ReadonlyArray<Settlement>,
+  root: DeviceId,
+  maySettle: (entry: AuthorityEntry) => boolean
+): Position | undefined => {
+  const byRoot = all.filter(({ entry }) => entry.feed.device === root)
+  const [first, ...others] = byRoot.length > 0 ? byRoot : all.filter(({ entry }) => maySettle(entry))
+  const isAlike = others.every(
+    ({ position }) => position.hash === first?.position.hash && position.seq === first.position.seq
+  )
+  return isAlike ? first?.position : undefined
+}

@@ -136,7 +136,7 @@ const standingOf = (authority: Authority.Authority, time: number): Standing => {
   if (known !== undefined) return known
   const { forks, genesis, memo } = authority
   const nodes = [...memo.book.nodes.values()].filter(({ number }) => number < memo.count)
-  const oracle = Oracle.make(nodes, genesis, (feed) => forks.get(feed) ?? Infinity)
+  const oracle = Oracle.make(nodes, genesis, forks)
   const timeOf = new Map(nodes.map((node) => [Frontier.mark(node.hash), node.time]))
   const found = { readers: oracle.readers(time), putOut: oracle.putOut(), timeOf }
   standings.set(authority, found)
