@@ -1,6 +1,7 @@
 /** The engine against itself in other orders, in portions and in other values, and what never gains: on random spaces. */
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
+import type { DeviceId } from "../../src/identity/Id.ts"
 import type { AuthorityEntry } from "../../src/trust/Authority.ts"
 import * as Authority from "../../src/trust/Authority.ts"
 import { capability, implies } from "../../src/trust/Capability.ts"
@@ -183,6 +184,10 @@ describe("a lift", () => {
       const before = judged(space)
       const [free, bound, again] = [before, limited, lifted].map((one) => heldNow(one))
       const isStanding = Authority.restrictions(limited).some(({ node }) => node.hash === limit.hash)
+      // who took from himself what it takes to restrict another can't lift that any more
+      const author = limit.feed.device
+      const [could, can] = [before, limited].map((one) => JSON.stringify(rightsNow(one, author)))
+      if (isStanding && author !== fact.device && could !== can) return
       assert.deepStrictEqual(isStanding ? again : bound, free)
       if (JSON.stringify(bound) !== JSON.stringify(free)) taken++
     })
@@ -201,12 +206,15 @@ const widest = (held: ReadonlyArray<Authority.Held>) => {
   return kept.sort(Holding.byRight).map(({ through, ...right }) => ({ ...right, links: through.length }))
 }
 
+const rightsNow = (authority: Authority.Authority, device: DeviceId) =>
+  widest(Authority.rights(authority, Authority.present(authority), device))
+
 /** Rights, trust and policies of everybody as things stand now. */
 const heldNow = (authority: Authority.Authority) => {
   const view = Authority.present(authority)
   const regime = Authority.regimeNow(authority)
   return [
-    devices.map((device) => widest(Authority.rights(authority, view, device, regime))),
+    devices.map((device) => rightsNow(authority, device)),
     devices.map((device) => Authority.trustIn(authority, view, device, regime)),
     operations.map((operation) => Authority.policiesFor(authority, view, regime, "paper", operation))
   ]
