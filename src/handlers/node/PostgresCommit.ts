@@ -37,6 +37,7 @@ import {
   type Row
 } from "./JournalRows.ts"
 import { ask, columns, runRow, sql } from "./PostgresRows.ts"
+import { beginError, type NotBegun } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
 export const resultsKeptMillis = 24 * 60 * 60 * 1000
@@ -116,7 +117,7 @@ export const writeGroup = (
   connection: PgConnection,
   where: string,
   group: ReadonlyArray<Encoded>
-): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | JournalCorrupt> =>
+): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
     const draft = yield* begin(connection, where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
@@ -132,6 +133,11 @@ export const together = <A>(
   Effect.flatMap(Effect.all(statements.map(Effect.exit), { concurrency: "unbounded" }), (exits) =>
     Effect.forEach(exits, (exit) => exit)
   )
+
+/** Statements that begin a transaction, of which nothing is written yet. */
+export const asked = <A>(
+  statements: ReadonlyArray<Effect.Effect<A, SqlError>>
+): Effect.Effect<ReadonlyArray<A>, SqlError | NotBegun> => Effect.mapError(together(statements), beginError)
 
 /** Writes and commits in one round trip. What failed in between makes `COMMIT` a rollback, and is what is told. */
 export const end = (
@@ -165,7 +171,7 @@ const begin = (connection: PgConnection, where: string, group: ReadonlyArray<Enc
     const named = new Map(feeds.map(([space, feed]) => [nameOf(space, feed), [toBytes(space), toBytes(feed)]]))
     const keys = group.flatMap(({ results }) => results.map(({ row }) => row.slice(0, 3)))
     const spaces = [...new Set(group.map(({ space }) => space))].map(toBytes)
-    const [, counts = [], spaceRows = [], feedRows = [], resultRows = []] = yield* together([
+    const [, counts = [], spaceRows = [], feedRows = [], resultRows = []] = yield* asked([
       ask(connection, "BEGIN"),
       ask(connection, sql.counts),
       ask(connection, sql.spacesNamed, spaces),

@@ -34,13 +34,14 @@ import {
 } from "../../effects/JournalStore.ts"
 import { entryHash, spaceId, toBytes, type DeviceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
 import { feedFrom, idOf, integerOf, localFrom, resultFrom, spaceFrom, utf8, type Row } from "./JournalRows.ts"
-import { attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
+import { asked, attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
 import { ask, columns, runFrom, runRow, sql, type Parameter } from "./PostgresRows.ts"
 import {
   errorOf,
   isDurable,
   isLost,
   isPassing,
+  NotBegun,
   openWriter,
   placeOf,
   type Options,
@@ -51,7 +52,7 @@ import {
 const sweepEveryMillis = 60 * 60 * 1000
 /** Commits in one transaction. */
 const groupCommitsMax = 64
-/** How often a transaction is tried that the server ended for the sake of another. */
+/** How often a transaction is tried that the server ended for the sake of another, or whose session was gone. */
 const attemptsMax = 4
 
 export const layer = (options: Options): Layer.Layer<JournalStore, JournalStoreError> =>
@@ -105,7 +106,7 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
   })
 
 /** What the server, the rows or the journal's rules have against something. */
-type Failure = SqlError | JournalCorrupt | JournalConflict | JournalStoreError
+type Failure = SqlError | NotBegun | JournalCorrupt | JournalConflict | JournalStoreError
 
 /** The one session that may write. */
 interface Writer {
@@ -162,7 +163,8 @@ const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
     return { isClosed: () => isClosed, change }
   })
 
-const isPassingFailure = (error: Failure): boolean => error instanceof SqlError && isPassing(error)
+const isPassingFailure = (error: Failure): boolean =>
+  error instanceof NotBegun || (error instanceof SqlError && isPassing(error))
 
 /** After a failure: the session goes on without its transaction, or goes. */
 const tidied = (connection: PgConnection, drop: Effect.Effect<void>): Effect.Effect<void> =>
@@ -171,6 +173,7 @@ const tidied = (connection: PgConnection, drop: Effect.Effect<void>): Effect.Eff
 const understood = <A>(place: Place, work: Effect.Effect<A, Failure>): Effect.Effect<A, JournalStoreError> =>
   Effect.mapError(work, (error) => {
     if (error instanceof JournalStoreError) return error
+    if (error instanceof NotBegun) return errorOf(place, error.error)
     return error instanceof SqlError ? errorOf(place, error) : new JournalStoreError({ reason: error })
   })
 
@@ -339,8 +342,9 @@ interface Waiting {
   outcome: { readonly refused: JournalStoreError | undefined } | undefined
 }
 
-const commitError = (place: Place, error: SqlError | JournalCorrupt): JournalStoreError => {
-  if (!(error instanceof SqlError)) return new JournalStoreError({ reason: error })
+const commitError = (place: Place, error: SqlError | NotBegun | JournalCorrupt): JournalStoreError => {
+  if (error instanceof JournalCorrupt) return new JournalStoreError({ reason: error })
+  if (error instanceof NotBegun) return errorOf(place, error.error)
   const known = errorOf(place, error)
   if (!isLost(error)) return known
   const what = `${known.message}; whether the commit took place is unknown until feeds is asked again`
@@ -357,7 +361,7 @@ const replaceRuns = (
   Effect.gen(function* () {
     const ids = [toBytes(space), toBytes(feed)]
     const refused = (what: string) => Effect.fail(new JournalConflict({ feed, what }))
-    const [, stored = []] = yield* together([
+    const [, stored = []] = yield* asked([
       ask(connection, "BEGIN"),
       ask(connection, sql.runsWithin, ...ids, first, Math.max(0, last))
     ])

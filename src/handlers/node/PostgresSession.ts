@@ -9,6 +9,7 @@
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import type * as PgPool from "@effect/sql-pg/PgPool"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -167,6 +168,12 @@ const reasonOf = (place: Place, error: SqlError): JournalStoreError["reason"] =>
   if (isSqlState(code)) return unavailable("it refuses")
   return unavailable("no connection; see that the server runs and that the database's URL names it")
 }
+
+/** The connection was gone before anything was asked of it: nothing was written, and another one may do. */
+export class NotBegun extends Data.TaggedError("NotBegun")<{ readonly error: SqlError }> {}
+
+/** What a transaction's first statements failed with. */
+export const beginError = (error: SqlError): SqlError | NotBegun => (isLost(error) ? new NotBegun({ error }) : error)
 
 /** Whether nothing more can be asked of the connection that failed so. */
 export const isLost = (error: SqlError): boolean => {
