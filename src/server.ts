@@ -11,5 +11,8 @@ export * from "./index.ts"
 export * as DataDirectory from "./handlers/node/DataDirectory.ts"
 export * as NodeEffects from "./handlers/node/NodeEffects.ts"
 
+/** The journal on a PostgreSQL server, where a file on this machine is not the place for it. */
+export * as PostgresJournal from "./handlers/node/PostgresJournal.ts"
+
 /** Under the name that the deployment guide gives it. */
 export { make as createProductionAccessControl } from "./runtime/AccessControl.ts"

@@ -1,5 +1,6 @@
 /**
- * A process that writes to an SQLite journal until it is killed: `node journalWriter.ts <file>`.
+ * A process that writes to a journal until it is killed: `node journalWriter.ts <file of an SQLite journal>`, or instead of
+ * the file the URL of a PostgreSQL server, where the journal's owner is "writer".
  *
  * Each commit continues one feed and says in a row of the same commit how many entries there are; every eighth is
  * followed by a repack of the last runs. A line on stdout is the acknowledgement: the number of entries committed. After
@@ -7,11 +8,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { writeSync } from "node:fs"
 import { pathToFileURL } from "node:url"
 import type { JournalStore, JournalStoreError, StoredRun } from "../../src/effects/JournalStore.ts"
-import { make } from "../../src/handlers/node/SqliteJournal.ts"
+import * as PostgresJournal from "../../src/handlers/node/PostgresJournal.ts"
+import * as SqliteJournal from "../../src/handlers/node/SqliteJournal.ts"
 import { domain, hash } from "../../src/identity/Hash.ts"
 import { entryHash, feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
 
@@ -43,9 +46,16 @@ export const entriesSaid = (store: JournalStore["Service"]): Effect.Effect<numbe
     Option.match({ onNone: () => 0, onSome: (bytes) => Number(Buffer.from(bytes).toString()) })
   )
 
+export const owner = "writer"
+
+const open = (place: string) =>
+  place.startsWith("postgres:")
+    ? PostgresJournal.make({ url: Redacted.make(place), owner })
+    : SqliteJournal.make({ path: place })
+
 const write = (path: string) =>
   Effect.gen(function* () {
-    const store = yield* make({ path })
+    const store = yield* open(path)
     for (let commits = 1; ; commits++) {
       const first = yield* entriesOf(store)
       const last = first + (commits % 64)

@@ -53,6 +53,7 @@ const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<stri
   [/^node:/u, onNode],
   [/^(?:ws|@peculiar\/x509|reflect-metadata)$/u, onNode],
   [/^@effect\/platform-node\/./u, onNode],
+  [/^@effect\/sql-pg\/./u, ["handlers/node"]],
   [/^uqr$/u, ["cli"]]
 ]
 

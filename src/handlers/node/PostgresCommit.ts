@@ -1,0 +1,320 @@
+/**
+ * What a group of commits writes into a journal in PostgreSQL, as one transaction.
+ *
+ * A transaction is two round trips: one that locks and reads what the commits continue, one that writes what of them may be
+ * written, from arrays, and ends with COMMIT. Between the two each commit is judged as if those before it had been written;
+ * one that does not continue what is there is a conflict, and no part of the others. Everything a commit brings was
+ * encoded, and so copied, before it came here.
+ */
+import type { PgConnection } from "@effect/sql-pg/PgConnection"
+import * as Effect from "effect/Effect"
+import { UnknownError, SqlError } from "effect/sql/SqlError"
+import { JournalConflict, JournalCorrupt, type Commit, type StoredResult } from "../../effects/JournalStore.ts"
+import {
+  entryHash,
+  feedId,
+  short,
+  spaceId,
+  toBytes,
+  type DeviceId,
+  type EntryHash,
+  type FeedId,
+  type SpaceId
+} from "../../identity/Id.ts"
+import {
+  feedDigest,
+  feedFrom,
+  idOf,
+  integerOf,
+  localDigest,
+  resultDigest,
+  resultFrom,
+  spaceDigest,
+  spaceFrom,
+  utf8,
+  wrapped,
+  type FeedRow,
+  type Row
+} from "./JournalRows.ts"
+import { ask, columns, runRow, sql } from "./PostgresRows.ts"
+import { beginError, type NotBegun } from "./PostgresSession.ts"
+
+/** Results are kept this long at least, and so long nothing else may use their key. */
+export const resultsKeptMillis = 24 * 60 * 60 * 1000
+
+type Columns = ReadonlyArray<Uint8Array | number>
+
+/** A commit whose bytes nobody else holds. */
+export interface Encoded {
+  readonly space: SpaceId
+  readonly feeds: ReadonlyArray<{ readonly feed: FeedId; readonly header: Uint8Array }>
+  readonly runs: ReadonlyArray<Step>
+  /** By name; the row as it is written, or null where it goes. */
+  readonly locals: ReadonlyMap<string, Columns | null>
+  readonly results: ReadonlyArray<{
+    readonly requester: DeviceId
+    readonly key: string
+    readonly atMillis: number
+    readonly row: Columns
+  }>
+}
+
+interface Step {
+  readonly feed: FeedId
+  readonly first: number
+  readonly last: number
+  readonly previous: EntryHash
+  readonly hash: EntryHash
+  readonly row: Columns
+}
+
+export const encode = ({ space, feeds, runs, locals, results }: Commit): Encoded => ({
+  space,
+  feeds: (feeds ?? []).map(({ feed, header }) => ({ feed, header: new Uint8Array(header) })),
+  runs: (runs ?? []).map((run) => {
+    const { feed, first, last, previous, hash } = run
+    return { feed, first, last, previous, hash, row: runRow(space, run) }
+  }),
+  locals: new Map(
+    (locals ?? []).map(({ name, bytes }) => [name, bytes === null ? (utf8(name), null) : localRow(space, name, bytes)])
+  ),
+  results: (results ?? []).map((result) => {
+    const { requester, key, atMillis } = result
+    return { requester, key, atMillis, row: resultRow(space, result) }
+  })
+})
+
+const localRow = (space: SpaceId, name: string, bytes: Uint8Array): Columns => {
+  const [nameBytes, row] = [utf8(name), wrapped(bytes)]
+  return [toBytes(space), nameBytes, row, localDigest(space, nameBytes, row)]
+}
+
+const resultRow = (space: SpaceId, result: StoredResult): Columns => {
+  const { requester, key, payload, atMillis } = result
+  const [kept, said] = [new Uint8Array(payload), new Uint8Array(result.result)]
+  return [toBytes(space), toBytes(requester), utf8(key), kept, said, atMillis, resultDigest(space, result)]
+}
+
+/** What a group does to the journal, commit by commit. */
+interface Draft {
+  readonly where: string
+  readonly spaces: Map<SpaceId, number>
+  readonly feeds: Map<string, FeedRow>
+  /** When a key was used last. */
+  readonly usedAt: Map<string, number>
+  /** How many spaces and feeds there are, those of the group included. */
+  readonly counts: { spaces: number; feeds: number }
+  readonly newSpaces: Map<SpaceId, Columns>
+  readonly newFeeds: Set<string>
+  readonly moved: Map<string, { readonly space: SpaceId; readonly row: FeedRow }>
+  readonly runs: Array<Columns>
+  readonly locals: Map<string, { readonly space: SpaceId; readonly name: string; readonly row: Columns | null }>
+  readonly results: Map<string, Columns>
+}
+
+/** For each commit nothing, or why it conflicts. On failure nothing was written, or it is unknown if `COMMIT` was sent. */
+export const writeGroup = (
+  connection: PgConnection,
+  where: string,
+  group: ReadonlyArray<Encoded>
+): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
+  Effect.gen(function* () {
+    const draft = yield* begin(connection, where, group)
+    const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
+    yield* end(connection, write(connection, draft))
+    return outcomes
+  })
+
+/** Statements that go out together; the first failure counts. */
+export const together = <A>(
+  statements: ReadonlyArray<Effect.Effect<A, SqlError>>
+): Effect.Effect<ReadonlyArray<A>, SqlError> =>
+  // Each is waited for: one that was cut short would take the connection with it.
+  Effect.flatMap(Effect.all(statements.map(Effect.exit), { concurrency: "unbounded" }), (exits) =>
+    Effect.forEach(exits, (exit) => exit)
+  )
+
+/** Statements that begin a transaction, of which nothing is written yet. */
+export const asked = <A>(
+  statements: ReadonlyArray<Effect.Effect<A, SqlError>>
+): Effect.Effect<ReadonlyArray<A>, SqlError | NotBegun> => Effect.mapError(together(statements), beginError)
+
+/** Writes and commits in one round trip. What failed in between makes `COMMIT` a rollback, and is what is told. */
+export const end = (
+  connection: PgConnection,
+  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>
+): Effect.Effect<void, SqlError> =>
+  Effect.flatMap(together<unknown>([...writes, commitOn(connection)]), () => Effect.void)
+
+const commitOn = (connection: PgConnection): Effect.Effect<void, SqlError> =>
+  Effect.flatMap(connection.query("COMMIT"), ({ command }) => {
+    if (command === "COMMIT") return Effect.void
+    const message = "the transaction was rolled back"
+    return Effect.fail(new SqlError({ reason: new UnknownError({ cause: new Error(message), message }) }))
+  })
+
+/** Runs synchronous checks of rows; what they find is an error, anything else a mistake of ours. */
+export const attempt = <A>(work: () => A): Effect.Effect<A, JournalCorrupt> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(work())
+    } catch (error) {
+      return error instanceof JournalCorrupt ? Effect.fail(error) : Effect.die(error)
+    }
+  })
+
+const begin = (connection: PgConnection, where: string, group: ReadonlyArray<Encoded>) =>
+  Effect.gen(function* () {
+    const feeds = group.flatMap(({ space, feeds, runs }) =>
+      [...feeds, ...runs].map(({ feed }) => [space, feed] as const)
+    )
+    const named = new Map(feeds.map(([space, feed]) => [nameOf(space, feed), [toBytes(space), toBytes(feed)]]))
+    const keys = group.flatMap(({ results }) => results.map(({ row }) => row.slice(0, 3)))
+    const spaces = [...new Set(group.map(({ space }) => space))].map(toBytes)
+    const [, counts = [], spaceRows = [], feedRows = [], resultRows = []] = yield* asked([
+      ask(connection, "BEGIN"),
+      ask(connection, sql.counts),
+      ask(connection, sql.spacesNamed, spaces),
+      named.size === 0 ? nothing : ask(connection, sql.feedsNamed, ...columns([...named.values()])),
+      keys.length === 0 ? nothing : ask(connection, sql.resultsNamed, ...columns(keys))
+    ])
+    return yield* attempt(() => draftFrom(where, counts[0] ?? {}, spaceRows, feedRows, resultRows))
+  })
+
+const nothing: Effect.Effect<ReadonlyArray<Row>> = Effect.succeed([])
+
+const draftFrom = (
+  where: string,
+  counts: Row,
+  spaces: ReadonlyArray<Row>,
+  feeds: ReadonlyArray<Row>,
+  results: ReadonlyArray<Row>
+): Draft => {
+  const format = `${where}, table journal_format`
+  const ofSpace = (row: Row, table: string) => spaceId(idOf(row, "space", `${where}, table ${table}`))
+  return {
+    where,
+    spaces: new Map(
+      spaces.map((row) => {
+        const { space, number } = spaceFrom(row, where)
+        return [spaceId(space), number]
+      })
+    ),
+    feeds: new Map(
+      feeds.map((row) => {
+        const space = ofSpace(row, "feeds")
+        const feed = feedFrom(row, space, where)
+        return [nameOf(space, feed.feed), feed]
+      })
+    ),
+    usedAt: new Map(
+      results.map((row) => {
+        const space = ofSpace(row, "results")
+        const { requester, key, atMillis } = resultFrom(row, space, where)
+        return [nameOf(space, requester, key), atMillis]
+      })
+    ),
+    counts: { spaces: integerOf(counts, "spaces", format), feeds: integerOf(counts, "feeds", format) },
+    newSpaces: new Map(),
+    newFeeds: new Set(),
+    moved: new Map(),
+    runs: [],
+    locals: new Map(),
+    results: new Map()
+  }
+}
+
+/** Puts a commit into the draft, all of it or nothing. */
+const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
+  const { space } = commit
+  const feeds = new Map<string, FeedRow>()
+  let count = draft.counts.feeds
+  for (const { feed, header } of commit.feeds) {
+    const name = nameOf(space, feed)
+    if (feeds.has(name) || draft.feeds.has(name)) continue
+    feeds.set(name, { feed, header, number: ++count, entries: 0, hash: entryHash(toBytes(feed)) })
+  }
+  for (const { feed, first, last, previous, hash } of commit.runs) {
+    const name = nameOf(space, feed)
+    const head = feeds.get(name) ?? draft.feeds.get(name)
+    const conflict = conflictWith(head, { first, last, previous })
+    if (head === undefined || conflict !== undefined) return new JournalConflict({ feed, what: conflict ?? "" })
+    feeds.set(name, { ...head, entries: last + 1, hash })
+  }
+  const conflict = usedTwice(draft, commit)
+  if (conflict !== undefined) return conflict
+  putSpace(draft, space)
+  draft.counts.feeds = count
+  for (const [name, row] of feeds) {
+    if (!draft.feeds.has(name)) draft.newFeeds.add(name)
+    draft.feeds.set(name, row)
+    draft.moved.set(name, { space, row })
+  }
+  draft.runs.push(...commit.runs.map(({ row }) => row))
+  for (const [name, row] of commit.locals) draft.locals.set(nameOf(space, name), { space, name, row })
+  for (const { requester, key, atMillis, row } of commit.results) {
+    draft.results.set(nameOf(space, requester, key), row)
+    draft.usedAt.set(nameOf(space, requester, key), atMillis)
+  }
+  return undefined
+}
+
+const conflictWith = (
+  head: FeedRow | undefined,
+  { first, last, previous }: Pick<Step, "first" | "last" | "previous">
+): string | undefined => {
+  if (head === undefined) return "the feed is unknown"
+  if (first !== head.entries || last < first) return `entries ${first} to ${last} given, ${head.entries} is next`
+  return previous === head.hash ? undefined : `the hash before entry ${first} differs`
+}
+
+/** A key has one result, also within a commit. A conflict has to name a feed: the commit's own, else the requester. */
+const usedTwice = ({ usedAt }: Draft, { space, runs, results }: Encoded): JournalConflict | undefined => {
+  const used = new Set<string>()
+  for (const { requester, key, atMillis } of results) {
+    const name = nameOf(space, requester, key)
+    const before = usedAt.get(name)
+    if (used.has(name) || (before !== undefined && atMillis - before < resultsKeptMillis)) {
+      const feed = runs[0]?.feed ?? feedId(toBytes(requester))
+      return new JournalConflict({ feed, what: `requester ${short(requester)} already used the key "${key}"` })
+    }
+    used.add(name)
+  }
+  return undefined
+}
+
+const putSpace = (draft: Draft, space: SpaceId): void => {
+  if (draft.spaces.has(space)) return
+  const number = ++draft.counts.spaces
+  draft.spaces.set(space, number)
+  draft.newSpaces.set(space, [toBytes(space), number, spaceDigest(toBytes(space), number)])
+}
+
+const write = (connection: PgConnection, draft: Draft): ReadonlyArray<Effect.Effect<unknown, SqlError>> => {
+  const [added, moved]: [Array<Columns>, Array<Columns>] = [[], []]
+  for (const [name, { space, row }] of draft.moved) {
+    const [ids, hash] = [[toBytes(space), toBytes(row.feed)], toBytes(row.hash)]
+    const digest = feedDigest(space, row)
+    if (draft.newFeeds.has(name)) added.push([...ids, row.number, row.header, row.entries, hash, digest])
+    else moved.push([...ids, row.entries, hash, digest])
+  }
+  const locals = [...draft.locals.values()]
+  const gone = locals.filter(({ row }) => row === null).map(({ space, name }) => [toBytes(space), utf8(name)])
+  const counts = draft.newSpaces.size + added.length === 0 ? [] : [[draft.counts.spaces, draft.counts.feeds]]
+  const tables: ReadonlyArray<readonly [statement: string, rows: ReadonlyArray<Columns>]> = [
+    [sql.addSpaces, [...draft.newSpaces.values()]],
+    [sql.addFeeds, added],
+    [sql.moveFeeds, moved],
+    [sql.addRuns, draft.runs],
+    [sql.putLocals, locals.flatMap(({ row }) => (row === null ? [] : [row]))],
+    [sql.removeLocals, gone],
+    [sql.putResults, [...draft.results.values()]]
+  ]
+  return [
+    ...tables.flatMap(([statement, rows]) => (rows.length === 0 ? [] : [ask(connection, statement, ...columns(rows))])),
+    ...counts.map((numbers) => ask(connection, sql.setCounts, ...numbers))
+  ]
+}
+
+/** Ids have one length, so what follows them can't be taken for a part of them. */
+const nameOf = (...parts: readonly [SpaceId, ...ReadonlyArray<FeedId | DeviceId | string>]): string => parts.join(" ")

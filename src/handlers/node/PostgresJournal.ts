@@ -1,0 +1,378 @@
+/**
+ * A journal store on a PostgreSQL server: for agents whose machine is not where the data is kept. Its place, lock and schema
+ * are those of PostgresSession.ts, its rows those of PostgresRows.ts.
+ *
+ * Durable when acknowledged: a commit is a transaction with `synchronous_commit`, whatever the server's default is. Commits
+ * that come while one is under way share the next transaction (PostgresCommit.ts). One agent owns the schema: its session
+ * holds an advisory lock, which goes with it. When that session is lost, the next change opens another, takes the lock
+ * again and reads again what it continues; whether the change that was under way took place, `feeds` tells. Reading goes
+ * over other connections, each time in one snapshot.
+ *
+ * What is read is checked: digests, that runs follow each other without a gap, that a feed ends where its row says; at
+ * opening that no space and no feed is missing. A row of this installation or a result that somebody deleted with SQL
+ * passes for absent. It repairs nothing and judges nothing.
+ */
+import type { PgConnection } from "@effect/sql-pg/PgConnection"
+import * as PgPool from "@effect/sql-pg/PgPool"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { SqlError } from "effect/sql/SqlError"
+import {
+  JournalConflict,
+  JournalCorrupt,
+  JournalStore,
+  JournalStoreError,
+  JournalUnavailable,
+  type StoredFeed,
+  type StoredRun
+} from "../../effects/JournalStore.ts"
+import { entryHash, spaceId, toBytes, type DeviceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
+import { feedFrom, idOf, integerOf, localFrom, resultFrom, spaceFrom, utf8, type Row } from "./JournalRows.ts"
+import { asked, attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
+import { ask, columns, runFrom, runRow, sql, type Parameter } from "./PostgresRows.ts"
+import {
+  errorOf,
+  isDurable,
+  isLost,
+  isPassing,
+  NotBegun,
+  openWriter,
+  placeOf,
+  type Options,
+  type Place
+} from "./PostgresSession.ts"
+
+/** Old results are deleted at opening, and with a commit when this has passed since. */
+const sweepEveryMillis = 60 * 60 * 1000
+/** Commits in one transaction. */
+const groupCommitsMax = 64
+/** How often a transaction is tried that the server ended for the sake of another, or whose session was gone. */
+const attemptsMax = 4
+
+export const layer = (options: Options): Layer.Layer<JournalStore, JournalStoreError> =>
+  Layer.effect(JournalStore, make(options))
+
+/** Connects, takes the lock and reads every feed; until the scope closes. */
+export const make = (options: Options): Effect.Effect<JournalStore["Service"], JournalStoreError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const place = yield* placeOf(options)
+    const writer = yield* makeWriter(place)
+    const sweptAtMillis = yield* Clock.currentTimeMillis
+    const persistenceGuaranteed = yield* writer.change((connection) =>
+      Effect.gen(function* () {
+        yield* checkJournal(connection, place)
+        yield* ask(connection, sql.removeResults, Math.max(0, sweptAtMillis - resultsKeptMillis))
+        return yield* isDurable(place, connection)
+      })
+    )
+    const readers = yield* Effect.mapError(PgPool.make(place.readers), (error) => errorOf(place, error))
+    const look = <A>(
+      work: (connection: PgConnection) => Effect.Effect<A, Failure>
+    ): Effect.Effect<A, JournalStoreError> => (writer.isClosed() ? closed : understood(place, readers.use(work)))
+    const rows =
+      (statement: string, ...parameters: ReadonlyArray<Parameter>) =>
+      (connection: PgConnection) =>
+        ask(connection, statement, ...parameters)
+
+    return JournalStore.of({
+      persistenceGuaranteed,
+      spaces: Effect.suspend(() => look((connection) => allSpaces(connection, place))),
+      feeds: (space) =>
+        Effect.suspend(() => look(checked(rows(sql.feeds, toBytes(space)), (found) => feedsFrom(found, space, place)))),
+      commit: commits(writer, place, sweptAtMillis),
+      read: (space, feed, from, bytesMax) =>
+        Effect.suspend(() => look((connection) => runsFrom(connection, place, { space, feed, from, bytesMax }))),
+      repack: (space, run) =>
+        Effect.suspend(() => {
+          const row = runRow(space, run)
+          return writer.change((connection) => replaceRuns(connection, place, space, run, row))
+        }),
+      local: (space, name) =>
+        Effect.suspend(() =>
+          look(
+            checked(rows(sql.local, toBytes(space), utf8(name)), ([row]) =>
+              Option.map(Option.fromUndefinedOr(row), (row) => localFrom(row, space, place.where))
+            )
+          )
+        ),
+      result: (space, requester, key) => Effect.suspend(() => look(resultOf(place, space, requester, key)))
+    })
+  })
+
+/** What the server, the rows or the journal's rules have against something. */
+type Failure = SqlError | NotBegun | JournalCorrupt | JournalConflict | JournalStoreError
+
+/** The one session that may write. */
+interface Writer {
+  readonly isClosed: () => boolean
+  /** Alone, and to its end though its caller be interrupted. A transaction that it leaves open is rolled back. */
+  readonly change: <A>(
+    work: (connection: PgConnection) => Effect.Effect<A, Failure>,
+    /** Before anybody else's turn, whatever came of it. */
+    atEnd?: () => void
+  ) => Effect.Effect<A, JournalStoreError>
+}
+
+const closed = Effect.fail(new JournalStoreError({ reason: new JournalUnavailable({ what: "the store was closed" }) }))
+
+const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const turn = yield* Semaphore.make(1)
+    let isClosed = false
+    let session: { readonly connection: PgConnection; readonly scope: Scope.Closeable } | undefined
+
+    const drop = Effect.suspend(() => {
+      const lost = session
+      session = undefined
+      return lost === undefined ? Effect.void : Scope.close(lost.scope, Exit.void)
+    })
+    const open = Effect.gen(function* () {
+      if (session !== undefined) return session.connection
+      const scope = yield* Scope.make()
+      const connection = yield* Effect.onError(Scope.provide(openWriter(place), scope), () =>
+        Scope.close(scope, Exit.void)
+      )
+      session = { connection, scope }
+      return connection
+    })
+    yield* Effect.addFinalizer(() => {
+      isClosed = true
+      return drop
+    })
+
+    const attemptOnce = <A>(work: (connection: PgConnection) => Effect.Effect<A, Failure>) =>
+      Effect.flatMap(open, (connection) => Effect.onError(work(connection), () => tidied(connection, drop)))
+    const change: Writer["change"] = (work, atEnd = () => undefined) =>
+      Effect.gen(function* () {
+        if (isClosed) return yield* closed
+        const tried = Effect.retry(attemptOnce(work), { while: isPassingFailure, times: attemptsMax - 1 })
+        const fiber = yield* Effect.forkIn(
+          turn.withPermit(Effect.ensuring(understood(place, tried), Effect.sync(atEnd))),
+          scope
+        )
+        const exit = yield* Fiber.await(fiber)
+        return yield* Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? closed : exit
+      })
+    return { isClosed: () => isClosed, change }
+  })
+
+const isPassingFailure = (error: Failure): boolean =>
+  error instanceof NotBegun || (error instanceof SqlError && isPassing(error))
+
+/** After a failure: the session goes on without its transaction, or goes. */
+const tidied = (connection: PgConnection, drop: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.matchEffect(connection.query("ROLLBACK"), { onSuccess: () => Effect.void, onFailure: () => drop })
+
+const understood = <A>(place: Place, work: Effect.Effect<A, Failure>): Effect.Effect<A, JournalStoreError> =>
+  Effect.mapError(work, (error) => {
+    if (error instanceof JournalStoreError) return error
+    if (error instanceof NotBegun) return errorOf(place, error.error)
+    return error instanceof SqlError ? errorOf(place, error) : new JournalStoreError({ reason: error })
+  })
+
+/** Rows, and what they are once checked. */
+const checked =
+  <A>(
+    rows: (connection: PgConnection) => Effect.Effect<ReadonlyArray<Row>, SqlError>,
+    from: (rows: ReadonlyArray<Row>) => A
+  ) =>
+  (connection: PgConnection): Effect.Effect<A, SqlError | JournalCorrupt> =>
+    Effect.flatMap(rows(connection), (found) => attempt(() => from(found)))
+
+/** Every space and feed is there, and every feed ends where its row says. */
+const checkJournal = (connection: PgConnection, place: Place) =>
+  Effect.gen(function* () {
+    const { where } = place
+    const [counts = [], ends = []] = yield* together([ask(connection, sql.counts), ask(connection, sql.ends)])
+    const spaces = new Set(yield* allSpaces(connection, place))
+    yield* attempt(() => {
+      const expected = counts[0] ?? {}
+      const format = `${where}, table journal_format`
+      checkCount("spaces", spaces.size, integerOf(expected, "spaces", format), where)
+      checkCount("feeds", ends.length, integerOf(expected, "feeds", format), where)
+      for (const row of ends) {
+        const space = spaceId(idOf(row, "space", `${where}, table feeds`))
+        const feed = feedFrom(row, space, `${where}, table feeds`)
+        if (!spaces.has(space)) {
+          throw new JournalCorrupt({
+            where: `${where}, table spaces`,
+            what: `the space of feed ${feed.feed} is missing`
+          })
+        }
+        checkEnd(row, feed, where)
+      }
+    })
+  })
+
+const checkCount = (table: string, found: number, expected: number, where: string): void => {
+  if (found === expected) return
+  throw new JournalCorrupt({ where: `${where}, table ${table}`, what: `it has ${found} rows instead of ${expected}` })
+}
+
+const checkEnd = (row: Row, { feed, entries, hash }: StoredFeed, where: string): void => {
+  const at = `${where}, table runs, feed ${feed}`
+  const next = row["last"] === null ? 0 : integerOf(row, "last", at) + 1
+  if (next !== entries)
+    throw new JournalCorrupt({ where: at, what: `it has ${entries} entries, its runs end at ${next}` })
+  if (next > 0 && entryHash(idOf(row, "last_hash", at)) !== hash) {
+    throw new JournalCorrupt({ where: `${at}, entry ${entries - 1}`, what: "its hash is not that of the feed" })
+  }
+}
+
+const allSpaces = (connection: PgConnection, { where }: Place) =>
+  checked(
+    (connection) => ask(connection, sql.spaces),
+    (rows) => rows.map((row) => spaceId(spaceFrom(row, where).space))
+  )(connection)
+
+const feedsFrom = (rows: ReadonlyArray<Row>, space: SpaceId, { where }: Place): ReadonlyArray<StoredFeed> =>
+  rows.map((row) => {
+    const { feed, header, entries, hash } = feedFrom(row, space, `${where}, table feeds`)
+    return { feed, header, entries, hash }
+  })
+
+const resultOf = (place: Place, space: SpaceId, requester: DeviceId, key: string) =>
+  checked(
+    (connection) => ask(connection, sql.result, toBytes(space), toBytes(requester), utf8(key)),
+    ([row]) => Option.map(Option.fromUndefinedOr(row), (row) => resultFrom(row, space, place.where))
+  )
+
+interface Wanted {
+  readonly space: SpaceId
+  readonly feed: FeedId
+  readonly from: number
+  readonly bytesMax: number
+}
+
+/** All of it as it was at one moment, whatever is repacked meanwhile. */
+const runsFrom = (connection: PgConnection, place: Place, wanted: Wanted) =>
+  Effect.acquireUseRelease(
+    ask(connection, "BEGIN"),
+    () => runsOfSnapshot(connection, place, wanted),
+    () => Effect.ignore(ask(connection, "COMMIT"))
+  )
+
+const runsOfSnapshot = (connection: PgConnection, { where }: Place, { space, feed, from, bytesMax }: Wanted) =>
+  Effect.gen(function* () {
+    const ids = [toBytes(space), toBytes(feed)]
+    const [row] = yield* ask(connection, sql.feed, ...ids)
+    const runs: Array<StoredRun> = []
+    if (row === undefined) return runs
+    const stored = yield* attempt(() => feedFrom(row, space, `${where}, table feeds`))
+    let bytes = 0
+    let next = from
+    const isWanted = () => next < stored.entries && (runs.length === 0 || bytes < bytesMax)
+    while (isWanted()) {
+      const room = Math.min(Math.max(1, bytesMax - bytes), Number.MAX_SAFE_INTEGER)
+      const page = yield* ask(connection, sql.runs, ...ids, next, room)
+      yield* attempt(() => {
+        const at = `${where}, table runs, feed ${feed}, entry ${next}`
+        if (page.length === 0) throw new JournalCorrupt({ where: at, what: "no run holds it" })
+        for (const row of page) {
+          if (!isWanted()) return
+          const run = runFrom(row, feed, next, runs.at(-1)?.hash, where)
+          if (run.last >= stored.entries - 1)
+            checkEnd({ last: run.last, last_hash: new Uint8Array(toBytes(run.hash)) }, stored, where)
+          runs.push(run)
+          bytes += run.bytes.length
+          next = run.last + 1
+        }
+      })
+    }
+    return runs
+  })
+
+/** Commits wait here for the next transaction; each is in it at the latest in its own turn. */
+const commits = (writer: Writer, place: Place, openedAtMillis: number): JournalStore["Service"]["commit"] => {
+  const waiting: Array<Waiting> = []
+  let sweptAtMillis = openedAtMillis
+  const leave = (group: ReadonlyArray<Waiting>) =>
+    waiting.splice(0, waiting.length, ...waiting.filter((one) => !group.includes(one)))
+
+  const writeWaiting = (connection: PgConnection): Effect.Effect<void, Failure> =>
+    Effect.suspend(() => {
+      const group = waiting.slice(0, groupCommitsMax)
+      const settle = (outcomeOf: (index: number) => JournalStoreError | undefined) => {
+        leave(group)
+        for (const [index, one] of group.entries()) one.outcome = { refused: outcomeOf(index) }
+      }
+      if (group.length === 0) return Effect.void
+      return writeGroup(
+        connection,
+        place.where,
+        group.map(({ commit }) => commit)
+      ).pipe(
+        Effect.tapError((error) =>
+          Effect.sync(() => (isPassingFailure(error) ? undefined : settle(() => commitError(place, error))))
+        ),
+        Effect.map((conflicts) =>
+          settle((index) => conflicts[index] && new JournalStoreError({ reason: conflicts[index] }))
+        )
+      )
+    })
+  const sweep = (nowMillis: number) =>
+    Effect.suspend(() => {
+      if (nowMillis - sweptAtMillis < sweepEveryMillis) return Effect.void
+      sweptAtMillis = nowMillis
+      const remove = writer.change((connection) => ask(connection, sql.removeResults, nowMillis - resultsKeptMillis))
+      // What could not be forgotten now is the next time.
+      return Effect.ignore(remove)
+    })
+  return (commit) =>
+    Effect.gen(function* () {
+      if (writer.isClosed()) return yield* closed
+      const one: Waiting = { commit: encode(commit), outcome: undefined }
+      waiting.push(one)
+      const exit = yield* Effect.exit(writer.change(writeWaiting, () => leave([one])))
+      if (one.outcome?.refused !== undefined) return yield* Effect.fail(one.outcome.refused)
+      if (one.outcome === undefined) return yield* exit
+      if (one.commit.results.length > 0) yield* sweep(yield* Clock.currentTimeMillis)
+    })
+}
+
+interface Waiting {
+  readonly commit: Encoded
+  outcome: { readonly refused: JournalStoreError | undefined } | undefined
+}
+
+const commitError = (place: Place, error: SqlError | NotBegun | JournalCorrupt): JournalStoreError => {
+  if (error instanceof JournalCorrupt) return new JournalStoreError({ reason: error })
+  if (error instanceof NotBegun) return errorOf(place, error.error)
+  const known = errorOf(place, error)
+  if (!isLost(error)) return known
+  const what = `${known.message}; whether the commit took place is unknown until feeds is asked again`
+  return new JournalStoreError({ reason: new JournalUnavailable({ what }) })
+}
+
+const replaceRuns = (
+  connection: PgConnection,
+  { where }: Place,
+  space: SpaceId,
+  { feed, first, last, previous, hash }: StoredRun,
+  row: ReadonlyArray<Uint8Array | number>
+) =>
+  Effect.gen(function* () {
+    const ids = [toBytes(space), toBytes(feed)]
+    const refused = (what: string) => Effect.fail(new JournalConflict({ feed, what }))
+    const [, stored = []] = yield* asked([
+      ask(connection, "BEGIN"),
+      ask(connection, sql.runsWithin, ...ids, first, Math.max(0, last))
+    ])
+    const at = `${where}, table runs, feed ${feed}`
+    const [begin, final] = [stored[0], stored.at(-1)]
+    if (begin?.["first"] !== first || final?.["last"] !== last) {
+      return yield* refused(`no stored runs hold exactly entries ${first} to ${last}`)
+    }
+    const [before, after] = yield* attempt(() => [idOf(begin, "previous", at), idOf(final, "hash", at)].map(entryHash))
+    if (before !== previous) return yield* refused(`the hash before entry ${first} differs`)
+    if (after !== hash) return yield* refused(`the hash of entry ${last} differs`)
+    const remove = ask(connection, sql.removeRuns, ...ids, first, last)
+    yield* end(connection, [remove, ask(connection, sql.addRuns, ...columns([row]))])
+  })

