@@ -61,7 +61,9 @@ export type Peer = typeof Peer.Type
 
 export const dataDefault = ".aura"
 
-const journalOwnerCharactersMax = 64
+const journalOwnerBytesMax = 50
+/** One to write with, one to read with. */
+const journalPoolMin = 2
 const journalPoolMax = 1000
 
 const optional = <S extends Schema.Top>(schema: S, facts: Facts) =>
@@ -82,6 +84,15 @@ const text = (charactersMax = 4096) =>
 
 const integer = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
+
+const journalOwner = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((owner) => {
+      const bytes = Buffer.byteLength(owner)
+      return bytes > 0 && bytes <= journalOwnerBytesMax && owner.isWellFormed() && !/[\0"]/u.test(owner)
+    })
+  )
+)
 
 const port = { kind: "number", allowed: "a whole number from 0 to 65535" } as const
 
@@ -199,15 +210,15 @@ const journal = {
         given !== undefined && Redacted.isRedacted(given.value) && !JournalUrl.isSafe(Redacted.value(given.value))
     }
   }),
-  poolMax: always(integer(1, journalPoolMax), 10, {
+  poolMax: always(integer(journalPoolMin, journalPoolMax), 5, {
     kind: "number",
     about: "Connections to the database at most",
-    allowed: `a whole number from 1 to ${journalPoolMax}`
+    allowed: `a whole number from ${journalPoolMin} to ${journalPoolMax}`
   }),
-  owner: optional(text(journalOwnerCharactersMax), {
+  owner: optional(journalOwner, {
     kind: "text",
-    about: "Who this agent is among those on one database",
-    allowed: `1 to ${journalOwnerCharactersMax} characters`,
+    about: "Whose journal it is, where several installations keep theirs in one database",
+    allowed: `1 to ${journalOwnerBytesMax} bytes of text without quotes`,
     otherwise: "the device's id",
     example: "aura-0"
   })

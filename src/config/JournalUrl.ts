@@ -1,7 +1,8 @@
 /**
  * The URL of a database that keeps a journal: postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…
  *
- * `host` in the query replaces the one before the path, as the database's own tools have it: a directory means a socket.
+ * `host` and `dbname` in the query replace what stands before it, as the database's own tools have it, and the last of
+ * equal names counts, as the driver has it. A host that is a directory means a socket.
  * A URL of another scheme is no database of ours.
  */
 import * as Option from "effect/Option"
@@ -21,14 +22,20 @@ const parsed = (text: string): Option.Option<URL> => {
   return url === null || !schemes.includes(url.protocol) ? Option.none() : Option.some(url)
 }
 
-const hostOf = (url: URL): string => url.searchParams.get("host") ?? url.hostname
+const hostOf = (url: URL): string => lastOf(url, "host") ?? url.hostname
+
+const lastOf = (url: URL, name: string): string | undefined => url.searchParams.getAll(name).at(-1)
 
 const isWhole = (text: string): boolean =>
   Option.match(parsed(text), {
     onNone: () => false,
     onSome: (url) => {
-      const mode = url.searchParams.get("sslmode")
-      return url.pathname.length > 1 && hostOf(url) !== "" && (mode === null || modes.includes(mode))
+      const mode = lastOf(url, "sslmode")
+      return (
+        (lastOf(url, "dbname") ?? url.pathname.slice(1)) !== "" &&
+        hostOf(url) !== "" &&
+        (mode === undefined || modes.includes(mode))
+      )
     }
   })
 
@@ -41,7 +48,7 @@ export const isSafe = (text: unknown): boolean =>
   typeof text === "string" &&
   Option.match(parsed(text), {
     onNone: () => false,
-    onSome: (url) => url.searchParams.get("sslmode") === "verify-full" || isHere(hostOf(url))
+    onSome: (url) => lastOf(url, "sslmode") === "verify-full" || isHere(hostOf(url))
   })
 
 const isHere = (host: string): boolean => host.startsWith("/") || ["localhost", "127.0.0.1", "[::1]"].includes(host)
