@@ -1,7 +1,7 @@
 /** How `aura` is called from where this process was called: for lines that people copy into another terminal. */
 import { existsSync } from "node:fs"
 import * as path from "node:path"
-import { dataDefault } from "./Settings.ts"
+import { dataDefault } from "../config/Configuration.ts"
 import { quoted } from "./Text.ts"
 
 /** The words of a command as a line for a shell; `data` = where the other command shall work, as it was given here. */

@@ -8,10 +8,12 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as AuthorityCommands from "./AuthorityCommands.ts"
+import type * as Config from "./config.ts"
 import type { Errand } from "./Errand.ts"
 import type { Output } from "./Output.ts"
 import { globals, globalFlags, run, simply, switchFlag, text, timeout } from "./Globals.ts"
 import type * as Problem from "./Problem.ts"
+import type * as Settings from "./Settings.ts"
 
 /** The whole tree; what it prints goes to `output`. */
 export const make = (output: Output) =>
@@ -38,6 +40,7 @@ export const make = (output: Output) =>
       AuthorityCommands.explain(output),
       AuthorityCommands.feed(output),
       space(output),
+      config(output),
       doctor(output),
       simulate(output)
     ]),
@@ -282,6 +285,40 @@ const space = (output: Output) =>
       )
     ])
   )
+
+const config = (output: Output) =>
+  Command.make("config").pipe(
+    Command.withDescription("The settings: check, show, schema, init."),
+    Command.withSubcommands([
+      Command.make("check", {}, () => configured(({ check }, flags) => check(flags, output))).pipe(
+        Command.withDescription("Say all that is wrong with the settings, each with its source; ends with 1 then.")
+      ),
+      Command.make("show", {}, () => configured(({ show }, flags) => show(flags, output))).pipe(
+        Command.withDescription("Every setting as it counts, and where it comes from; secrets are hidden.")
+      ),
+      Command.make("schema", {}, () => configured(({ schema }) => schema(output))).pipe(
+        Command.withDescription("The JSON Schema of aura.toml, for editors.")
+      ),
+      Command.make(
+        "init",
+        {
+          file: Argument.String("file").pipe(
+            Argument.withDefault("aura.toml"),
+            Argument.withDescription("Where to write it (default ./aura.toml); a file that exists is not touched")
+          )
+        },
+        ({ file }) => configured(({ init }) => init(file, output))
+      ).pipe(Command.withDescription("Write an aura.toml with every setting and its default, commented out."))
+    ])
+  )
+
+/** Does a part of `aura config` with what every command is told. */
+const configured = Effect.fnUntraced(function* (
+  part: (config: typeof Config, flags: Settings.Flags) => Effect.Effect<void, Problem.Problem>
+) {
+  const flags = yield* globals
+  yield* part(yield* Effect.promise(() => import("./config.ts")), flags)
+})
 
 const doctor = (output: Output) =>
   Command.make("doctor", {}, () => simply(output, { _tag: "Doctor" })).pipe(

@@ -22,7 +22,7 @@ import * as Pair from "./pair.ts"
 import * as Problem from "./Problem.ts"
 import * as RootSeed from "./RootSeed.ts"
 import * as Run from "./Run.ts"
-import type { Flags } from "./Settings.ts"
+import * as Settings from "./Settings.ts"
 import { sheet } from "./space.ts"
 import * as Stop from "./Stop.ts"
 import { count, strong, table } from "./Text.ts"
@@ -36,7 +36,7 @@ export interface Options {
   readonly command: (words: ReadonlyArray<string>) => string
 }
 
-export const serve = Effect.fnUntraced(function* (flags: Flags, output: Output, options: Options) {
+export const serve = Effect.fnUntraced(function* (flags: Settings.Flags, output: Output, options: Options) {
   const settings = yield* Run.settingsOf(flags)
   yield* Effect.scoped(running(settings, output, options)).pipe(
     Effect.provide(Layer.merge(Log.layer(settings.log), EffectTelemetry.layer))
@@ -47,7 +47,7 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   if (settings.app === undefined) return yield* applicationMissing
   const { load } = yield* Effect.promise(() => import("./Application.ts"))
   const app = yield* load(settings.app)
-  if (settings.production && settings.passphrase === undefined) return yield* passphraseMissing
+  yield* Settings.expectSecure(settings)
   const home = yield* Effect.mapError(Home.open(settings.data, true), (error) => inUse(Problem.fromError(error)))
   const door = yield* FrontDoor.make
   const office = yield* Office.open(settings, home, {
@@ -222,14 +222,6 @@ const applicationMissing = Effect.suspend(() =>
     what: "no application is named",
     allowed: "a TypeScript or JavaScript file that exports `app`",
     do: 'run "aura serve path/to/app.ts", put app = "path/to/app.ts" in aura.toml, or set AURA_APP; a device without the code syncs with "aura sync --watch"',
-    isUsage: true
-  })
-)
-
-const passphraseMissing = Effect.suspend(() =>
-  Problem.make("PassphraseMissing", {
-    what: "production wants the device key protected by a passphrase",
-    do: "set keys.passphrase_file in aura.toml or AURA_KEYS__PASSPHRASE_FILE, or drop production = true",
     isUsage: true
   })
 )

@@ -42,7 +42,7 @@ describe("the command line", () => {
   it("names every command in its help, on stdout, with code 0", async () => {
     const { code, stderr, stdout } = await aura(["--help"], { cwd: folder() })
     const commands =
-      "serve pair join sync status perform state journal device grant revoke limit lift trust policy explain feed space doctor simulate"
+      "serve pair join sync status perform state journal device grant revoke limit lift trust policy explain feed space config doctor simulate"
     for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command} +\\w`, "mu"))
     assert.match(stdout, /pair +.*Needs a running server/u)
     assert.strictEqual(stderr, "")
@@ -79,10 +79,10 @@ describe("the command line", () => {
     assert.deepStrictEqual(
       details.map(({ setting, source, value }) => [setting, value, source]),
       [
+        ["nonsense", undefined, `${join(home, "aura.toml")}:2`],
         ["listen.prot", undefined, "environment variable AURA_LISTEN__PROT"],
-        ["app", "3", join(home, "aura.toml")],
-        ["nonsense", undefined, join(home, "aura.toml")],
-        ["listen.host", "", join(home, "aura.toml")],
+        ["app", "3", `${join(home, "aura.toml")}:1`],
+        ["listen.host", "", `${join(home, "aura.toml")}:4`],
         ["listen.port", "99999", "environment variable AURA_LISTEN__PORT"]
       ]
     )

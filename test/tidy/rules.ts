@@ -24,10 +24,20 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   "handlers/memory": handled,
   "handlers/node": handled,
   "handlers/browser": handled,
+  config: ["identity", "trust"],
   deploy: [],
   simulation: [...portable, "handlers/memory", "handlers/shared"],
   conformance: [...pure, "effects"],
-  cli: [...portable, "handlers/memory", "handlers/node", "handlers/shared", "deploy", "simulation", "conformance"],
+  cli: [
+    ...portable,
+    "handlers/memory",
+    "handlers/node",
+    "handlers/shared",
+    "config",
+    "deploy",
+    "simulation",
+    "conformance"
+  ],
   "index.ts": portable,
   "text.ts": portable,
   "simulation.ts": ["simulation", "handlers/memory"],
@@ -38,7 +48,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   "portable.d.ts": []
 }
 
-const onNode = ["handlers/node", "cli"]
+const onNode = ["handlers/node", "config", "cli"]
 
 /** Which places may import which package; a package that is not here has no reason in ARCHITECTURE.md yet. */
 const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<string> | "everywhere"]> = [
@@ -54,7 +64,8 @@ const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<stri
   [/^(?:ws|@peculiar\/x509|reflect-metadata)$/u, onNode],
   [/^@effect\/platform-node\/./u, onNode],
   [/^@effect\/sql-pg\/./u, ["handlers/node"]],
-  [/^uqr$/u, ["cli"]]
+  [/^uqr$/u, ["cli"]],
+  [/^smol-toml$/u, ["config", "cli"]]
 ]
 
 const ambient = ["handlers/node", "handlers/browser"]

@@ -1,0 +1,285 @@
+/**
+ * All settings of Aura, as one Schema of `aura.toml`: what each is called, what it may be, and what people are told of it.
+ *
+ * A setting is `section.name` (`listen.port`), or a name alone. Every field carries its `Facts` as an annotation, so the
+ * messages, the file that `aura config init` writes and the JSON Schema all say the same. A secret is `Redacted` as soon
+ * as it is read, and has a twin `NAME_file` that names a file which holds it, as orchestrators mount them.
+ *
+ * Where values come from is the business of Sources.ts, what they come to of Reading.ts.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { DeviceId, SpaceId } from "../identity/Id.ts"
+import { flowBaseMax } from "../trust/FlowLimit.ts"
+import { deviceNameCharactersMax } from "../trust/limits.ts"
+import * as JournalUrl from "./JournalUrl.ts"
+
+/** What is known of a setting besides its Schema. */
+export interface Facts {
+  /** For people: what it is for. */
+  readonly about: string
+  readonly allowed: string
+  /** How text (a variable, a flag) stands for it; a path is relative to the file that names it. */
+  readonly kind: "text" | "path" | "number" | "switch" | "list" | "tables"
+  /** Left out when nothing is meant by leaving the setting out. */
+  readonly default?: Schema.Json
+  /** What takes the default's place where that depends on the machine, for people. */
+  readonly otherwise?: string
+  readonly example?: Schema.Json
+  readonly isSecret?: true
+  /** Commands write it; people seldom do. */
+  readonly isLearned?: true
+  readonly production?: Production
+}
+
+/** What production mode refuses of a setting. */
+export interface Production {
+  readonly allowed: string
+  readonly refuses: (given: Given | undefined) => boolean
+}
+
+/** A value as production mode looks at it; that of a secret is `Redacted`. */
+export interface Given {
+  readonly value: unknown
+  /** Whether it stands in a file of settings itself. */
+  readonly isInFile: boolean
+}
+
+declare module "effect/Schema" {
+  // a namespace of another module is extended in no other way
+  // oxlint-disable-next-line typescript/no-namespace
+  namespace Annotations {
+    interface Augment {
+      readonly setting?: Facts | undefined
+    }
+  }
+}
+
+export const Peer = Schema.Struct({ device: DeviceId, address: Schema.String })
+export type Peer = typeof Peer.Type
+
+export const dataDefault = ".aura"
+
+const journalOwnerBytesMax = 50
+/** One to write with, one to read with. */
+const journalPoolMin = 2
+const journalPoolMax = 1000
+
+const optional = <S extends Schema.Top>(schema: S, facts: Facts) =>
+  Schema.optionalKey(schema.pipe(Schema.annotate({ setting: facts })))
+
+/** A setting that is always there: the default is written as in the file. */
+const always = <S extends Schema.Top>(schema: S, missing: S["Encoded"] & Schema.Json, facts: Facts) =>
+  schema.pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed<S["Encoded"]>(missing)),
+    Schema.annotate({ setting: { ...facts, default: missing } })
+  )
+
+const secret = <S extends Schema.Top>(schema: S, facts: Facts) =>
+  optional(Schema.RedactedFromValue(schema), { ...facts, isSecret: true })
+
+const text = (charactersMax = 4096) =>
+  Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(charactersMax)))
+
+const integer = (minimum: number, maximum: number) =>
+  Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
+
+const journalOwner = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((owner) => {
+      const bytes = Buffer.byteLength(owner)
+      return bytes > 0 && bytes <= journalOwnerBytesMax && owner.isWellFormed() && !/[\0"]/u.test(owner)
+    })
+  )
+)
+
+const port = { kind: "number", allowed: "a whole number from 0 to 65535" } as const
+
+const top = {
+  app: optional(text(), {
+    kind: "path",
+    about: "The application's file, TypeScript or JavaScript, that exports `app`",
+    allowed: "the path of a file that exports `app`",
+    example: "app.ts"
+  }),
+  data: optional(text(), {
+    kind: "path",
+    about: "The data directory: device key, journal and blobs",
+    allowed: "the path of a directory",
+    otherwise: dataDefault,
+    example: dataDefault
+  }),
+  space: optional(SpaceId, {
+    kind: "text",
+    about: "The space to work in, when the directory has several",
+    allowed: "64 hexadecimal digits: a SpaceId",
+    example: "0".repeat(64),
+    isLearned: true
+  }),
+  name: optional(text(deviceNameCharactersMax), {
+    kind: "text",
+    about: "This device's name, for people",
+    allowed: `1 to ${deviceNameCharactersMax} characters`,
+    otherwise: "the host's name",
+    example: "server"
+  }),
+  production: always(Schema.Boolean, false, {
+    kind: "switch",
+    about: "Production mode: refuses what is for development, and opens no plain port",
+    allowed: "true or false"
+  }),
+  log: always(Schema.Literals(["debug", "info", "warn", "error"]), "info", {
+    kind: "text",
+    about: "How much is logged",
+    allowed: "debug, info, warn, error"
+  }),
+  peers: always(Schema.Array(Peer), [], {
+    kind: "tables",
+    about: 'Known devices to stay connected with; "aura join" writes them',
+    allowed: "tables [[peers]] with device (64 hexadecimal digits) and address",
+    isLearned: true
+  }),
+  device: optional(DeviceId, {
+    kind: "text",
+    about: "The device this directory belongs to; the first start writes it",
+    allowed: "64 hexadecimal digits: a DeviceId",
+    isLearned: true
+  })
+}
+
+const listen = {
+  host: always(text(), "127.0.0.1", {
+    kind: "text",
+    about: "Where to listen: 127.0.0.1 is this machine alone, 0.0.0.0 is everywhere",
+    allowed: "a host name or an IP address"
+  }),
+  port: always(integer(0, 65_535), 8443, { ...port, about: "TLS port; 0 takes a free one" }),
+  http: always(integer(0, 65_535), 8080, {
+    ...port,
+    about: "Plain port for browsers on this machine; 0 takes a free one",
+    production: {
+      allowed: "nothing: production opens no plain port",
+      refuses: (given) => given !== undefined
+    }
+  }),
+  advertise: always(Schema.Array(text()), [], {
+    kind: "list",
+    about: "Names or addresses under which others reach this device",
+    allowed: "a list of names or addresses",
+    example: ["aura.example.org"]
+  })
+}
+
+const keys = {
+  passphrase: secret(text(), {
+    kind: "text",
+    about: "Protects the device key",
+    allowed: "a passphrase",
+    production: {
+      allowed: "a passphrase from the environment or from the file that keys.passphrase_file names",
+      refuses: (given) => given === undefined || given.isInFile
+    }
+  })
+}
+
+const flow = {
+  base: optional(integer(1, flowBaseMax), {
+    kind: "number",
+    about:
+      "Units that a fully trusted device may be sent in an hour: this device, if it founded the space, then writes budgets",
+    allowed: `a whole number from 1 to ${flowBaseMax}`,
+    otherwise: "no budgets",
+    example: 100_000
+  })
+}
+
+const journal = {
+  kind: always(Schema.Literals(["sqlite"]), "sqlite", {
+    kind: "text",
+    about: "What keeps the journal: sqlite, a file in the data directory",
+    allowed: "sqlite"
+  }),
+  url: secret(JournalUrl.JournalUrl, {
+    kind: "text",
+    about: "The database of a journal that is kept on a server",
+    allowed: JournalUrl.allowed,
+    production: {
+      allowed: "sslmode=verify-full, or a database on this machine",
+      refuses: (given) =>
+        given !== undefined && Redacted.isRedacted(given.value) && !JournalUrl.isSafe(Redacted.value(given.value))
+    }
+  }),
+  poolMax: always(integer(journalPoolMin, journalPoolMax), 5, {
+    kind: "number",
+    about: "Connections to the database at most",
+    allowed: `a whole number from ${journalPoolMin} to ${journalPoolMax}`
+  }),
+  owner: optional(journalOwner, {
+    kind: "text",
+    about: "Whose journal it is, where several installations keep theirs in one database",
+    allowed: `1 to ${journalOwnerBytesMax} bytes of text without quotes`,
+    otherwise: "the device's id",
+    example: "aura-0"
+  })
+}
+
+const section = <F extends Schema.Struct.Fields>(fields: F) => Schema.Struct(fields)
+
+export const Configuration = Schema.Struct({
+  ...top,
+  listen: section(listen),
+  keys: section(keys),
+  flow: section(flow),
+  journal: section(journal)
+})
+export type Configuration = typeof Configuration.Type
+
+type Decoder = Schema.ConstraintDecoder<unknown>
+
+/** One setting, by its full name. */
+export interface Setting extends Facts {
+  readonly name: string
+  readonly section: string
+  /** Its name in the section. */
+  readonly key: string
+  readonly schema: Decoder
+}
+
+const fieldsBySection: Readonly<Record<string, Readonly<Record<string, Decoder>>>> = {
+  "": top,
+  listen,
+  keys,
+  flow,
+  journal
+}
+
+export const sections: ReadonlyArray<string> = Object.keys(fieldsBySection).filter((name) => name !== "")
+
+/** Every setting, in the order in which people are shown them. */
+export const settings: ReadonlyArray<Setting> = Object.entries(fieldsBySection).flatMap(([section, fields]) =>
+  Object.entries(fields).map(([key, schema]) => {
+    const facts = Schema.resolveAnnotations(schema)?.setting
+    if (facts === undefined) throw new Error(`the setting ${key} has no facts`)
+    return { ...facts, name: section === "" ? key : `${section}.${key}`, section, key, schema }
+  })
+)
+
+export const settingsByName: ReadonlyMap<string, Setting> = new Map(settings.map((one) => [one.name, one]))
+
+const fileSuffix = "_file"
+
+/** The name that names a file which holds the secret. */
+export const fileNameOf = (setting: Setting): string => `${setting.name}${fileSuffix}`
+
+/** Every name that may be given, those of files of secrets included. */
+export const names: ReadonlyArray<string> = settings.flatMap((setting) =>
+  setting.isSecret === true ? [setting.name, fileNameOf(setting)] : [setting.name]
+)
+
+/** `journal.poolMax` is AURA_JOURNAL__POOL_MAX. */
+export const variableOf = (name: string): string =>
+  `AURA_${name
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/gu, "_")
+    .replace(".", "__")
+    .toUpperCase()}`
