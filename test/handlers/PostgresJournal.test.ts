@@ -6,8 +6,11 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/testing/TestClock"
 import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
@@ -331,6 +334,40 @@ describe("the session of a PostgresJournal", () => {
     })
   )
 
+  it.effect("is given up when its server is silent, and nobody waits for ever", () =>
+    Effect.gen(function* () {
+      const owner = freshOwner()
+      yield* withStore(owner, (store) =>
+        Effect.gen(function* () {
+          yield* fill(store)
+          const backends = yield* run(owner, backendsOf(owner))
+          const signal = (name: "SIGSTOP" | "SIGKILL") =>
+            Effect.promise(async () => {
+              for (const { pid } of backends) process.kill(Number(pid), name)
+              await setTimeout(50)
+            })
+          yield* Effect.addFinalizer(() => signal("SIGKILL"))
+          yield* signal("SIGSTOP")
+          const fiber = yield* Effect.forkChild(
+            Effect.flip(store.commit({ space: home, runs: [runOf(phone, 7, 7, 50)] })),
+            {
+              startImmediately: true
+            }
+          )
+          yield* Effect.promise(() => setTimeout(50))
+          for (let minute = 0; minute < 10; minute++) {
+            yield* TestClock.adjust("1 minute")
+            yield* Effect.promise(() => setTimeout(50))
+          }
+          const { reason } = yield* Fiber.join(fiber)
+          // The silent session still has the lock, if this clock left time to ask for it.
+          assert.include(["JournalLocked", "JournalUnavailable"], reason._tag)
+        }).pipe(Effect.scoped)
+      )
+      yield* Effect.promise(() => cluster.kill().then(cluster.start))
+    })
+  )
+
   it.live("keeps a commit whose caller was interrupted, or does not, but whole", () =>
     Effect.gen(function* () {
       yield* withStore(freshOwner(), (store) =>
@@ -343,6 +380,39 @@ describe("the session of a PostgresJournal", () => {
           yield* store.commit({ space: work })
           const runs = yield* store.read(home, phone, 7, Infinity)
           assert.deepStrictEqual((yield* store.feeds(home))[0]?.entries, 7 + runs.length)
+        })
+      )
+    })
+  )
+})
+
+describe("what is large in a PostgresJournal", () => {
+  it.effect("is read in several pages, as one", () =>
+    Effect.gen(function* () {
+      yield* withStore(freshOwner(), (store) =>
+        Effect.gen(function* () {
+          const hash = (seq: number) => entryHash(seq < 0 ? toBytes(phone) : filled(seq % 251))
+          const runs = Array.from({ length: 600 }, (_, seq) => ({
+            ...runOf(phone, seq, seq, 10),
+            previous: hash(seq - 1),
+            hash: hash(seq)
+          }))
+          yield* store.commit({ space: home, feeds: [{ feed: phone, header }], runs })
+          assert.deepStrictEqual(yield* store.read(home, phone, 0, Infinity), runs)
+          assert.deepStrictEqual(yield* store.read(home, phone, 100, 4_005), runs.slice(100, 501))
+        })
+      )
+    })
+  )
+
+  it.effect("comes back whole: a row of more than the driver takes by itself", () =>
+    Effect.gen(function* () {
+      yield* withStore(freshOwner(), (store) =>
+        Effect.gen(function* () {
+          const bytes = new Uint8Array(randomBytes(20 * 1024 * 1024))
+          yield* store.commit({ space: home, locals: [{ name: "checkpoint", bytes }] })
+          const found = yield* store.local(home, "checkpoint")
+          assert.isTrue(Option.isSome(found) && Buffer.compare(found.value, bytes) === 0)
         })
       )
     })

@@ -48,21 +48,27 @@ export const makeCluster = async (): Promise<Cluster> => {
       onLog: () => undefined,
       onError: () => undefined
     })
-  let running = server()
-  await running.initialise()
-  await running.start()
+  const first = server()
+  await first.initialise()
+  await first.start()
+  let isRunning = true
+  const kill = async () => {
+    if (isRunning) await killServer(databaseDir)
+    isRunning = false
+  }
   const url = Redacted.make(`postgres://aura:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`)
   return {
     url,
     port,
     start: async () => {
-      running = server()
-      await running.start()
+      await server().start()
+      isRunning = true
     },
-    kill: () => killServer(databaseDir),
+    kill,
     run: (...statements) => Effect.runPromise(runOn(url, statements)),
     remove: async () => {
-      await running.stop()
+      // Nothing of it is kept, and a server that a failed test left silent would not stop by itself.
+      await kill()
       rmSync(directory, { recursive: true })
     }
   }

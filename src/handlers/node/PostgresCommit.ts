@@ -37,7 +37,7 @@ import {
   type Row
 } from "./JournalRows.ts"
 import { ask, columns, runRow, sql } from "./PostgresRows.ts"
-import { beginError, type NotBegun } from "./PostgresSession.ts"
+import { answered, beginError, type NotBegun } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
 export const resultsKeptMillis = 24 * 60 * 60 * 1000
@@ -147,7 +147,7 @@ export const end = (
   Effect.flatMap(together<unknown>([...writes, commitOn(connection)]), () => Effect.void)
 
 const commitOn = (connection: PgConnection): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(connection.query("COMMIT"), ({ command }) => {
+  Effect.flatMap(answered(connection.query("COMMIT")), ({ command }) => {
     if (command === "COMMIT") return Effect.void
     const message = "the transaction was rolled back"
     return Effect.fail(new SqlError({ reason: new UnknownError({ cause: new Error(message), message }) }))

@@ -37,6 +37,7 @@ import { feedFrom, idOf, integerOf, localFrom, resultFrom, spaceFrom, utf8, type
 import { asked, attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
 import { ask, columns, runFrom, runRow, sql, type Parameter } from "./PostgresRows.ts"
 import {
+  answered,
   errorOf,
   isDurable,
   isLost,
@@ -44,6 +45,7 @@ import {
   NotBegun,
   openWriter,
   placeOf,
+  tidyMillis,
   type Options,
   type Place
 } from "./PostgresSession.ts"
@@ -168,7 +170,10 @@ const isPassingFailure = (error: Failure): boolean =>
 
 /** After a failure: the session goes on without its transaction, or goes. */
 const tidied = (connection: PgConnection, drop: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.matchEffect(connection.query("ROLLBACK"), { onSuccess: () => Effect.void, onFailure: () => drop })
+  Effect.matchEffect(answered(connection.query("ROLLBACK"), tidyMillis), {
+    onSuccess: () => Effect.void,
+    onFailure: () => drop
+  })
 
 const understood = <A>(place: Place, work: Effect.Effect<A, Failure>): Effect.Effect<A, JournalStoreError> =>
   Effect.mapError(work, (error) => {

@@ -14,6 +14,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { JournalCorrupt, type StoredRun } from "../../effects/JournalStore.ts"
 import { entryHash, toBytes, type EntryHash, type FeedId, type SpaceId } from "../../identity/Id.ts"
 import { blobOf, checkDigest, idOf, integerOf, packed, runDigest, unpacked, type Row } from "./JournalRows.ts"
+import { answered } from "./PostgresSession.ts"
 
 export const sql = {
   spaces: "SELECT space, number, digest FROM spaces ORDER BY number",
@@ -72,10 +73,12 @@ export const ask = (
   ...parameters: ReadonlyArray<Parameter>
 ): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
   Effect.map(
-    connection.query(
-      statement,
-      parameters.map((parameter) =>
-        typeof parameter === "number" || parameter instanceof Uint8Array ? cell(parameter) : parameter.map(cell)
+    answered(
+      connection.query(
+        statement,
+        parameters.map((parameter) =>
+          typeof parameter === "number" || parameter instanceof Uint8Array ? cell(parameter) : parameter.map(cell)
+        )
       )
     ),
     ({ rows }) => rows.map(rowFrom)

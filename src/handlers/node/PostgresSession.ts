@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { SqlError } from "effect/sql/SqlError"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import {
   JournalCorrupt,
@@ -49,6 +49,10 @@ const ownerBytesMax = 50
 /** How long an opening waits for the lock: a server notices only after a moment that a killed agent is gone. */
 const lockMillis = 1_000
 const statementMillis = 60_000
+/** Longer than the server lets a statement take: it, or the way to it, is no more. */
+const answerMillis = 90_000
+/** For what only tidies up. */
+export const tidyMillis = 5_000
 /** The driver's default would be less than a checkpoint may have. */
 const messageBytesMax = 1024 * 1024 * 1024
 
@@ -96,7 +100,7 @@ export const openWriter = (place: Place): Effect.Effect<PgConnection.PgConnectio
           : errorOf(place, error)
       ),
       // At once, where the end of the connection takes the server a moment to notice.
-      () => Effect.ignore(connection.query("SELECT pg_advisory_unlock($1)", [key]))
+      () => Effect.ignore(answered(connection.query("SELECT pg_advisory_unlock($1)", [key]), tidyMillis))
     )
     yield* understood(place, createSchema(connection, place.schema))
     const { rows } = yield* understood(place, connection.query("SELECT version FROM journal_format"))
@@ -139,6 +143,16 @@ const createSchema = (connection: PgConnection.PgConnection, name: string): Effe
     yield* connection.query("BEGIN")
     for (const statement of [`CREATE SCHEMA "${name}"`, ...schema.split(";")]) yield* connection.query(statement)
     yield* connection.query("COMMIT")
+  })
+
+/** Nothing waits for ever: a way that was cut does not say so. */
+export const answered = <A>(query: Effect.Effect<A, SqlError>, millis = answerMillis): Effect.Effect<A, SqlError> =>
+  Effect.timeoutOrElse(query, {
+    duration: millis,
+    orElse: () => {
+      const message = `no answer in ${millis / 1_000} seconds`
+      return Effect.fail(new SqlError({ reason: new ConnectionError({ cause: new Error(message), message }) }))
+    }
   })
 
 /** The driver's errors as those of the contract. */
