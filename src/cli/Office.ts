@@ -64,8 +64,7 @@ export const open = Effect.fnUntraced(function* (
   { answer, network }: Options
 ): Effect.fn.Return<Office, Problem.Problem, Scope.Scope> {
   yield* expectDeviceKey(settings)
-  const passphrase = settings.passphrase
-  const stores = yield* Layer.build(NodeEffects.stores(home, passphrase === undefined ? {} : { passphrase })).pipe(
+  const stores = yield* Layer.build(NodeEffects.stores(home, storesOptions(settings))).pipe(
     Effect.mapError(Problem.fromError)
   )
   const keys = Context.get(stores, Keys)
@@ -105,6 +104,14 @@ export const open = Effect.fnUntraced(function* (
   }
   yield* Control.serve(socket, answer(office))
   return office
+})
+
+const storesOptions = ({ journal, passphrase }: Settings): NodeEffects.StoresOptions => ({
+  ...(passphrase !== undefined && { passphrase }),
+  ...(journal.kind === "postgres" &&
+    journal.url !== undefined && {
+      postgres: { url: journal.url, owner: journal.owner, poolMax: journal.poolMax }
+    })
 })
 
 const deviceKeyFile = "secret-device-key.bin"

@@ -33,6 +33,7 @@ export interface Settings {
   readonly passphrase: Redacted.Redacted<string> | undefined
   /** Undefined: no budgets are written, and hours are not summed up. */
   readonly flowBase: number | undefined
+  readonly journal: Configuration["journal"]
   readonly peers: ReadonlyArray<Peer>
   /** The device that the directory was made for; undefined before its first start. */
   readonly device: DeviceId | undefined
@@ -66,6 +67,7 @@ export const load = Effect.fnUntraced(function* (
     advertise: configuration.listen.advertise,
     passphrase: configuration.keys.passphrase,
     flowBase: configuration.flow.base,
+    journal: configuration.journal,
     peers: configuration.peers,
     device: configuration.device
   }

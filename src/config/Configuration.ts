@@ -195,10 +195,10 @@ const flow = {
 }
 
 const journal = {
-  kind: always(Schema.Literals(["sqlite"]), "sqlite", {
+  kind: always(Schema.Literals(["sqlite", "postgres"]), "sqlite", {
     kind: "text",
-    about: "What keeps the journal: sqlite, a file in the data directory",
-    allowed: "sqlite"
+    about: "What keeps the journal: sqlite, a file in the data directory, or postgres, a database at journal.url",
+    allowed: "sqlite or postgres"
   }),
   url: secret(JournalUrl.JournalUrl, {
     kind: "text",
@@ -219,7 +219,7 @@ const journal = {
     kind: "text",
     about: "Whose journal it is, where several installations keep theirs in one database",
     allowed: `1 to ${journalOwnerBytesMax} bytes of text without quotes`,
-    otherwise: "the device's id",
+    otherwise: "the first half of the device's id",
     example: "aura-0"
   })
 }

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { readFile, stat } from "node:fs/promises"
 import * as path from "node:path"
 import { Configuration, dataDefault, fileNameOf, settings, type Setting } from "./Configuration.ts"
+import * as JournalUrl from "./JournalUrl.ts"
 import * as Sources from "./Sources.ts"
 
 /** Name of the file in the working directory and in the data directory. */
@@ -80,6 +81,7 @@ export const read = Effect.fnUntraced(function* ({ ambient, environment, flags, 
     if (isAllowed(one.setting, raw)) values.set(one.setting.name, value)
     else faults.push(faultOf(one))
   }
+  faults.push(...missing(given, values))
   const notes = [...sources.flatMap((source) => source.notes), ...unused(values)]
   return {
     data,
@@ -144,6 +146,22 @@ const shown = (value: unknown): string =>
 const unused = (values: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
   values.has("journal.url") && (values.get("journal.kind") ?? "sqlite") === "sqlite"
     ? ["journal.url is set and not used: journal.kind is sqlite, a file in the data directory"]
+    : []
+
+/** What another setting needs; told unless it was given and has a fault of its own. */
+const missing = (
+  given: ReadonlyMap<string, Sources.Given>,
+  values: ReadonlyMap<string, unknown>
+): ReadonlyArray<Sources.Fault> =>
+  values.get("journal.kind") === "postgres" && !given.has("journal.url")
+    ? [
+        {
+          setting: "journal.url",
+          what: "journal.url is missing: journal.kind is postgres",
+          allowed: JournalUrl.allowed,
+          source: given.get("journal.kind")!.source.describe()
+        }
+      ]
     : []
 
 /** As the file would have it, secrets bare: what the Schema decodes. */

@@ -1,8 +1,10 @@
 /**
  * Every effect of a server or desktop over one data directory, merged: the handlers of this folder, wired.
  *
- *     journal.sqlite   SqliteJournal            secrets/   DirectorySecretStore, in it the device key (FileKeys)
+ *     journal.sqlite   SqliteJournal *          secrets/   DirectorySecretStore, in it the device key (FileKeys)
  *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage
+ *
+ * * Or, where a database is named, PostgresJournal: then the directory holds no journal.
  *
  * `stores` is what needs no network, `network` what connects; `layer` is all of it. Who opened the directory owns it
  * (DataDirectory.ts) and keeps it open as long as these layers. It reads no configuration and chooses nothing.
@@ -12,6 +14,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { networkInterfaces } from "node:os"
+import { Keys } from "../../effects/Keys.ts"
 import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import type { DataDirectory } from "./DataDirectory.ts"
 import * as DirectorySecretStore from "./DirectorySecretStore.ts"
@@ -26,6 +29,12 @@ import * as TlsNetwork from "./TlsNetwork.ts"
 export interface StoresOptions {
   /** Opens the device key, and protects it when it is created; without one a key in the secret store does. */
   readonly passphrase?: Redacted.Redacted<string>
+  /** Keeps the journal in this database. `owner`: the first half of the device's id if undefined. */
+  readonly postgres?: {
+    readonly url: Redacted.Redacted<string>
+    readonly owner: string | undefined
+    readonly poolMax: number
+  }
 }
 
 /** Like `TlsNetworkOptions`, with the private authority of the directory behind the listener. */
@@ -42,16 +51,29 @@ export const names = {
   blobs: "blobs"
 } as const
 
-export const stores = (home: DataDirectory, { passphrase }: StoresOptions = {}) =>
+export const stores = (home: DataDirectory, { passphrase, postgres }: StoresOptions = {}) =>
   Layer.mergeAll(
-    SqliteJournal.layer({ path: home.file(names.journal) }),
-    FileKeys.layer(passphrase === undefined ? {} : { passphrase }).pipe(
-      Layer.provideMerge(DirectorySecretStore.layer({ directory: home.file(names.secrets) }))
-    ),
+    postgres === undefined ? SqliteJournal.layer({ path: home.file(names.journal) }) : journalIn(postgres),
     SystemTime.layer(),
     NodeVerifier.layer,
     SecureRandom.layerWebCrypto,
     EffectTelemetry.layer
+  ).pipe(
+    Layer.provideMerge(
+      FileKeys.layer(passphrase === undefined ? {} : { passphrase }).pipe(
+        Layer.provideMerge(DirectorySecretStore.layer({ directory: home.file(names.secrets) }))
+      )
+    )
+  )
+
+/** The driver is loaded by who has a database: a command on a file starts sooner without it. */
+const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { device } = yield* Keys
+      const PostgresJournal = yield* Effect.promise(() => import("./PostgresJournal.ts"))
+      return PostgresJournal.layer({ ...others, owner: owner ?? device.slice(0, 32) })
+    })
   )
 
 export const network = (home: DataDirectory, options: NetworkOptions = {}) =>

@@ -1,0 +1,75 @@
+/** The journal of a device in a database, chosen by settings alone, in real processes and on a real server. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Redacted from "effect/Redacted"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { makeCluster, password, type Cluster } from "../handlers/postgresCluster.ts"
+import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await makeCluster()
+}, 60_000)
+afterAll(async () => {
+  await stopAll()
+  await cluster.remove()
+}, 60_000)
+
+const settings = () => ({
+  AURA_APP: exampleApp,
+  AURA_JOURNAL__KIND: "postgres",
+  DATABASE_URL: Redacted.value(cluster.url)
+})
+
+const titlesIn = async (data: string): Promise<ReadonlyArray<string>> => {
+  const told = await aura(["state", "--data", data, "--json"], { env: settings() })
+  assert.strictEqual(told.code, 0, told.stdout + told.stderr)
+  const { tasks } = json(told)[0]!["state"] as { readonly tasks: Record<string, { readonly title: string }> }
+  return Object.values(tasks)
+    .map(({ title }) => title)
+    .toSorted()
+}
+
+const add = (data: string, title: string) =>
+  aura(["perform", "add", JSON.stringify({ title }), "--data", data, "--json"], { env: settings() })
+
+describe("a journal on PostgreSQL", () => {
+  it("is chosen by settings alone, and holds what the device wrote", { timeout: 120_000 }, async () => {
+    const data = join(folder(), "alice")
+    const server = await serve(["--data", data, "--port", "0"], { env: settings() })
+    assert.strictEqual((await add(data, "milk")).code, 0, "by the running server")
+    const ended = await stop(server)
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.strictEqual((await add(data, "bread")).code, 0, "by the command itself")
+    assert.deepStrictEqual(await titlesIn(data), ["bread", "milk"])
+    assert.isFalse(existsSync(join(data, "journal.sqlite")))
+    const verified = await aura(["journal", "verify", "--data", data, "--json"], { env: settings() })
+    assert.strictEqual(json(verified)[0]!["ok"], true, verified.stdout)
+  })
+
+  it(
+    "that is away is told with what to do and no password, and is there again afterwards",
+    { timeout: 120_000 },
+    async () => {
+      const data = join(folder(), "bob")
+      const server = await serve(["--data", data, "--port", "0"], { env: settings() })
+      assert.strictEqual((await add(data, "milk")).code, 0)
+      await stop(server)
+      await cluster.kill()
+      const refused = await add(data, "bread")
+      assert.notStrictEqual(refused.code, 0)
+      assert.match(refused.stdout + refused.stderr, /unavailable/u)
+      assert.notInclude(refused.stdout + refused.stderr, password)
+      assert.notInclude(refused.stdout + refused.stderr, encodeURIComponent(password))
+      await cluster.start()
+      assert.deepStrictEqual(await titlesIn(data), ["milk"])
+    }
+  )
+
+  it("without a database is a mistake of usage that says what is missing", async () => {
+    const env = { AURA_APP: exampleApp, AURA_JOURNAL__KIND: "postgres" }
+    const told = await aura(["state", "--data", join(folder(), "carol"), "--json"], { env })
+    assert.strictEqual(told.code, 2, told.stdout)
+    assert.include(told.stdout, "journal.url is missing: journal.kind is postgres")
+  })
+})
