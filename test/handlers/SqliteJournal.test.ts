@@ -158,7 +158,6 @@ describe("a damaged SqliteJournal", () => {
   // as many stores as the file has bytes: the only test for which a busy machine takes more than a minute
   it.effect(
     "fails with a typed error or has the right data, whichever byte of the file is flipped",
-    { timeout: 180_000 },
     () =>
       atFreshPath(
         (path) =>
@@ -189,7 +188,8 @@ describe("a damaged SqliteJournal", () => {
             )
           }),
         scratch
-      )
+      ),
+    180_000
   )
 
   it.effect("does so too when its tables are trees of several pages", () =>
