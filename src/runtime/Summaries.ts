@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import { feedId, type DeviceId } from "../identity/Id.ts"
+import * as Branch from "../journal/Branch.ts"
 import * as Entry from "../journal/Entry.ts"
 import * as Run from "../journal/Run.ts"
 import type * as Message from "../sync/Message.ts"
@@ -61,9 +62,14 @@ export const isOfSummaries = (ledger: Ledger, message: Message.Message): boolean
   if (message._tag !== "Run" || message.run.length < 33) return false
   // the feed's name stands behind the version: most runs are of data, and need not be read
   const feed = feedId(message.run.subarray(1, 33))
-  if (ledger.lines.get(feed)?.feed.kind === "data") return false
+  if (ledger.lines.get(feed)?.feed.kind === "data" || isOfData(message.header)) return false
   const run = Run.decode(message.run)
   return Result.isSuccess(run) && run.success.bodies.every(isSummary)
+}
+
+const isOfData = (header: Uint8Array | undefined): boolean => {
+  const named = header === undefined ? undefined : Branch.decodeNamed(header)
+  return named !== undefined && Result.isSuccess(named) && named.success.feed.kind === "data"
 }
 
 const isSummary = (body: Uint8Array): boolean => {
