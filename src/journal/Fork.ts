@@ -3,8 +3,10 @@
  *
  * Only bytes signed by the device can make one, so nobody can be framed. Version 1: the deterministic CBOR of
  * [1, header, run, run]; both runs are of that feed, begin at the fork, name the same hash before it, and differ in
- * their first entry; the run whose first entry has the lower hash comes first; each has its own valid signature. The
- * lowest position at which a feed is proved forked counts; a proof of a lower one replaces a higher one.
+ * their first entry; the run whose first entry has the lower hash comes first; each has its own valid signature.
+ *
+ * Nothing here makes or keeps one any more: every history of a feed is kept, and those are the proof (runtime/Branches.ts).
+ * One that a peer brings is taken as the two runs that it holds.
  */
 import * as Result from "effect/Result"
 import * as Bytes from "../identity/Bytes.ts"
