@@ -62,8 +62,8 @@ export type Peer = typeof Peer.Type
 export const dataDefault = ".aura"
 
 const journalOwnerBytesMax = 50
-/** One to write with, one to read with. */
-const journalPoolMin = 2
+/** One to write with, one to hear what others write, one to read with. */
+const journalPoolMin = 3
 const journalPoolMax = 1000
 
 const optional = <S extends Schema.Top>(schema: S, facts: Facts) =>

@@ -2,7 +2,8 @@
  * A running process acting as one device: its replicas, its connections, pairing, and who has acknowledged what.
  *
  * Replicas of all spaces in the store open with the agent. Every connection, whoever opened it, serves all of them, as
- * far as the guard lets the peer read. The agent ends with its scope: connections close, writers finish their turn.
+ * far as the guard lets the peer read. Where other agents keep their journals in the same place, it learns from them there,
+ * too (runtime/Neighbouring.ts). The agent ends with its scope: connections close, writers finish their turn.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -33,18 +34,17 @@ import type * as Message from "../sync/Message.ts"
 import * as Pairing from "../sync/Pairing.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
-import * as Budget from "../trust/Budget.ts"
 import type { Definition } from "../trust/Definition.ts"
-import * as Fact from "../trust/Fact.ts"
-import * as Closing from "./Closing.ts"
+import type * as Fact from "../trust/Fact.ts"
 import * as Guard from "./Guard.ts"
 import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
+import * as Neighbouring from "./Neighbouring.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
-import * as Summaries from "./Summaries.ts"
-import type { Write, WriteError } from "./Write.ts"
+import * as Upkeep from "./Upkeep.ts"
+import { authorityWrite, type WriteError } from "./Write.ts"
 
 /** Nothing here by that name, or not in a state to do this. */
 export class SpaceUnknown extends Data.TaggedError("SpaceUnknown")<{ readonly what: string }> {
@@ -249,46 +249,12 @@ export const layer: Layer.Layer<
       )
     )
 
-    /** Spaces whose books say that this device was put out, as far as the log was told. */
-    const revokedIn = new Set<SpaceId>()
-    const tellRevocations = Effect.suspend(() =>
-      Effect.forEach(
-        replicas.values(),
-        (replica) => {
-          const revoked = Revocation.of(replica.ledger(), keys.device)
-          if ((revoked !== undefined) === revokedIn.has(replica.space)) return Effect.void
-          if (revoked === undefined) {
-            revokedIn.delete(replica.space)
-            return Effect.logInfo("this device is a member again", { space: replica.space })
-          }
-          revokedIn.add(replica.space)
-          return Effect.logWarning(`security event: ${revoked.message}`, { space: replica.space, by: revoked.by })
-        },
-        { discard: true }
-      )
-    )
-
-    const closeEnded = Effect.suspend(() =>
-      Effect.forEach([...replicas.values()], (replica) => Closing.closeEnded(replica, keys.device, time.now().millis), {
-        discard: true
-      })
-    )
-
-    // held entries come of age, and a store answers again, without anybody saying a word
-    yield* Effect.forkScoped(
-      Effect.suspend(() =>
-        Effect.forEach(
-          [...replicas.values()].filter((replica) => replica.isLagging() || hasHeld(replica)),
-          ({ refresh }) =>
-            refresh.pipe(
-              Effect.catch((error) => Effect.logWarning("the journal store can't be read back yet", error.message))
-            ),
-          { discard: true }
-        )
-      ).pipe(Effect.andThen(closeEnded), Effect.andThen(tellRevocations), Effect.repeat(Schedule.spaced("10 seconds")))
-    )
-
-    if (yield* Summaries.Summarizing) yield* Effect.forkScoped(sumUpHours(replicas, keys.device, time))
+    yield* Neighbouring.start({
+      device: keys.device,
+      replicas: () => [...replicas.values()],
+      onReplica: (listener) => replicaListeners.add(listener)
+    })
+    yield* Upkeep.start({ device: keys.device, replicas: () => [...replicas.values()], time })
 
     return Agent.of({
       device: keys.device,
@@ -418,34 +384,5 @@ const reconnectPauses = Schedule.min([Schedule.exponential(pauseMillisMin), Sche
 /** After a connection that held so long the pauses begin small again; a peer that hangs up at once is not pressed. */
 const steadyMillis = 1_000
 
-/** Writes what is due of summaries, now and then. */
-const sumUpHours = (
-  replicas: ReadonlyMap<SpaceId, Replica.Replica>,
-  device: DeviceId,
-  time: Time["Service"]
-): Effect.Effect<unknown> => {
-  const sumUp = Effect.fnUntraced(function* (replica: Replica.Replica) {
-    const facts = yield* Summaries.due(replica, device, Budget.epochOf(time.now().millis))
-    if (facts.length > 0) yield* replica.write(authorityWrite(facts))
-  })
-  const sumUpOrSay = (replica: Replica.Replica) =>
-    sumUp(replica).pipe(
-      Effect.catch((error) => Effect.logWarning("what was spent could not be summed up yet", error.message))
-    )
-  return Effect.suspend(() => Effect.forEach(replicas.values(), sumUpOrSay, { discard: true })).pipe(
-    Effect.repeat(Schedule.spaced("5 minutes"))
-  )
-}
-
-/** Writes authority facts as they are; whether they count is judged like everyone's. */
-export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<void, never> => ({
-  kind: "authority",
-  request: undefined,
-  prepare: () => Result.succeed({ definition: undefined, facts: facts.map(Fact.encode), answer: undefined })
-})
-
 const say = (connection: Connection, step: Pairing.Step): Effect.Effect<void, NetworkError> =>
   Guard.greet(connection, { _tag: "Pairing", fields: Pairing.toFields(step) })
-
-const hasHeld = (replica: Replica.Replica): boolean =>
-  [...replica.ledger().lines.values()].some((line) => line.blocked?._tag === "Held")

@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { DeviceId } from "../identity/Id.ts"
-import { authorityWrite } from "./Agent.ts"
+import { authorityWrite } from "./Write.ts"
 import type { Replica } from "./Replica.ts"
 import type { WriteError } from "./Write.ts"
 

@@ -30,12 +30,20 @@ import * as Authority from "../trust/Authority.ts"
 import * as Decision from "../trust/Decision.ts"
 import * as Wording from "../trust/Wording.ts"
 import * as App from "./App.ts"
-import { authorityWrite } from "./Agent.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Planning from "./Planning.ts"
 import type { Replica } from "./Replica.ts"
 import { DeviceRevoked } from "./Revocation.ts"
-import { EntryTooLarge, FeedsExhausted, ReplicaBusy, written, type Done, type Write, type WriteError } from "./Write.ts"
+import {
+  authorityWrite,
+  EntryTooLarge,
+  FeedsExhausted,
+  ReplicaBusy,
+  written,
+  type Done,
+  type Write,
+  type WriteError
+} from "./Write.ts"
 
 /** The application has no operation of this name. */
 export class OperationUnknown extends Data.TaggedError("OperationUnknown")<{

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type { DeviceId } from "../identity/Id.ts"
 import * as Budget from "../trust/Budget.ts"
 import * as Replenishment from "../trust/Replenishment.ts"
-import { authorityWrite } from "./Agent.ts"
+import { authorityWrite } from "./Write.ts"
 import type { Replica } from "./Replica.ts"
 import type { WriteError } from "./Write.ts"
 

@@ -7,7 +7,7 @@
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { KeysError } from "../effects/Keys.ts"
 import type { SecretStoreError } from "../effects/SecretStore.ts"
@@ -15,6 +15,7 @@ import { entryHash, short, type DefinitionId, type DeviceId, type FeedId } from 
 import type * as Entry from "../journal/Entry.ts"
 import type { Request } from "../journal/Request.ts"
 import type * as Feed from "../journal/Feed.ts"
+import * as Fact from "../trust/Fact.ts"
 import type * as Ledger from "./Ledger.ts"
 import type * as Line from "./Line.ts"
 import type { DeviceRevoked } from "./Revocation.ts"
@@ -110,3 +111,10 @@ export type WriteError =
 
 /** How a write ended. */
 export type Done<A, E> = (exit: Exit.Exit<WrittenBare<A>, E | WriteError>) => void
+
+/** Writes authority facts as they are; whether they count is judged like everyone's. */
+export const authorityWrite = (facts: ReadonlyArray<Fact.AuthorityFact>): Write<void, never> => ({
+  kind: "authority",
+  request: undefined,
+  prepare: () => Result.succeed({ definition: undefined, facts: facts.map(Fact.encode), answer: undefined })
+})

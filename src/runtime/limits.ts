@@ -52,6 +52,12 @@ export const runsPerTurnMax = 64
  */
 export const takenBytesMax = 160 * 1024
 
+/** All journals in the same place are looked at so often, for a hint may have been lost. */
+export const neighbourPollMillis = 30_000
+
+/** Feeds of which it is remembered that they grew there; of more, everything is looked at. */
+export const neighbourHintsMax = 4096
+
 /** Bytes of bodies that entries waiting in one feed may hold here before no more of it is taken. */
 export const feedPendingBytesMax = 16 * 1024 * 1024
 

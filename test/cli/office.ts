@@ -19,7 +19,7 @@ import * as Problem from "../../src/cli/Problem.ts"
 import * as Settings from "../../src/cli/Settings.ts"
 import { deviceId, type DeviceId } from "../../src/identity/Id.ts"
 import * as RecoveryWords from "../../src/identity/RecoveryWords.ts"
-import * as Agent from "../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../src/runtime/Write.ts"
 import type * as Fact from "../../src/trust/Fact.ts"
 
 const root = RecoveryWords.rootOf(Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9)))))
@@ -55,7 +55,7 @@ export const open = Effect.fnUntraced(function* (
   const replica = yield* agent.createSpace(root, app.definition)
   for (const { device, name, rights } of members)
     yield* replica.write(
-      Agent.authorityWrite([
+      authorityWrite([
         { _tag: "Admit", device, box: new Uint8Array(32), name },
         ...(rights.length === 0 ? [] : [{ _tag: "Grant" as const, device, rights }])
       ])

@@ -16,7 +16,7 @@ import type * as Feed from "../../src/journal/Feed.ts"
 import type * as Frontier from "../../src/journal/Frontier.ts"
 import { runBytesMax } from "../../src/journal/limits.ts"
 import * as Run from "../../src/journal/Run.ts"
-import * as Agent from "../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../src/runtime/Write.ts"
 import * as Guard from "../../src/runtime/Guard.ts"
 import * as Open from "../../src/runtime/Replica.ts"
 import * as Revocation from "../../src/runtime/Revocation.ts"
@@ -159,7 +159,7 @@ describe("a device that was put out", () => {
           )
           const refused = yield* Effect.flip(replica.write(written(bob.device, set("bob", "3"))))
           assert.instanceOf(refused, Revocation.DeviceRevoked)
-          const admission = Agent.authorityWrite([
+          const admission = authorityWrite([
             { _tag: "Admit", device: mallory.device, box: mallory.box, name: "Mallory" }
           ])
           assert.strictEqual((yield* Effect.flip(replica.write(admission)))._tag, "DeviceRevoked")
@@ -193,7 +193,7 @@ describe("a device that was put out", () => {
           yield* one.replica.write(written(alice.device, set("a", "1")))
           yield* until("Bob has it", () => entriesOf(two.replica)["a"] === "1")
           yield* one.replica.write(
-            Agent.authorityWrite([
+            authorityWrite([
               {
                 _tag: "Revoke",
                 device: bob.device,

@@ -14,7 +14,7 @@ import { KeysError, KeysUnavailable } from "../../src/effects/Keys.ts"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import type { FeedId } from "../../src/identity/Id.ts"
 import { deviceFeedsMax } from "../../src/journal/limits.ts"
-import { authorityWrite } from "../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../src/runtime/Write.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import {
   account,

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { assert, describe, it } from "vitest"
 import * as Clock from "../../src/journal/Clock.ts"
-import { authorityWrite } from "../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../src/runtime/Write.ts"
 import * as Operations from "../../src/runtime/Operations.ts"
 import { Summarizing } from "../../src/runtime/Summaries.ts"
 import type { SpaceId } from "../../src/identity/Id.ts"

@@ -9,7 +9,13 @@
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import { UnknownError, SqlError } from "effect/sql/SqlError"
-import { JournalConflict, JournalCorrupt, type Commit, type StoredResult } from "../../effects/JournalStore.ts"
+import {
+  JournalConflict,
+  JournalCorrupt,
+  type Commit,
+  type StoredFeed,
+  type StoredResult
+} from "../../effects/JournalStore.ts"
 import {
   entryHash,
   feedId,
@@ -37,7 +43,8 @@ import {
   type Row
 } from "./JournalRows.ts"
 import { ask, columns, runRow, sql } from "./PostgresRows.ts"
-import { answered, beginError, type NotBegun } from "./PostgresSession.ts"
+import { tell } from "./PostgresNotice.ts"
+import { answered, beginError, type NotBegun, type Place } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
 export const resultsKeptMillis = 24 * 60 * 60 * 1000
@@ -115,13 +122,13 @@ interface Draft {
 /** For each commit nothing, or why it conflicts. On failure nothing was written, or it is unknown if `COMMIT` was sent. */
 export const writeGroup = (
   connection: PgConnection,
-  where: string,
+  { schema, where }: Place,
   group: ReadonlyArray<Encoded>
 ): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
     const draft = yield* begin(connection, where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
-    yield* end(connection, write(connection, draft))
+    yield* end(connection, write(connection, draft), tell(connection, schema, headsOf(draft)))
     return outcomes
   })
 
@@ -139,12 +146,16 @@ export const asked = <A>(
   statements: ReadonlyArray<Effect.Effect<A, SqlError>>
 ): Effect.Effect<ReadonlyArray<A>, SqlError | NotBegun> => Effect.mapError(together(statements), beginError)
 
-/** Writes and commits in one round trip. What failed in between makes `COMMIT` a rollback, and is what is told. */
+/**
+ * Writes and commits in one round trip, and does what comes `after` whatever becomes of that. What failed before `COMMIT`
+ * makes it a rollback, and is what is told.
+ */
 export const end = (
   connection: PgConnection,
-  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>
+  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>,
+  after: ReadonlyArray<Effect.Effect<void>> = []
 ): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(together<unknown>([...writes, commitOn(connection)]), () => Effect.void)
+  Effect.flatMap(together<unknown>([...writes, commitOn(connection), ...after]), () => Effect.void)
 
 const commitOn = (connection: PgConnection): Effect.Effect<void, SqlError> =>
   Effect.flatMap(answered(connection.query("COMMIT")), ({ command }) => {
@@ -281,6 +292,17 @@ const usedTwice = ({ usedAt }: Draft, { space, runs, results }: Encoded): Journa
     used.add(name)
   }
   return undefined
+}
+
+/** How far the feeds reach that the group moves. */
+const headsOf = ({ moved }: Draft): ReadonlyMap<SpaceId, ReadonlyArray<StoredFeed>> => {
+  const heads = new Map<SpaceId, Array<StoredFeed>>()
+  for (const { row, space } of moved.values()) {
+    const known = heads.get(space)
+    if (known === undefined) heads.set(space, [row])
+    else known.push(row)
+  }
+  return heads
 }
 
 const putSpace = (draft: Draft, space: SpaceId): void => {

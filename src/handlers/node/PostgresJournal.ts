@@ -15,6 +15,7 @@
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -29,13 +30,15 @@ import {
   JournalStore,
   JournalStoreError,
   JournalUnavailable,
-  type StoredFeed,
   type StoredRun
 } from "../../effects/JournalStore.ts"
-import { entryHash, spaceId, toBytes, type DeviceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
-import { feedFrom, idOf, integerOf, localFrom, resultFrom, spaceFrom, utf8, type Row } from "./JournalRows.ts"
+import { Neighbours } from "../../effects/Neighbours.ts"
+import { entryHash, spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
+import { feedFrom, idOf, integerOf, localFrom, utf8 } from "./JournalRows.ts"
 import { asked, attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
-import { ask, columns, runFrom, runRow, sql, type Parameter } from "./PostgresRows.ts"
+import { neighboursOf } from "./PostgresNeighbours.ts"
+import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
+import { ask, columns, runRow, sql, type Parameter } from "./PostgresRows.ts"
 import {
   answered,
   errorOf,
@@ -57,11 +60,26 @@ const groupCommitsMax = 64
 /** How often a transaction is tried that the server ended for the sake of another, or whose session was gone. */
 const attemptsMax = 4
 
-export const layer = (options: Options): Layer.Layer<JournalStore, JournalStoreError> =>
-  Layer.effect(JournalStore, make(options))
+/** The journal, and those that others keep in the same database. */
+export const layer = (options: Options): Layer.Layer<JournalStore | Neighbours, JournalStoreError> =>
+  Layer.effectContext(
+    Effect.map(open(options), ({ journal, neighbours }) =>
+      Context.make(JournalStore, journal).pipe(Context.add(Neighbours, neighbours))
+    )
+  )
+
+/** The journal alone. */
+export const make = (options: Options): Effect.Effect<JournalStore["Service"], JournalStoreError, Scope.Scope> =>
+  Effect.map(open(options), ({ journal }) => journal)
 
 /** Connects, takes the lock and reads every feed; until the scope closes. */
-export const make = (options: Options): Effect.Effect<JournalStore["Service"], JournalStoreError, Scope.Scope> =>
+export const open = (
+  options: Options
+): Effect.Effect<
+  { readonly journal: JournalStore["Service"]; readonly neighbours: Neighbours["Service"] },
+  JournalStoreError,
+  Scope.Scope
+> =>
   Effect.gen(function* () {
     const place = yield* placeOf(options)
     const writer = yield* makeWriter(place)
@@ -82,14 +100,18 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
       (connection: PgConnection) =>
         ask(connection, statement, ...parameters)
 
-    return JournalStore.of({
+    const journal = JournalStore.of({
       persistenceGuaranteed,
       spaces: Effect.suspend(() => look((connection) => allSpaces(connection, place))),
       feeds: (space) =>
         Effect.suspend(() => look(checked(rows(sql.feeds, toBytes(space)), (found) => feedsFrom(found, space, place)))),
       commit: commits(writer, place, sweptAtMillis),
       read: (space, feed, from, bytesMax) =>
-        Effect.suspend(() => look((connection) => runsFrom(connection, place, { space, feed, from, bytesMax }))),
+        Effect.suspend(() =>
+          look((connection) =>
+            inSnapshot(connection, runsOfSnapshot(connection, place, { space, feed, from, bytesMax }))
+          )
+        ),
       repack: (space, run) =>
         Effect.suspend(() => {
           const row = runRow(space, run)
@@ -105,7 +127,16 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
         ),
       result: (space, requester, key) => Effect.suspend(() => look(resultOf(place, space, requester, key)))
     })
+    return { journal, neighbours: neighboursOf(place, look) }
   })
+
+/** All of it as it was at one moment, whatever is repacked meanwhile. */
+const inSnapshot = <A>(connection: PgConnection, work: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> =>
+  Effect.acquireUseRelease(
+    ask(connection, "BEGIN"),
+    () => work,
+    () => Effect.ignore(ask(connection, "COMMIT"))
+  )
 
 /** What the server, the rows or the journal's rules have against something. */
 type Failure = SqlError | NotBegun | JournalCorrupt | JournalConflict | JournalStoreError
@@ -182,15 +213,6 @@ const understood = <A>(place: Place, work: Effect.Effect<A, Failure>): Effect.Ef
     return error instanceof SqlError ? errorOf(place, error) : new JournalStoreError({ reason: error })
   })
 
-/** Rows, and what they are once checked. */
-const checked =
-  <A>(
-    rows: (connection: PgConnection) => Effect.Effect<ReadonlyArray<Row>, SqlError>,
-    from: (rows: ReadonlyArray<Row>) => A
-  ) =>
-  (connection: PgConnection): Effect.Effect<A, SqlError | JournalCorrupt> =>
-    Effect.flatMap(rows(connection), (found) => attempt(() => from(found)))
-
 /** Every space and feed is there, and every feed ends where its row says. */
 const checkJournal = (connection: PgConnection, place: Place) =>
   Effect.gen(function* () {
@@ -221,79 +243,6 @@ const checkCount = (table: string, found: number, expected: number, where: strin
   throw new JournalCorrupt({ where: `${where}, table ${table}`, what: `it has ${found} rows instead of ${expected}` })
 }
 
-const checkEnd = (row: Row, { feed, entries, hash }: StoredFeed, where: string): void => {
-  const at = `${where}, table runs, feed ${feed}`
-  const next = row["last"] === null ? 0 : integerOf(row, "last", at) + 1
-  if (next !== entries)
-    throw new JournalCorrupt({ where: at, what: `it has ${entries} entries, its runs end at ${next}` })
-  if (next > 0 && entryHash(idOf(row, "last_hash", at)) !== hash) {
-    throw new JournalCorrupt({ where: `${at}, entry ${entries - 1}`, what: "its hash is not that of the feed" })
-  }
-}
-
-const allSpaces = (connection: PgConnection, { where }: Place) =>
-  checked(
-    (connection) => ask(connection, sql.spaces),
-    (rows) => rows.map((row) => spaceId(spaceFrom(row, where).space))
-  )(connection)
-
-const feedsFrom = (rows: ReadonlyArray<Row>, space: SpaceId, { where }: Place): ReadonlyArray<StoredFeed> =>
-  rows.map((row) => {
-    const { feed, header, entries, hash } = feedFrom(row, space, `${where}, table feeds`)
-    return { feed, header, entries, hash }
-  })
-
-const resultOf = (place: Place, space: SpaceId, requester: DeviceId, key: string) =>
-  checked(
-    (connection) => ask(connection, sql.result, toBytes(space), toBytes(requester), utf8(key)),
-    ([row]) => Option.map(Option.fromUndefinedOr(row), (row) => resultFrom(row, space, place.where))
-  )
-
-interface Wanted {
-  readonly space: SpaceId
-  readonly feed: FeedId
-  readonly from: number
-  readonly bytesMax: number
-}
-
-/** All of it as it was at one moment, whatever is repacked meanwhile. */
-const runsFrom = (connection: PgConnection, place: Place, wanted: Wanted) =>
-  Effect.acquireUseRelease(
-    ask(connection, "BEGIN"),
-    () => runsOfSnapshot(connection, place, wanted),
-    () => Effect.ignore(ask(connection, "COMMIT"))
-  )
-
-const runsOfSnapshot = (connection: PgConnection, { where }: Place, { space, feed, from, bytesMax }: Wanted) =>
-  Effect.gen(function* () {
-    const ids = [toBytes(space), toBytes(feed)]
-    const [row] = yield* ask(connection, sql.feed, ...ids)
-    const runs: Array<StoredRun> = []
-    if (row === undefined) return runs
-    const stored = yield* attempt(() => feedFrom(row, space, `${where}, table feeds`))
-    let bytes = 0
-    let next = from
-    const isWanted = () => next < stored.entries && (runs.length === 0 || bytes < bytesMax)
-    while (isWanted()) {
-      const room = Math.min(Math.max(1, bytesMax - bytes), Number.MAX_SAFE_INTEGER)
-      const page = yield* ask(connection, sql.runs, ...ids, next, room)
-      yield* attempt(() => {
-        const at = `${where}, table runs, feed ${feed}, entry ${next}`
-        if (page.length === 0) throw new JournalCorrupt({ where: at, what: "no run holds it" })
-        for (const row of page) {
-          if (!isWanted()) return
-          const run = runFrom(row, feed, next, runs.at(-1)?.hash, where)
-          if (run.last >= stored.entries - 1)
-            checkEnd({ last: run.last, last_hash: new Uint8Array(toBytes(run.hash)) }, stored, where)
-          runs.push(run)
-          bytes += run.bytes.length
-          next = run.last + 1
-        }
-      })
-    }
-    return runs
-  })
-
 /** Commits wait here for the next transaction; each is in it at the latest in its own turn. */
 const commits = (writer: Writer, place: Place, openedAtMillis: number): JournalStore["Service"]["commit"] => {
   const waiting: Array<Waiting> = []
@@ -311,7 +260,7 @@ const commits = (writer: Writer, place: Place, openedAtMillis: number): JournalS
       if (group.length === 0) return Effect.void
       return writeGroup(
         connection,
-        place.where,
+        place,
         group.map(({ commit }) => commit)
       ).pipe(
         Effect.tapError((error) =>

@@ -20,6 +20,8 @@ export const sql = {
   spaces: "SELECT space, number, digest FROM spaces ORDER BY number",
   feeds: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 ORDER BY number",
   feed: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 AND feed = $2",
+  feedsOf: `SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 AND feed = ANY($2::bytea[])
+    ORDER BY number`,
   counts: "SELECT spaces, feeds FROM journal_format",
   /** Every feed, with the end of its last run. */
   ends: `SELECT f.space, f.feed, f.number, f.header, f.entries, f.hash, f.digest, r.last, r.hash AS last_hash FROM feeds f

@@ -1,8 +1,8 @@
 /**
  * Connections of `PostgresJournal`: where a journal lies on a server, who may write it, and what its failures mean.
  *
- * A journal is one schema, "aura_" and the name of its owner, so agents share a database without sharing a table, and each
- * is brought to a new format by itself. Its writer is one session that holds the advisory lock of the schema: every
+ * A journal is one schema, "aura_" and the name of its owner, so agents share a database without sharing a table: none can
+ * write in another's, and each is brought to a new format by itself. What the others have, they read (PostgresNeighbours.ts). Its writer is one session that holds the advisory lock of the schema: every
  * change goes through that session, so a lock that was lost with its connection can't be written without.
  *
  * Neither a transaction pooler (it hands sessions around, and the lock with them) nor a standby will do.
@@ -29,7 +29,7 @@ export interface Options {
   readonly url: Redacted.Redacted<string>
   /** Which installation's journal it is: 1 to 50 bytes of text. Two agents of one owner exclude each other. */
   readonly owner: string
-  /** Connections at most, the writer's included; 5 if absent, never less than 2. */
+  /** Connections at most, the writer's and the listener's included; 5 if absent, never less than 3. */
   readonly poolMax?: number
 }
 
@@ -40,10 +40,12 @@ export interface Place {
   readonly schema: string
   readonly password: string
   readonly writer: PgConnection.Config
+  /** Hears what neighbours have written. */
+  readonly listener: PgConnection.Config
   readonly readers: PgPool.Config
 }
 
-const formatVersion = 1
+export const formatVersion = 1
 const poolConnections = 5
 const ownerBytesMax = 50
 /** How long an opening waits for the lock: a server notices only after a moment that a killed agent is gone. */
@@ -80,9 +82,10 @@ export const placeOf = ({ url, owner, poolMax }: Options): Effect.Effect<Place, 
     password: parsed.password,
     // A commit says when it is durable, whatever the server's default is.
     writer: { ...config({ synchronous_commit: "on", lock_timeout: `${lockMillis}` }), multiplex: true },
+    listener: config({}),
     readers: {
       ...config({ default_transaction_read_only: "on", default_transaction_isolation: "repeatable read" }),
-      maxConnections: Math.max(1, (poolMax ?? poolConnections) - 1)
+      maxConnections: Math.max(1, (poolMax ?? poolConnections) - 2)
     }
   })
 }

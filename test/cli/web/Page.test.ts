@@ -11,7 +11,7 @@ import * as Live from "../../../src/cli/web/Live.ts"
 import * as Overview from "../../../src/cli/web/Overview.ts"
 import * as Page from "../../../src/cli/web/Page.ts"
 import { GCounter, GSet, LWWMap, LWWRegister, ORMap } from "../../../src/journal/crdt/Field.ts"
-import * as Agent from "../../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../../src/runtime/Write.ts"
 import * as App from "../../../src/runtime/App.ts"
 import * as Operations from "../../../src/runtime/Operations.ts"
 import * as Policy from "../../../src/trust/Policy.ts"
@@ -114,7 +114,7 @@ describe("a state", () => {
   it.live("is shown field by field, in the application's order", () =>
     Effect.gen(function* () {
       const { site } = yield* server()
-      yield* site.replica.write(Agent.authorityWrite([{ _tag: "Define", definition: zoo.definition }]))
+      yield* site.replica.write(authorityWrite([{ _tag: "Define", definition: zoo.definition }]))
       const performer = yield* Operations.performer(
         { replica: site.replica, device: alice.device, store: site.store },
         zoo

@@ -15,7 +15,7 @@ import * as NonceBook from "../../../src/cli/web/NonceBook.ts"
 import * as SignedRequest from "../../../src/cli/web/SignedRequest.ts"
 import { Time } from "../../../src/effects/Time.ts"
 import * as ClockTime from "../../../src/handlers/memory/ClockTime.ts"
-import * as Agent from "../../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../../src/runtime/Write.ts"
 import * as Operations from "../../../src/runtime/Operations.ts"
 import * as Authority from "../../../src/trust/Authority.ts"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -349,7 +349,5 @@ const revoke = Effect.fnUntraced(function* ({ replica }: Server, device: typeof 
   const authority = replica.ledger().authority
   const admission = authority === undefined ? undefined : Authority.admissionOf(authority, device)
   if (admission === undefined) throw new Error("nobody admitted the device")
-  yield* replica.write(
-    Agent.authorityWrite([{ _tag: "Revoke", device, admission: admission.hash, cut: [], reason: "lost" }])
-  )
+  yield* replica.write(authorityWrite([{ _tag: "Revoke", device, admission: admission.hash, cut: [], reason: "lost" }]))
 })

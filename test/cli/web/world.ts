@@ -30,6 +30,7 @@ import type { DeviceId } from "../../../src/identity/Id.ts"
 import * as RecoveryWords from "../../../src/identity/RecoveryWords.ts"
 import * as EffectTelemetry from "../../../src/observability/EffectTelemetry.ts"
 import * as Agent from "../../../src/runtime/Agent.ts"
+import { authorityWrite } from "../../../src/runtime/Write.ts"
 import * as PairingCode from "../../../src/sync/PairingCode.ts"
 import { capability } from "../../../src/trust/Capability.ts"
 import * as Right from "../../../src/trust/Right.ts"
@@ -78,7 +79,7 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
     const time = yield* Time
     const replica = yield* agent.createSpace(root, app.definition)
     yield* replica.write(
-      Agent.authorityWrite([...admitted(bob, "Bob", "*"), ...admitted(carol, "Carol", "task:write/tasks/x")])
+      authorityWrite([...admitted(bob, "Bob", "*"), ...admitted(carol, "Carol", "task:write/tasks/x")])
     )
     const site: Site = {
       agent,
