@@ -118,6 +118,17 @@ const rowOf = (of: Script, bytes: Uint8Array = runOf(of).run): StoredRun => ({
   bytes
 })
 
+/** Each entry in a row of its own. */
+const rowsOf = (of: Script): ReadonlyArray<StoredRun> =>
+  of.entries.map((_, at) => ({
+    feed: of.feed.id,
+    first: at,
+    last: at,
+    previous: at === 0 ? entryHash(toBytes(of.feed.id)) : head(of, at - 1).hash,
+    hash: head(of, at).hash,
+    bytes: runOf(of, at, at).run
+  }))
+
 /** Within some seconds: far less than the time after which everything is looked at anyway. */
 const eventually = (what: string, condition: () => boolean) =>
   Effect.gen(function* () {
@@ -247,10 +258,10 @@ describe("a journal beside one's own", () => {
       const trunk = script(space, bob, "data")
       say(trunk, { facts: [set("common", "x")], seen: [head(authority)] })
       const [left, other] = [branch(trunk, 1), branch(trunk, 1)]
-      say(left, { facts: [set("left", "x")] })
-      for (const key of ["right", "further"]) say(other, { facts: [set(key, "x")] })
+      for (let count = 0; count < 5; count++) say(left, { facts: [set(`left ${count}`, "x")] })
+      for (let count = 0; count < 8; count++) say(other, { facts: [set(`right ${count}`, "x")] })
       yield* bring(all[0]!, space, runOf(left))
-      yield* plant("two-faced", space, other, [rowOf(other)])
+      yield* plant("two-faced", space, other, rowsOf(other))
       const agent = yield* agentOf(all[0]!)
       const replica = agent.replica(space)!
       yield* eventually("the fork is found", () => replica.ledger().forks.has(trunk.feed.id))
@@ -277,6 +288,32 @@ describe("a journal beside one's own", () => {
       const { forks, lines } = agent.replica(space)!.ledger()
       assert.strictEqual(forks.size, 0)
       assert.strictEqual(lines.get(own.feed.id)!.taken, 2, "it is not continued")
+    })
+  )
+
+  test(
+    "that knows more of one's own feed ends it even where it can't be read",
+    Effect.gen(function* () {
+      const { all, space } = yield* together(alice, bob)
+      const one = all[0]!
+      const dataFeed = (agent: Agent.Agent["Service"]) =>
+        [...agent.replica(space)!.ledger().lines.values()].find(({ feed }) => feed.kind === "data")!
+      const own = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const agent = yield* agentOf(one)
+          yield* put(agent, space, "kept")
+          const { feed, hash, time } = dataFeed(agent)
+          const entry = { time, hash: toBytes(hash), body: new Uint8Array() }
+          return { keys: alice, feed, entries: [entry] }
+        })
+      )
+      say(own, { facts: [set("lost", "x")] })
+      yield* plant("vague memory", space, own, [rowOf(own, new Uint8Array(40))])
+      const agent = yield* agentOf(one)
+      yield* Effect.sleep("300 millis")
+      yield* put(agent, space, "new")
+      assert.isTrue(has(agent, space, "new")())
+      assert.strictEqual(agent.replica(space)!.ledger().lines.get(own.feed.id)!.taken, 1, "it is not continued")
     })
   )
 
