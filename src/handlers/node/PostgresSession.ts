@@ -23,9 +23,11 @@ import {
   JournalTooNew,
   JournalUnavailable
 } from "../../effects/JournalStore.ts"
+import { createSchema, formatVersion, serverVersionMin } from "./PostgresSchema.ts"
+import { tlsOf } from "./PostgresTls.ts"
 
 export interface Options {
-  /** `postgres://user:password@host:port/database`. Nothing of the password is ever in a message. */
+  /** `postgres://user:password@host:port/database?sslmode=…` (PostgresTls.ts). Nothing of the password is ever in a message. */
   readonly url: Redacted.Redacted<string>
   /** Which installation's journal it is: 1 to 50 bytes of text. Two agents of one owner exclude each other. */
   readonly owner: string
@@ -45,7 +47,6 @@ export interface Place {
   readonly readers: PgPool.Config
 }
 
-export const formatVersion = 1
 const poolConnections = 5
 const ownerBytesMax = 50
 /** How long an opening waits for the lock: a server notices only after a moment that a killed agent is gone. */
@@ -58,25 +59,32 @@ export const tidyMillis = 5_000
 /** The driver's default would be less than a checkpoint may have. */
 const messageBytesMax = 1024 * 1024 * 1024
 
-export const placeOf = ({ url, owner, poolMax }: Options): Effect.Effect<Place, JournalStoreError> => {
+/** Where a journal lies. Fails without asking the server anything: what is wrong here, no server can mend. */
+export const placeOf = Effect.fnUntraced(function* ({
+  url,
+  owner,
+  poolMax
+}: Options): Effect.fn.Return<Place, JournalStoreError> {
   const parsed = URL.parse(Redacted.value(url))
   if (parsed === null || !/^postgres(?:ql)?:$/u.test(parsed.protocol)) {
-    return unavailable("the URL of the database is none of the form postgres://user:password@host:port/database")
+    return yield* unavailable("the URL of the database is none of the form postgres://user:password@host:port/database")
   }
   const ownerBytes = Buffer.byteLength(owner)
   if (ownerBytes === 0 || ownerBytes > ownerBytesMax || /[\0"]/u.test(owner) || !owner.isWellFormed()) {
-    return unavailable(`the owner of a journal is named by 1 to ${ownerBytesMax} bytes of text without quotes`)
+    return yield* unavailable(`the owner of a journal is named by 1 to ${ownerBytesMax} bytes of text without quotes`)
   }
   const schema = `aura_${owner}`
+  const tls = yield* tlsOf(parsed)
   const config = (parameters: Readonly<Record<string, string>>) => ({
     url,
+    ...(tls !== undefined && { ssl: tls }),
     applicationName: `aura ${owner}`,
     connectTimeout: "10 seconds" as const,
     keepAlive: "10 seconds" as const,
     maxMessageSize: messageBytesMax,
     startupParameters: { search_path: `"${schema}"`, statement_timeout: `${statementMillis}`, ...parameters }
   })
-  return Effect.succeed({
+  return {
     where: `the database ${parsed.host}${parsed.pathname}, owner ${owner}`,
     schema,
     password: parsed.password,
@@ -87,8 +95,8 @@ export const placeOf = ({ url, owner, poolMax }: Options): Effect.Effect<Place, 
       ...config({ default_transaction_read_only: "on", default_transaction_isolation: "repeatable read" }),
       maxConnections: Math.max(1, (poolMax ?? poolConnections) - 2)
     }
-  })
-}
+  }
+})
 
 /** Connects, takes the lock and sees to the schema. Both go with the scope. */
 export const openWriter = (place: Place): Effect.Effect<PgConnection.PgConnection, JournalStoreError, Scope.Scope> =>
@@ -105,6 +113,7 @@ export const openWriter = (place: Place): Effect.Effect<PgConnection.PgConnectio
       // At once, where the end of the connection takes the server a moment to notice.
       () => Effect.ignore(answered(connection.query("SELECT pg_advisory_unlock($1)", [key]), tidyMillis))
     )
+    yield* expectVersion(place, connection)
     yield* understood(place, createSchema(connection, place.schema))
     const { rows } = yield* understood(place, connection.query("SELECT version FROM journal_format"))
     const found = rows[0]?.["version"]
@@ -119,34 +128,22 @@ export const openWriter = (place: Place): Effect.Effect<PgConnection.PgConnectio
     return connection
   })
 
+const expectVersion = (place: Place, connection: PgConnection.PgConnection) =>
+  Effect.gen(function* () {
+    const { rows } = yield* understood(
+      place,
+      connection.query("SELECT current_setting('server_version_num')::int AS is")
+    )
+    const version = Math.floor(Number(rows[0]?.["is"]) / 10_000)
+    if (version >= serverVersionMin) return
+    return yield* unavailable(
+      `${place.where}: PostgreSQL ${version} is not supported; use ${serverVersionMin} or a later one`
+    )
+  })
+
 /** Whether the server keeps what it acknowledged through a power cut. */
 export const isDurable = (place: Place, connection: PgConnection.PgConnection) =>
   Effect.map(understood(place, connection.query("SHOW fsync")), ({ rows }) => rows[0]?.["fsync"] === "on")
-
-/** Format 1. Bytes are stored as they are given: they are packed already. */
-const schema = `
-  CREATE TABLE spaces(space bytea PRIMARY KEY, number bigint NOT NULL, digest bytea NOT NULL);
-  CREATE TABLE feeds(space bytea, feed bytea, number bigint NOT NULL, header bytea NOT NULL, entries bigint NOT NULL,
-    hash bytea NOT NULL, digest bytea NOT NULL, PRIMARY KEY(space, feed)) WITH (fillfactor = 70);
-  CREATE TABLE runs(space bytea, feed bytea, first bigint, last bigint NOT NULL, previous bytea NOT NULL,
-    hash bytea NOT NULL, plain_bytes bigint NOT NULL, bytes bytea STORAGE EXTERNAL NOT NULL, digest bytea NOT NULL,
-    PRIMARY KEY(space, feed, first));
-  CREATE TABLE locals(space bytea, name bytea, bytes bytea STORAGE EXTERNAL NOT NULL, digest bytea NOT NULL,
-    PRIMARY KEY(space, name));
-  CREATE TABLE results(space bytea, requester bytea, key bytea, payload bytea NOT NULL, result bytea NOT NULL,
-    at_millis bigint NOT NULL, digest bytea NOT NULL, PRIMARY KEY(space, requester, key));
-  CREATE TABLE journal_format(version integer NOT NULL, spaces bigint NOT NULL, feeds bigint NOT NULL);
-  INSERT INTO journal_format VALUES (${formatVersion}, 0, 0)`
-
-/** One transaction, so that a schema that is there is whole. */
-const createSchema = (connection: PgConnection.PgConnection, name: string): Effect.Effect<void, SqlError> =>
-  Effect.gen(function* () {
-    const { rows } = yield* connection.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [name])
-    if (rows.length > 0) return
-    yield* connection.query("BEGIN")
-    for (const statement of [`CREATE SCHEMA "${name}"`, ...schema.split(";")]) yield* connection.query(statement)
-    yield* connection.query("COMMIT")
-  })
 
 /** Nothing waits for ever: a way that was cut does not say so. */
 export const answered = <A>(query: Effect.Effect<A, SqlError>, millis = answerMillis): Effect.Effect<A, SqlError> =>

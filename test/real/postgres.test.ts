@@ -1,0 +1,134 @@
+/**
+ * The journal on the PostgreSQL that Debian brings: every law of journal stores on that version, and a disk without room,
+ * which only root can make.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { execFileSync } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { JournalPlace, journalPlaceLaws, journalStoreLaws } from "../../src/conformance/JournalStoreLaws.ts"
+import type { JournalStore, JournalStoreError, StoredRun } from "../../src/effects/JournalStore.ts"
+import * as PostgresJournal from "../../src/handlers/node/PostgresJournal.ts"
+import { entryHash, feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
+import { makeClusterOf, type Cluster } from "../handlers/postgresCluster.ts"
+
+const versions = "/usr/lib/postgresql"
+if (!existsSync(versions)) throw new Error('Debian\'s PostgreSQL is not here: "apt-get install postgresql"')
+const programs = join(versions, readdirSync(versions).toSorted().at(-1)!, "bin")
+
+describe(`PostgreSQL ${programs.split("/").at(-2)}`, () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await makeClusterOf(programs)
+  })
+  afterAll(() => cluster.remove())
+  let owners = 0
+  const options = () => ({ url: cluster.url, owner: `law ${++owners}`, poolMax: 3 })
+
+  for (const { check, name } of journalStoreLaws) {
+    it.effect(name, () => Effect.provide(check, PostgresJournal.layer(options())))
+  }
+  for (const { check, name } of journalPlaceLaws) {
+    it.effect(name, () => {
+      const place = options()
+      return Effect.provide(
+        check,
+        Layer.sync(JournalPlace, () => ({ open: PostgresJournal.make(place) }))
+      )
+    })
+  }
+})
+
+const space = spaceId(new Uint8Array(32).fill(1))
+const feed = feedId(new Uint8Array(32).fill(2))
+const runBytes = 200_000
+const hashOf = (seq: number) => entryHash(seq < 0 ? toBytes(feed) : new Uint8Array(32).fill(3 + (seq % 200)))
+const runAt = (seq: number): StoredRun => ({
+  feed,
+  first: seq,
+  last: seq,
+  previous: hashOf(seq - 1),
+  hash: hashOf(seq),
+  // nothing that deflating would make shorter
+  bytes: randomBytes(runBytes)
+})
+
+describe("a disk without room under the server", () => {
+  const disk = mkdtempSync(join(tmpdir(), "aura-full-"))
+  let cluster: Cluster
+  beforeAll(async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=192m", "aura-full", disk])
+    // a log that stays small, so that it is the tables that find no room
+    const settings = { wal_recycle: "off", max_wal_size: "32MB", min_wal_size: "32MB", wal_init_zero: "on" }
+    cluster = await makeClusterOf(programs, { directory: join(disk), settings })
+  })
+  afterAll(async () => {
+    await cluster.remove().catch(() => undefined)
+    execFileSync("umount", ["-l", disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+
+  it.live("is told, loses nothing that was acknowledged, and is no matter once there is room again", () =>
+    Effect.gen(function* () {
+      const ballast = join(disk, "ballast")
+      const { bavail, bsize } = statfsSync(disk)
+      writeFileSync(ballast, new Uint8Array(Math.max(0, bavail * bsize - 40 * 1024 * 1024)))
+      const options = { url: cluster.url, owner: "full" }
+      let kept = 0
+      const reasons = new Set<string>()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* PostgresJournal.make(options)
+          yield* store.commit({ space, feeds: [{ feed, header: new Uint8Array(8) }] })
+          let failures = 0
+          while (failures < 5) {
+            const exit = yield* Effect.exit(store.commit({ space, runs: [runAt(kept)] }))
+            if (Exit.isSuccess(exit)) {
+              kept++
+              assert.isBelow(kept, 1_000, "the disk is never full")
+              continue
+            }
+            failures++
+            const error = errorOf(exit)
+            reasons.add(error.reason._tag)
+            assert.include(["JournalFull", "JournalUnavailable"], error.reason._tag, error.message)
+            if (error.reason._tag === "JournalUnavailable" && (yield* entriesIn(options)) > kept) kept++
+          }
+        })
+      )
+      rmSync(ballast)
+      // a server whose log found no room has ended itself
+      yield* Effect.promise(() => cluster.kill())
+      yield* Effect.promise(() => cluster.start())
+      const stored = yield* entriesIn(options)
+      assert.isAtLeast(stored, kept)
+      yield* Effect.scoped(
+        Effect.flatMap(PostgresJournal.make(options), (store) => store.commit({ space, runs: [runAt(stored)] }))
+      )
+      assert.strictEqual(yield* entriesIn(options), stored + 1)
+      assert.isTrue(reasons.has("JournalFull"), [...reasons].join())
+    })
+  )
+})
+
+const entriesIn = (options: { readonly url: Cluster["url"]; readonly owner: string }) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const store: JournalStore["Service"] = yield* PostgresJournal.make(options)
+      const [found] = yield* store.feeds(space)
+      const runs = yield* store.read(space, feed, 0, Number.MAX_SAFE_INTEGER)
+      assert.strictEqual(runs.length, found?.entries ?? 0)
+      return runs.length
+    })
+  ).pipe(Effect.catch(() => Effect.succeed(0)))
+
+const errorOf = (exit: Exit.Exit<unknown, JournalStoreError>): JournalStoreError => {
+  const reason = Exit.isFailure(exit) ? exit.cause.reasons.find(({ _tag }) => _tag === "Fail") : undefined
+  if (reason?._tag !== "Fail") throw new Error("it did not fail with an error of the contract")
+  return reason.error
+}
