@@ -7,9 +7,12 @@
  * only act.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { createPrivateKey, sign, type KeyObject } from "node:crypto"
 import { chmodSync, existsSync } from "node:fs"
@@ -21,14 +24,20 @@ import * as MemoryKeys from "../src/handlers/memory/MemoryKeys.ts"
 import * as MemoryNetwork from "../src/handlers/memory/MemoryNetwork.ts"
 import * as MemorySecretStore from "../src/handlers/memory/MemorySecretStore.ts"
 import * as NodeVerifier from "../src/handlers/node/NodeVerifier.ts"
+import * as PostgresJournal from "../src/handlers/node/PostgresJournal.ts"
 import * as SqliteJournal from "../src/handlers/node/SqliteJournal.ts"
 import * as DirectorySecretStore from "../src/handlers/node/DirectorySecretStore.ts"
 import * as FileKeys from "../src/handlers/node/FileKeys.ts"
 import * as TlsNetwork from "../src/handlers/node/TlsNetwork.ts"
+import { entryHash, spaceId, toBytes, type SpaceId } from "../src/identity/Id.ts"
+import * as Entry from "../src/journal/Entry.ts"
+import * as Feed from "../src/journal/Feed.ts"
+import * as Run from "../src/journal/Run.ts"
 import * as RecoveryWords from "../src/identity/RecoveryWords.ts"
 import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
-import { JournalStore } from "../src/effects/JournalStore.ts"
+import { JournalStore, type StoredRun } from "../src/effects/JournalStore.ts"
 import { Network, type Connection } from "../src/effects/Network.ts"
+import { SecretStore } from "../src/effects/SecretStore.ts"
 import * as EffectTelemetry from "../src/observability/EffectTelemetry.ts"
 import { checkpointRow } from "../src/runtime/Checkpoint.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
@@ -138,6 +147,123 @@ export const store = ({ checkpoint }: { readonly checkpoint: boolean }): Writabl
   return { open, fill: async (directory) => fill(await open(directory)) }
 }
 
+const postgresEffects = (url: Redacted.Redacted<string>, seed: number, hub: MemoryNetwork.Hub): Effects => {
+  const options = { seed: new Uint8Array(32).fill(seed), sign: fastSign() }
+  return Layer.mergeAll(
+    PostgresJournal.layer({ url, owner: `bench ${seed}` }),
+    MemorySecretStore.layer,
+    MemoryKeys.layer(options),
+    MemoryNetwork.layer(hub, { device: MemoryKeys.make(options).device, address: `${seed}` }),
+    NodeVerifier.layer,
+    ClockTime.layer(),
+    SecureRandom.layerWebCrypto,
+    EffectTelemetry.layer
+  )
+}
+
+/** One feed of all writes, each entry one of `app`'s; in runs of so many, made and chained, with a signature that nobody asks for. */
+export const runsOfWrites = (
+  size: number
+): { readonly space: SpaceId; readonly header: Uint8Array; readonly runs: ReadonlyArray<StoredRun> } => {
+  const space = spaceId(new Uint8Array(32).fill(1))
+  const { device } = MemoryKeys.make({ seed: new Uint8Array(32).fill(1) })
+  const nonce = new Uint8Array(16)
+  const feed = Feed.encode({ space, device, kind: "data", nonce, time: 1, closes: undefined, key: undefined })
+  const nothing = { keyEpoch: undefined, seen: [], request: undefined }
+  const runs: Array<StoredRun> = []
+  let previous = entryHash(toBytes(feed.id))
+  for (let first = 0; first < writes.length; first += size) {
+    const bodies = writes.slice(first, first + size).map(({ key, value }) =>
+      Entry.encode({
+        ...nothing,
+        definition: app.definition.id,
+        facts: [{ type: "bench.set", payload: [["set", "entries", key, value]] }]
+      })
+    )
+    const times = bodies.map((_, index) => first + index + 2)
+    let hash: Uint8Array = toBytes(previous)
+    for (const [index, body] of bodies.entries()) hash = Entry.chain(hash, first + index, times[index]!, body)
+    const bytes = Run.encode({ feed: feed.id, first, previous, times, bodies }, new Uint8Array(64))
+    runs.push({ feed: feed.id, first, last: first + bodies.length - 1, previous, hash: entryHash(hash), bytes })
+    previous = entryHash(hash)
+  }
+  return { space, header: feed.bytes, runs }
+}
+
+const openPostgres = async (url: Redacted.Redacted<string>) => {
+  const scope = await Effect.runPromise(Scope.make())
+  const store = await Effect.runPromise(Scope.provide(PostgresJournal.make({ url, owner: "bench" }), scope))
+  return { store, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}
+
+const mapOf = (entries: ReadonlyMap<string, string>, close: () => Promise<void>): Replica => ({
+  read: (key) => entries.get(key),
+  size: () => entries.size,
+  close
+})
+
+/** PostgresJournal without an agent: each write is a commit of its own, all of a batch wait at once. */
+export const postgresStore = async (url: Redacted.Redacted<string>): Promise<Writer> => {
+  const { header, runs, space } = runsOfWrites(1)
+  const { close, store } = await openPostgres(url)
+  const entries = new Map<string, string>()
+  return {
+    append: async (batch) => {
+      const due = runs.slice(entries.size, entries.size + batch.length)
+      const commits = due.map((run) =>
+        store.commit({ space, feeds: run.first === 0 ? [{ feed: run.feed, header }] : [], runs: [run] })
+      )
+      await Effect.runPromise(Effect.all(commits, { concurrency: "unbounded", discard: true }))
+      for (const { key, value } of batch) entries.set(key, value)
+    },
+    ...mapOf(entries, close)
+  }
+}
+
+/** PostgresJournal without an agent takes over all writes, in runs as a peer would send them, a commit for each. */
+export const postgresCatchUp = async (url: Redacted.Redacted<string>): Promise<Pair> => {
+  const { header, runs, space } = runsOfWrites(1024)
+  const { close, store } = await openPostgres(url)
+  return {
+    catchUp: async () => {
+      for (const run of runs)
+        await Effect.runPromise(store.commit({ space, feeds: [{ feed: run.feed, header }], runs: [run] }))
+      return mapOf(new Map(writes.map(({ key, value }) => [key, value])), async () => undefined)
+    },
+    close
+  }
+}
+
+/** One agent on PostgresJournal. `append` resolves when the batch survives a power cut of the server. */
+export const onPostgres = async (url: Redacted.Redacted<string>, seed: number): Promise<Writer> =>
+  writer(await Aura.open({ app, effects: postgresEffects(url, seed, MemoryNetwork.hub()), found: { root } }))
+
+/**
+ * Two agents on one database, of which the second is not running while the first writes. `catchUp` starts it, without any
+ * connection to the first, and resolves when it has verified, stored and joined all that it found in the first's journal.
+ */
+export const neighboursOnPostgres = async (url: Redacted.Redacted<string>): Promise<Pair> => {
+  const hub = MemoryNetwork.hub()
+  const secrets = MemorySecretStore.make()
+  const second = () => Layer.merge(postgresEffects(url, 2, hub), Layer.succeed(SecretStore, secrets))
+  const { fresh, full } = await joined(postgresEffects(url, 1, hub), second(), () => "1")
+  await fresh.close()
+  await fillFrom(full)
+  return {
+    catchUp: async () => {
+      const again = await Aura.open({ app, effects: second() })
+      await until(() => again.replica.ledger().applied >= writes.length)
+      return reader(again)
+    },
+    close: () => full.close()
+  }
+}
+
+const fillFrom = async (full: Open): Promise<void> => {
+  for (const batch of batches)
+    await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
+}
+
 /** The journal is there as it is, its checkpoint is not: opening folds it whole. */
 const withoutCheckpoint = (effects: ReturnType<typeof diskEffects>): ReturnType<typeof diskEffects> =>
   Layer.merge(
@@ -189,8 +315,7 @@ export const pair = async (): Promise<RecordedPair> => {
 /** Fills the first device while the second is away; the second then comes back and catches up. */
 const ready = async (full: Open, fresh: Open, address: () => string, sent: Array<Uint8Array>): Promise<Pair> => {
   await apart(fresh)
-  for (const batch of batches)
-    await Promise.all(batch.map(({ key, value }: Write) => full.perform("set", { key, value })))
+  await fillFrom(full)
   return {
     catchUp: async () => {
       sent.length = 0

@@ -8,6 +8,7 @@ import * as CatchUpWebsocket from "./catch-up-websocket.ts"
 import * as ColdOpen from "./cold-open.ts"
 import * as Decide from "./decide.ts"
 import * as DiskBytes from "./disk-bytes.ts"
+import * as Postgres from "./postgres.ts"
 import * as RevocationEffect from "./revocation-effect.ts"
 import * as Start from "./start.ts"
 import * as WireBytes from "./wire-bytes.ts"
@@ -18,6 +19,7 @@ export const questions: ReadonlyArray<Question> = [
   ...AppendDurable.questions,
   ...CatchUp.questions,
   ...CatchUpWebsocket.questions,
+  ...Postgres.questions,
   ...WireBytes.questions,
   ...DiskBytes.questions,
   ...ColdOpen.questions,

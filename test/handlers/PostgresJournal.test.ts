@@ -497,3 +497,49 @@ describe("a PostgresJournal under kill -9", () => {
     })
   )
 })
+
+describe("a feed that a PostgresJournal just wrote", () => {
+  const feedRow = (owner: string) => Effect.map(run(owner, "SELECT * FROM feeds WHERE entries = 7"), ([row]) => row!)
+  const commitNext = (store: JournalStore["Service"], entries: number) =>
+    store.commit({ space: home, runs: [runOf(phone, entries, entries, 20)] })
+
+  it.live("is held against its row before it is continued", () => {
+    const owner = freshOwner()
+    return withStore(owner, (store) =>
+      Effect.gen(function* () {
+        yield* fill(store)
+        const row = yield* feedRow(owner)
+        yield* commitNext(store, 7)
+        // put back to what it was an entry ago, digest and all
+        const { digest, hash } = row as { readonly digest: Uint8Array; readonly hash: Uint8Array }
+        yield* run(
+          owner,
+          `UPDATE feeds SET entries = 7, hash = ${hex(hash)}, digest = ${hex(digest)} WHERE entries = 8`
+        )
+        failsAt((yield* Effect.flip(commitNext(store, 8))).reason, "JournalConflict", "7 is next")
+        yield* run(owner, "UPDATE feeds SET entries = 8 WHERE entries = 7")
+        failsAt((yield* Effect.flip(commitNext(store, 8))).reason, "JournalCorrupt", "digest")
+        assert.strictEqual((yield* run(owner, "SELECT 1 FROM runs WHERE last > 7")).length, 0, "nothing was written")
+      })
+    )
+  })
+
+  it.live("is continued by many that wait, in order, and those that do not fit alone are refused", () => {
+    const owner = freshOwner()
+    return withStore(owner, (store) =>
+      Effect.gen(function* () {
+        yield* fill(store)
+        yield* commitNext(store, 7)
+        const outcomes = yield* Effect.forEach([8, 9, 11, 10, 11], (entry) => Effect.exit(commitNext(store, entry)), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(
+          outcomes.map(({ _tag }) => _tag),
+          ["Success", "Success", "Failure", "Success", "Success"]
+        )
+        assert.strictEqual((yield* store.feeds(home))[0]?.entries, 12)
+        assert.strictEqual((yield* store.read(home, phone, 0, Infinity)).at(-1)?.last, 11)
+      })
+    )
+  })
+})

@@ -1,7 +1,8 @@
 /**
  * What a group of commits writes into a journal in PostgreSQL, as one transaction.
  *
- * A transaction is two round trips: one that locks and reads what the commits continue, one that writes what of them may be
+ * A group that only continues feeds which the session just wrote is one statement: it checks that their rows are what they were
+ * known as, and writes nothing otherwise. Any other transaction is two round trips: one that locks and reads what the commits continue, one that writes what of them may be
  * written, from arrays, and ends with COMMIT. Between the two each commit is judged as if those before it had been written;
  * one that does not continue what is there is a conflict, and no part of the others. Everything a commit brings was
  * encoded, and so copied, before it came here.
@@ -44,7 +45,7 @@ import {
 } from "./JournalRows.ts"
 import { ask, columns, runRow, sql } from "./PostgresRows.ts"
 import { tell } from "./PostgresNotice.ts"
-import { answered, beginError, type NotBegun, type Place } from "./PostgresSession.ts"
+import { answered, beginError, isDivisionByZero, type NotBegun, type Place } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
 export const resultsKeptMillis = 24 * 60 * 60 * 1000
@@ -119,18 +120,85 @@ interface Draft {
   readonly results: Map<string, Columns>
 }
 
+/**
+ * What a session knows of the rows that it wrote or locked last: nobody else writes them while it holds its lock. For so long
+ * as it was just answered, a group that only continues these feeds needs to read nothing.
+ */
+export interface Known {
+  readonly feeds: Map<string, FeedRow>
+  answeredAtMillis: number
+}
+
+export const knowNothing = (): Known => ({ feeds: new Map(), answeredAtMillis: -Infinity })
+
+/** After a longer silence a commit begins with a question: a session that is gone is found out before anything is at stake. */
+const silenceMillisMax = 1_000
+const knownFeedsMax = 4_096
+
 /** For each commit nothing, or why it conflicts. On failure nothing was written, or it is unknown if `COMMIT` was sent. */
 export const writeGroup = (
   connection: PgConnection,
-  { schema, where }: Place,
-  group: ReadonlyArray<Encoded>
+  place: Place,
+  group: ReadonlyArray<Encoded>,
+  known: Known
 ): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
-    const draft = yield* begin(connection, where, group)
+    const continued = continuedBy(known, place, group)
+    const isWritten = continued !== undefined && (yield* continueFeeds(connection, place, continued, known))
+    if (continued !== undefined && isWritten) {
+      learn(known, continued)
+      return group.map(() => undefined)
+    }
+    known.feeds.clear()
+    const draft = yield* begin(connection, place.where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
-    yield* end(connection, write(connection, draft), tell(connection, schema, headsOf(draft)))
+    yield* end(connection, write(connection, draft), tell(connection, place.schema, headsOf(draft)))
+    learn(known, draft)
     return outcomes
   })
+
+const learn = (known: Known, draft: Draft): void => {
+  if (known.feeds.size > knownFeedsMax) known.feeds.clear()
+  for (const [name, { row }] of draft.moved) known.feeds.set(name, row)
+  known.answeredAtMillis = performance.now()
+}
+
+/** What a group does that only continues feeds as they are known. Undefined if it does anything else, or so it seems. */
+const continuedBy = (known: Known, { where }: Place, group: ReadonlyArray<Encoded>): Draft | undefined => {
+  if (performance.now() - known.answeredAtMillis > silenceMillisMax) return undefined
+  const draft = emptyDraft(where)
+  for (const commit of group) {
+    const { feeds, locals, results, runs, space } = commit
+    if (runs.length === 0 || locals.size > 0 || results.length > 0) return undefined
+    draft.spaces.set(space, 0)
+    for (const { feed } of [...feeds, ...runs]) {
+      const name = nameOf(space, feed)
+      const row = known.feeds.get(name)
+      if (row === undefined) return undefined
+      if (!draft.feeds.has(name)) draft.feeds.set(name, row)
+    }
+    if (admit(draft, commit) !== undefined) return undefined
+  }
+  return draft
+}
+
+/** One statement, which is its own transaction. False, and nothing written, where a row is not what it was known as. */
+const continueFeeds = (
+  connection: PgConnection,
+  { schema }: Place,
+  draft: Draft,
+  known: Known
+): Effect.Effect<boolean, SqlError> => {
+  const moves = [...draft.moved].map(([name, { row, space }]) => {
+    const before = feedDigest(space, known.feeds.get(name)!)
+    return [toBytes(space), toBytes(row.feed), row.entries, toBytes(row.hash), feedDigest(space, row), before]
+  })
+  const append = ask(connection, sql.continueFeeds, ...columns(draft.runs), ...columns(moves), moves.length)
+  return together<unknown>([append, ...tell(connection, schema, headsOf(draft))]).pipe(
+    Effect.as(true),
+    Effect.catchIf(isDivisionByZero, () => Effect.succeed(false))
+  )
+}
 
 /** Statements that go out together; the first failure counts. */
 export const together = <A>(
@@ -226,14 +294,27 @@ const draftFrom = (
       })
     ),
     counts: { spaces: integerOf(counts, "spaces", format), feeds: integerOf(counts, "feeds", format) },
-    newSpaces: new Map(),
-    newFeeds: new Set(),
-    moved: new Map(),
-    runs: [],
-    locals: new Map(),
-    results: new Map()
+    ...nothingDone()
   }
 }
+
+const emptyDraft = (where: string): Draft => ({
+  where,
+  spaces: new Map(),
+  feeds: new Map(),
+  usedAt: new Map(),
+  counts: { spaces: 0, feeds: 0 },
+  ...nothingDone()
+})
+
+const nothingDone = () => ({
+  newSpaces: new Map(),
+  newFeeds: new Set<string>(),
+  moved: new Map(),
+  runs: [],
+  locals: new Map(),
+  results: new Map()
+})
 
 /** Puts a commit into the draft, all of it or nothing. */
 const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {

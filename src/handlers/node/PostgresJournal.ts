@@ -16,6 +16,7 @@ import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -30,12 +31,24 @@ import {
   JournalStore,
   JournalStoreError,
   JournalUnavailable,
+  type Commit,
   type StoredRun
 } from "../../effects/JournalStore.ts"
 import { Neighbours } from "../../effects/Neighbours.ts"
 import { entryHash, spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
 import { feedFrom, idOf, integerOf, localFrom, utf8 } from "./JournalRows.ts"
-import { asked, attempt, encode, end, resultsKeptMillis, together, writeGroup, type Encoded } from "./PostgresCommit.ts"
+import {
+  asked,
+  attempt,
+  encode,
+  end,
+  knowNothing,
+  resultsKeptMillis,
+  together,
+  writeGroup,
+  type Encoded,
+  type Known
+} from "./PostgresCommit.ts"
 import { neighboursOf } from "./PostgresNeighbours.ts"
 import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
 import { ask, columns, runRow, sql, type Parameter } from "./PostgresRows.ts"
@@ -91,6 +104,7 @@ export const open = (
         return yield* isDurable(place, connection)
       })
     )
+    const commit = yield* makeCommits(writer, place, sweptAtMillis)
     const readers = yield* Effect.mapError(PgPool.make(place.readers), (error) => errorOf(place, error))
     const look = <A>(
       work: (connection: PgConnection) => Effect.Effect<A, Failure>
@@ -105,7 +119,7 @@ export const open = (
       spaces: Effect.suspend(() => look((connection) => allSpaces(connection, place))),
       feeds: (space) =>
         Effect.suspend(() => look(checked(rows(sql.feeds, toBytes(space)), (found) => feedsFrom(found, space, place)))),
-      commit: commits(writer, place, sweptAtMillis),
+      commit,
       read: (space, feed, from, bytesMax) =>
         Effect.suspend(() =>
           look((connection) =>
@@ -146,20 +160,25 @@ interface Writer {
   readonly isClosed: () => boolean
   /** Alone, and to its end though its caller be interrupted. A transaction that it leaves open is rolled back. */
   readonly change: <A>(
-    work: (connection: PgConnection) => Effect.Effect<A, Failure>,
-    /** Before anybody else's turn, whatever came of it. */
-    atEnd?: () => void
+    work: (connection: PgConnection, known: Known) => Effect.Effect<A, Failure>
   ) => Effect.Effect<A, JournalStoreError>
 }
 
-const closed = Effect.fail(new JournalStoreError({ reason: new JournalUnavailable({ what: "the store was closed" }) }))
+const closedError = new JournalStoreError({ reason: new JournalUnavailable({ what: "the store was closed" }) })
+const closed = Effect.fail(closedError)
+
+interface Session {
+  readonly connection: PgConnection
+  readonly scope: Scope.Closeable
+  readonly known: Known
+}
 
 const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const turn = yield* Semaphore.make(1)
     let isClosed = false
-    let session: { readonly connection: PgConnection; readonly scope: Scope.Closeable } | undefined
+    let session: Session | undefined
 
     const drop = Effect.suspend(() => {
       const lost = session
@@ -167,29 +186,31 @@ const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
       return lost === undefined ? Effect.void : Scope.close(lost.scope, Exit.void)
     })
     const open = Effect.gen(function* () {
-      if (session !== undefined) return session.connection
+      if (session !== undefined) return session
       const scope = yield* Scope.make()
       const connection = yield* Effect.onError(Scope.provide(openWriter(place), scope), () =>
         Scope.close(scope, Exit.void)
       )
-      session = { connection, scope }
-      return connection
+      session = { connection, scope, known: knowNothing() }
+      return session
     })
     yield* Effect.addFinalizer(() => {
       isClosed = true
       return drop
     })
 
-    const attemptOnce = <A>(work: (connection: PgConnection) => Effect.Effect<A, Failure>) =>
-      Effect.flatMap(open, (connection) => Effect.onError(work(connection), () => tidied(connection, drop)))
-    const change: Writer["change"] = (work, atEnd = () => undefined) =>
+    const attemptOnce = <A>(work: (connection: PgConnection, known: Known) => Effect.Effect<A, Failure>) =>
+      Effect.flatMap(open, ({ connection, known }) =>
+        Effect.onError(work(connection, known), () => {
+          known.feeds.clear()
+          return tidied(connection, drop)
+        })
+      )
+    const change: Writer["change"] = (work) =>
       Effect.gen(function* () {
         if (isClosed) return yield* closed
         const tried = Effect.retry(attemptOnce(work), { while: isPassingFailure, times: attemptsMax - 1 })
-        const fiber = yield* Effect.forkIn(
-          turn.withPermit(Effect.ensuring(understood(place, tried), Effect.sync(atEnd))),
-          scope
-        )
+        const fiber = yield* Effect.forkIn(turn.withPermit(understood(place, tried)), scope)
         const exit = yield* Fiber.await(fiber)
         return yield* Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? closed : exit
       })
@@ -243,57 +264,76 @@ const checkCount = (table: string, found: number, expected: number, where: strin
   throw new JournalCorrupt({ where: `${where}, table ${table}`, what: `it has ${found} rows instead of ${expected}` })
 }
 
-/** Commits wait here for the next transaction; each is in it at the latest in its own turn. */
-const commits = (writer: Writer, place: Place, openedAtMillis: number): JournalStore["Service"]["commit"] => {
-  const waiting: Array<Waiting> = []
-  let sweptAtMillis = openedAtMillis
-  const leave = (group: ReadonlyArray<Waiting>) =>
-    waiting.splice(0, waiting.length, ...waiting.filter((one) => !group.includes(one)))
+/** Commits wait here for the next transaction; one fiber writes them, all that wait at once, and ends when none does. */
+const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const waiting: Array<Waiting> = []
+    let isWriting = false
+    let sweptAtMillis = openedAtMillis
 
-  const writeWaiting = (connection: PgConnection): Effect.Effect<void, Failure> =>
-    Effect.suspend(() => {
-      const group = waiting.slice(0, groupCommitsMax)
-      const settle = (outcomeOf: (index: number) => JournalStoreError | undefined) => {
-        leave(group)
-        for (const [index, one] of group.entries()) one.outcome = { refused: outcomeOf(index) }
+    const settle = (group: ReadonlyArray<Waiting>, outcomeOf: (index: number) => JournalStoreError | undefined) => {
+      waiting.splice(0, waiting.length, ...waiting.filter((one) => !group.includes(one)))
+      for (const [index, one] of group.entries()) {
+        const refused = outcomeOf(index)
+        Deferred.doneUnsafe(one.done, refused === undefined ? Exit.void : Exit.fail(refused))
       }
-      if (group.length === 0) return Effect.void
-      return writeGroup(
-        connection,
-        place,
-        group.map(({ commit }) => commit)
-      ).pipe(
+    }
+    const writeGroupOf = (group: ReadonlyArray<Waiting>) => (connection: PgConnection, known: Known) => {
+      const commits = group.map(({ commit }) => commit)
+      return writeGroup(connection, place, commits, known).pipe(
         Effect.tapError((error) =>
-          Effect.sync(() => (isPassingFailure(error) ? undefined : settle(() => commitError(place, error))))
+          Effect.sync(() => (isPassingFailure(error) ? undefined : settle(group, () => commitError(place, error))))
         ),
         Effect.map((conflicts) =>
-          settle((index) => conflicts[index] && new JournalStoreError({ reason: conflicts[index] }))
+          settle(group, (index) => conflicts[index] && new JournalStoreError({ reason: conflicts[index] }))
         )
       )
-    })
-  const sweep = (nowMillis: number) =>
-    Effect.suspend(() => {
-      if (nowMillis - sweptAtMillis < sweepEveryMillis) return Effect.void
-      sweptAtMillis = nowMillis
-      const remove = writer.change((connection) => ask(connection, sql.removeResults, nowMillis - resultsKeptMillis))
-      // What could not be forgotten now is the next time.
-      return Effect.ignore(remove)
-    })
-  return (commit) =>
-    Effect.gen(function* () {
+    }
+    const writeAll = Effect.gen(function* () {
+      // those that begin with the first one are there a moment later
+      yield* Effect.yieldNow
+      while (waiting.length > 0) {
+        const group = waiting.slice(0, groupCommitsMax)
+        yield* writer.change(writeGroupOf(group)).pipe(
+          // what could not even begin is as true of all that wait
+          Effect.catch((error) =>
+            Effect.sync(() => settle(waiting.includes(group[0]!) ? [...waiting] : [], () => error))
+          )
+        )
+      }
+    }).pipe(
+      Effect.onExit(() =>
+        Effect.sync(() => {
+          isWriting = false
+          settle([...waiting], () => closedError)
+        })
+      )
+    )
+    const sweep = (nowMillis: number) =>
+      Effect.suspend(() => {
+        if (nowMillis - sweptAtMillis < sweepEveryMillis) return Effect.void
+        sweptAtMillis = nowMillis
+        const remove = writer.change((connection) => ask(connection, sql.removeResults, nowMillis - resultsKeptMillis))
+        // What could not be forgotten now is the next time.
+        return Effect.ignore(remove)
+      })
+    return Effect.fnUntraced(function* (commit: Commit): Effect.fn.Return<void, JournalStoreError> {
       if (writer.isClosed()) return yield* closed
-      const one: Waiting = { commit: encode(commit), outcome: undefined }
+      const one: Waiting = { commit: encode(commit), done: Deferred.makeUnsafe() }
       waiting.push(one)
-      const exit = yield* Effect.exit(writer.change(writeWaiting, () => leave([one])))
-      if (one.outcome?.refused !== undefined) return yield* Effect.fail(one.outcome.refused)
-      if (one.outcome === undefined) return yield* exit
+      if (!isWriting) {
+        isWriting = true
+        yield* Effect.forkIn(writeAll, scope)
+      }
+      yield* Deferred.await(one.done)
       if (one.commit.results.length > 0) yield* sweep(yield* Clock.currentTimeMillis)
     })
-}
+  })
 
 interface Waiting {
   readonly commit: Encoded
-  outcome: { readonly refused: JournalStoreError | undefined } | undefined
+  readonly done: Deferred.Deferred<void, JournalStoreError>
 }
 
 const commitError = (place: Place, error: SqlError | NotBegun | JournalCorrupt): JournalStoreError => {

@@ -52,6 +52,14 @@ export const sql = {
   moveFeeds: `UPDATE feeds SET entries = moved.entries, hash = moved.hash, digest = moved.digest FROM
     unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[]) AS moved(space, feed, entries, hash, digest)
     WHERE feeds.space = moved.space AND feeds.feed = moved.feed`,
+  /** Divides by zero, which undoes it, unless each of these $16 feeds is as it was known. */
+  continueFeeds: `WITH kept AS (INSERT INTO runs SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[],
+      $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[])),
+    moved AS (UPDATE feeds SET entries = new.entries, hash = new.hash, digest = new.digest FROM
+      unnest($10::bytea[], $11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])
+        AS new(space, feed, entries, hash, digest, before)
+      WHERE feeds.space = new.space AND feeds.feed = new.feed AND feeds.digest = new.before RETURNING 1)
+    SELECT 1 / (count(*) = $16::bigint)::int AS done FROM moved`,
   addRuns: `INSERT INTO runs SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[],
     $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[])`,
   putLocals: `INSERT INTO locals SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])

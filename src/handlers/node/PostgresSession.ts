@@ -198,6 +198,9 @@ export const isLost = (error: SqlError): boolean => {
 /** Whether the same transaction may well succeed the next time. */
 export const isPassing = (error: SqlError): boolean => ["40001", "40P01"].includes(codeOf(error) ?? "")
 
+/** What a statement says that checks what it finds, and finds something else. */
+export const isDivisionByZero = (error: SqlError): boolean => codeOf(error) === "22012"
+
 const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/u.test(code)
 
 /** The SQLSTATE of what the server said, or the name that the system has for what happened. */
