@@ -60,6 +60,11 @@ const exhaustions = Metric.counter("aura_flow_exhausted_total", {
   incremental: true
 })
 
+const storeSeconds = Metric.histogram("aura_store_duration_seconds", {
+  description: "Time that a call to the journal store or the blob store took, by effect, method and outcome",
+  boundaries: Metric.exponentialBoundaries({ start: 0.0001, factor: 2.5, count: 14 })
+})
+
 /** Tells the metrics' registry of the fiber that makes it, and the tracer of whoever is traced. */
 export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Context<never>) =>
   Effect.succeed<Told>({
@@ -72,11 +77,23 @@ export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Co
     connected: (count) => peers.updateUnsafe(count, context),
     charged: (units) => charges.updateUnsafe(units, context),
     exhausted: () => exhaustions.updateUnsafe(1, context),
+    stored: storeRecorder(context),
     span: (name, work) => Effect.withSpan(work, name)
   })
 )
 
 export const layer: Layer.Layer<never> = Layer.effect(Telemetry, make)
+
+/** A series is found once. */
+const storeRecorder = (context: Context.Context<never>): Told["stored"] => {
+  const known = new Map<string, Metric.Histogram<number>>()
+  return (effect, method, outcome, seconds) => {
+    const name = `${effect} ${method} ${outcome}`
+    const metric = known.get(name) ?? Metric.withAttributes(storeSeconds, { effect, method, outcome })
+    known.set(name, metric as Metric.Histogram<number>)
+    metric.updateUnsafe(seconds, context)
+  }
+}
 
 /**
  * What is recorded is only counted here, and shown when the registry is asked: finding a series anew for each operation

@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   observability: [],
   runtime: [...pure, "effects", "observability"],
   "handlers/shared": ["effects", "identity", "journal"],
+  "handlers/wrappers": ["effects", "observability"],
   "handlers/memory": handled,
   "handlers/node": handled,
   "handlers/browser": handled,
