@@ -32,6 +32,7 @@ export interface Told {
   readonly exhausted: () => void
   /** `effect` and `method` are those of a contract: "journal", "commit". */
   readonly stored: (effect: string, method: string, outcome: Stored, seconds: number) => void
+  readonly ready: (part: string, ok: boolean) => void
   readonly span: <A, E, R>(name: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -48,6 +49,7 @@ const nobody: Told = {
   charged: ignore,
   exhausted: ignore,
   stored: ignore,
+  ready: ignore,
   span: (_, work) => work
 }
 
