@@ -13,9 +13,11 @@ import * as Scope from "effect/Scope"
 import { SecureRandom } from "effect/crypto/SecureRandom"
 import { stat } from "node:fs/promises"
 import * as path from "node:path"
+import * as Stores from "../composition/Stores.ts"
 import { JournalStore } from "../effects/JournalStore.ts"
 import { Keys } from "../effects/Keys.ts"
 import { SecretStore } from "../effects/SecretStore.ts"
+import { Storage } from "../effects/Storage.ts"
 import { Time } from "../effects/Time.ts"
 import { Verifier } from "../effects/Verifier.ts"
 import type { DataDirectory } from "../handlers/node/DataDirectory.ts"
@@ -36,6 +38,8 @@ export interface Office {
   readonly home: DataDirectory
   readonly keys: Keys["Service"]
   readonly store: JournalStore["Service"]
+  /** Opened at its first use. */
+  readonly storage: Effect.Effect<Storage["Service"], Problem.Problem>
   readonly secrets: SecretStore["Service"]
   readonly verifier: Verifier["Service"]
   readonly time: Time["Service"]
@@ -54,6 +58,8 @@ export interface Office {
 export interface Options {
   /** Listens on the network when given. */
   readonly network?: NodeEffects.NetworkOptions
+  /** Hears what came of each commit. */
+  readonly committed?: Stores.Committed
   /** Does an errand in this office; `Errands.answer`, handed in because errands know the office. */
   readonly answer: (office: Office) => Control.Answer
 }
@@ -61,12 +67,10 @@ export interface Options {
 export const open = Effect.fnUntraced(function* (
   settings: Settings,
   { directory: home, socket }: Home,
-  { answer, network }: Options
+  { answer, committed, network }: Options
 ): Effect.fn.Return<Office, Problem.Problem, Scope.Scope> {
   yield* expectDeviceKey(settings)
-  const stores = yield* Layer.build(NodeEffects.stores(home, storesOptions(settings))).pipe(
-    Effect.mapError(Problem.fromError)
-  )
+  const stores = yield* Layer.build(Stores.stores(home, settings, committed)).pipe(Effect.mapError(Problem.fromError))
   const keys = Context.get(stores, Keys)
   yield* expectSameDevice(settings, keys)
   const remember = (learned: Memory.Learned) => Effect.mapError(Memory.remember(home.path, learned), Problem.fromError)
@@ -87,11 +91,20 @@ export const open = Effect.fnUntraced(function* (
       Effect.mapError(Problem.fromError)
     )
   )
+  const scope = yield* Effect.scope
+  const storage = yield* Effect.cached(
+    Layer.build(Layer.provide(Stores.storage(home, settings), Layer.succeedContext(stores))).pipe(
+      Scope.provide(scope),
+      Effect.map((built) => Context.get(built, Storage)),
+      Effect.mapError(Problem.fromError)
+    )
+  )
   const office: Office = {
     settings,
     home,
     keys,
     store: Context.get(stores, JournalStore),
+    storage,
     secrets: Context.get(stores, SecretStore),
     verifier: Context.get(stores, Verifier),
     time: Context.get(stores, Time),
@@ -104,14 +117,6 @@ export const open = Effect.fnUntraced(function* (
   }
   yield* Control.serve(socket, answer(office))
   return office
-})
-
-const storesOptions = ({ journal, passphrase }: Settings): NodeEffects.StoresOptions => ({
-  ...(passphrase !== undefined && { passphrase }),
-  ...(journal.kind === "postgres" &&
-    journal.url !== undefined && {
-      postgres: { url: journal.url, owner: journal.owner, poolMax: journal.poolMax }
-    })
 })
 
 const deviceKeyFile = "secret-device-key.bin"

@@ -34,6 +34,9 @@ export interface Settings {
   /** Undefined: no budgets are written, and hours are not summed up. */
   readonly flowBase: number | undefined
   readonly journal: Configuration["journal"]
+  readonly wrap: Configuration["wrap"]
+  /** Where probes and metrics are answered; undefined when nobody said. */
+  readonly management: string | undefined
   readonly peers: ReadonlyArray<Peer>
   /** The device that the directory was made for; undefined before its first start. */
   readonly device: DeviceId | undefined
@@ -68,6 +71,8 @@ export const load = Effect.fnUntraced(function* (
     passphrase: configuration.keys.passphrase,
     flowBase: configuration.flow.base,
     journal: configuration.journal,
+    wrap: configuration.wrap,
+    management: configuration.management.listen,
     peers: configuration.peers,
     device: configuration.device
   }

@@ -27,6 +27,7 @@ import { sheet } from "./space.ts"
 import * as Stop from "./Stop.ts"
 import { count, strong, table } from "./Text.ts"
 import * as FrontDoor from "./web/FrontDoor.ts"
+import * as Management from "./web/Management.ts"
 import * as Readiness from "./web/Readiness.ts"
 
 export interface Options {
@@ -49,9 +50,12 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   const app = yield* load(settings.app)
   yield* Settings.expectSecure(settings)
   const home = yield* Effect.mapError(Home.open(settings.data, true), (error) => inUse(Problem.fromError(error)))
+  const management = yield* Management.make(settings.management)
   const door = yield* FrontDoor.make
+  let hear: Readiness.Watch["committed"] = () => undefined
   const office = yield* Office.open(settings, home, {
     answer: Errands.answer,
+    committed: (exit) => hear(exit),
     network: {
       listen: { host: settings.host, port: settings.port },
       request: door.listener,
@@ -67,7 +71,13 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   for (const { address, device } of settings.peers) yield* agent.stayConnected(address, device)
   yield* keepBudgets(office, replica)
   yield* recoveryWords(office, output, isFirst, options)
-  yield* openPages(office, door, replica, app)
+  const watch = yield* watchOf(office, replica)
+  hear = watch.committed
+  yield* openPages(office, door, replica, app, watch)
+  management.open({
+    ready: watch.now,
+    gauges: () => ({ peers: agent.links().length, quarantined: replica.ledger().quarantine.size })
+  })
   const addresses = agent.addresses()
   output.data(
     {
@@ -77,9 +87,10 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
       data: office.home.path,
       addresses,
       pages: addresses.map(pageOf),
+      management: management.address ?? null,
       pid: process.pid
     },
-    banner(office, app, replica, addresses, options)
+    banner(office, app, replica, { addresses, management: management.address }, options)
   )
   yield* Stop.requested
   output.note("stopping")
@@ -97,16 +108,20 @@ const keepBudgets = Effect.fnUntraced(function* ({ keys, settings, time }: Offic
   yield* Effect.forkScoped(Effect.repeat(replenish, Schedule.spaced("5 minutes")))
 })
 
+const watchOf = Effect.fnUntraced(function* ({ keys, storage, store, time }: Office.Office, { space }: Replica) {
+  return yield* Readiness.watch({ store, storage: yield* storage, keys, time, space })
+})
+
 /** From here on the listeners answer with the application's pages and its API. */
 const openPages = Effect.fnUntraced(function* (
   office: Office.Office,
   door: FrontDoor.FrontDoor,
   replica: Replica,
-  app: AnyApp
+  app: AnyApp,
+  watch: Readiness.Watch
 ) {
   const { keys, store, time, verifier } = office
   const agent = yield* office.agent
-  const ready = yield* Readiness.make({ store, keys, time, space: replica.space })
   yield* door.open({
     agent,
     replica,
@@ -114,7 +129,7 @@ const openPages = Effect.fnUntraced(function* (
     verifier,
     time,
     app,
-    ready,
+    ready: watch.told,
     pair: Pair.everything(office),
     facts: [
       { name: "data directory", text: office.home.path },
@@ -193,7 +208,7 @@ const banner = (
   office: Office.Office,
   app: AnyApp,
   replica: Replica,
-  addresses: ReadonlyArray<string>,
+  { addresses, management }: { readonly addresses: ReadonlyArray<string>; readonly management: string | undefined },
   { command }: Options
 ): string => {
   const pages = addresses.map(pageOf).toSorted()
@@ -206,6 +221,7 @@ const banner = (
       ["device", office.keys.device],
       ["space", replica.space],
       ["data", office.home.path],
+      ...(management === undefined ? [] : [["probes, metrics", management]]),
       ...(peers.length === 0 ? [] : [["peers", count(peers.length, "known device")]])
     ]),
     "",

@@ -14,6 +14,7 @@ import { DeviceId, SpaceId } from "../identity/Id.ts"
 import { flowBaseMax } from "../trust/FlowLimit.ts"
 import { deviceNameCharactersMax } from "../trust/limits.ts"
 import * as JournalUrl from "./JournalUrl.ts"
+import * as Listen from "./Listen.ts"
 
 /** What is known of a setting besides its Schema. */
 export interface Facts {
@@ -65,6 +66,8 @@ const journalOwnerBytesMax = 50
 /** One to write with, one to hear what others write, one to read with. */
 const journalPoolMin = 3
 const journalPoolMax = 1000
+
+const cacheBytesMax = 1024 * 1024 * 1024
 
 const optional = <S extends Schema.Top>(schema: S, facts: Facts) =>
   Schema.optionalKey(schema.pipe(Schema.annotate({ setting: facts })))
@@ -195,10 +198,15 @@ const flow = {
 }
 
 const journal = {
-  kind: always(Schema.Literals(["sqlite", "postgres"]), "sqlite", {
+  kind: always(Schema.Literals(["sqlite", "postgres", "memory"]), "sqlite", {
     kind: "text",
-    about: "What keeps the journal: sqlite, a file in the data directory, or postgres, a database at journal.url",
-    allowed: "sqlite or postgres"
+    about:
+      "What keeps the journal: sqlite, a file in the data directory; postgres, a database at journal.url; memory, nothing",
+    allowed: "sqlite, postgres or memory",
+    production: {
+      allowed: "sqlite or postgres: a journal in memory is gone with the process",
+      refuses: (given) => given?.value === "memory"
+    }
   }),
   url: secret(JournalUrl.JournalUrl, {
     kind: "text",
@@ -224,6 +232,54 @@ const journal = {
   })
 }
 
+const management = {
+  listen: optional(Listen.Place, {
+    kind: "text",
+    about: "Where probes and metrics are answered, in plain HTTP: /healthz, /readyz, /metrics",
+    allowed: Listen.allowed,
+    otherwise: `${Listen.defaultListen}, or a free port where another program has that one`,
+    example: Listen.defaultListen
+  })
+}
+
+const anyWrapper = ["metrics", "tracing", "retry", "breaker", "faults"] as const
+const storageWrapper = [...anyWrapper, "cache"] as const
+
+const withoutFaults: Production = {
+  allowed: "a list without faults",
+  refuses: (given) => Array.isArray(given?.value) && given.value.includes("faults")
+}
+
+const wrap = {
+  journal: always(Schema.Array(Schema.Literals(anyWrapper)), ["metrics"], {
+    kind: "list",
+    about: "What goes around the journal store, the first outermost",
+    allowed: `a list of ${anyWrapper.join(", ")}`,
+    production: withoutFaults
+  }),
+  storage: always(Schema.Array(Schema.Literals(storageWrapper)), ["metrics"], {
+    kind: "list",
+    about: "What goes around the store of blobs, the first outermost",
+    allowed: `a list of ${storageWrapper.join(", ")}`,
+    production: withoutFaults
+  }),
+  cacheBytes: always(integer(0, cacheBytesMax), 16 * 1024 * 1024, {
+    kind: "number",
+    about: "Bytes of blobs that the wrapper cache keeps in memory",
+    allowed: `a whole number from 0 to ${cacheBytesMax}`
+  }),
+  faultPercent: always(integer(0, 100), 1, {
+    kind: "number",
+    about: "Of a hundred calls, how many the wrapper faults lets fail",
+    allowed: "a whole number from 0 to 100"
+  }),
+  faultSeed: always(integer(0, 2 ** 31), 1, {
+    kind: "number",
+    about: "What the wrapper faults draws from: the same seed, the same faults",
+    allowed: `a whole number from 0 to ${2 ** 31}`
+  })
+}
+
 const section = <F extends Schema.Struct.Fields>(fields: F) => Schema.Struct(fields)
 
 export const Configuration = Schema.Struct({
@@ -231,7 +287,9 @@ export const Configuration = Schema.Struct({
   listen: section(listen),
   keys: section(keys),
   flow: section(flow),
-  journal: section(journal)
+  journal: section(journal),
+  management: section(management),
+  wrap: section(wrap)
 })
 export type Configuration = typeof Configuration.Type
 
@@ -251,7 +309,9 @@ const fieldsBySection: Readonly<Record<string, Readonly<Record<string, Decoder>>
   listen,
   keys,
   flow,
-  journal
+  journal,
+  management,
+  wrap
 }
 
 export const sections: ReadonlyArray<string> = Object.keys(fieldsBySection).filter((name) => name !== "")

@@ -60,9 +60,18 @@ const exhaustions = Metric.counter("aura_flow_exhausted_total", {
   incremental: true
 })
 
+const readiness = Metric.gauge("aura_ready", { description: "1 where a part of the server can do its work, else 0" })
+
+const storeSeconds = Metric.histogram("aura_store_duration_seconds", {
+  description: "Time that a call to the journal store or the blob store took, by effect, method and outcome",
+  boundaries: Metric.exponentialBoundaries({ start: 0.0001, factor: 2.5, count: 14 })
+})
+
 /** Tells the metrics' registry of the fiber that makes it, and the tracer of whoever is traced. */
-export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Context<never>) =>
-  Effect.succeed<Told>({
+export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Context<never>) => {
+  // what every dashboard asks for is there before there is anything to tell
+  for (const metric of [entries, latencySeconds]) metric.valueUnsafe(context)
+  return Effect.succeed<Told>({
     operationRecorder: (type) => operationRecorder(context, type),
     applied: (count) => entries.updateUnsafe(count, context),
     quarantined: (count) => quarantined.updateUnsafe(count, context),
@@ -72,11 +81,26 @@ export const make: Effect.Effect<Told> = Effect.contextWith((context: Context.Co
     connected: (count) => peers.updateUnsafe(count, context),
     charged: (units) => charges.updateUnsafe(units, context),
     exhausted: () => exhaustions.updateUnsafe(1, context),
+    stored: storeRecorder(context),
+    ready: (part, ok) => Metric.withAttributes(readiness, { part }).updateUnsafe(ok ? 1 : 0, context),
     span: (name, work) => Effect.withSpan(work, name)
   })
-)
+})
 
 export const layer: Layer.Layer<never> = Layer.effect(Telemetry, make)
+
+const withLabels = (labels: Readonly<Record<string, string>>) => Metric.withAttributes(storeSeconds, labels)
+
+/** A series is found once. */
+const storeRecorder = (context: Context.Context<never>): Told["stored"] => {
+  const known = new Map<string, ReturnType<typeof withLabels>>()
+  return (effect, method, outcome, seconds) => {
+    const name = `${effect} ${method} ${outcome}`
+    const metric = known.get(name) ?? withLabels({ effect, method, outcome })
+    known.set(name, metric)
+    metric.updateUnsafe(seconds, context)
+  }
+}
 
 /**
  * What is recorded is only counted here, and shown when the registry is asked: finding a series anew for each operation

@@ -33,3 +33,7 @@ export const connected = (count: number): Effect.Effect<void> => Telemetry.useSy
 export const chargedRecorder: Effect.Effect<(units: number) => void> = Telemetry.useSync((told) => told.charged)
 
 export const exhausted: Effect.Effect<void> = Telemetry.useSync((told) => told.exhausted())
+
+/** `part` is one of the program's own words. */
+export const readiness = (part: string, ok: boolean): Effect.Effect<void> =>
+  Telemetry.useSync((told) => told.ready(part, ok))

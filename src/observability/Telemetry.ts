@@ -13,6 +13,9 @@ export type Outcome = "performed" | "denied" | "failed"
 /** What a restriction meant for the books of a device: nothing that was judged fell, or state was folded anew. */
 export type Effected = "noted" | "folded"
 
+/** What became of a call to a store. */
+export type Stored = "ok" | "failed"
+
 /** Records outcome and duration of operations of one type; synchronous, for hot paths. */
 export type OperationRecorder = (outcome: Outcome, seconds: number) => void
 
@@ -27,6 +30,9 @@ export interface Told {
   readonly connected: (count: number) => void
   readonly charged: (units: number) => void
   readonly exhausted: () => void
+  /** `effect` and `method` are those of a contract: "journal", "commit". */
+  readonly stored: (effect: string, method: string, outcome: Stored, seconds: number) => void
+  readonly ready: (part: string, ok: boolean) => void
   readonly span: <A, E, R>(name: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -42,6 +48,8 @@ const nobody: Told = {
   connected: ignore,
   charged: ignore,
   exhausted: ignore,
+  stored: ignore,
+  ready: ignore,
   span: (_, work) => work
 }
 

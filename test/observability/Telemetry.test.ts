@@ -65,7 +65,7 @@ describe("what an agent does", () => {
       const home = yield* DataDirectory.open(path)
       const services = yield* Layer.build(NodeEffects.stores(home).pipe(Layer.provideMerge(told.layer)))
       Context.get(services, Telemetry).refused("test")
-      assert.deepStrictEqual(told.names(), ["aura_denials_total"])
+      assert.include(told.names(), "aura_denials_total")
     }).pipe(Effect.scoped)
   )
 })

@@ -21,10 +21,12 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   observability: [],
   runtime: [...pure, "effects", "observability"],
   "handlers/shared": ["effects", "identity", "journal"],
+  "handlers/wrappers": ["effects", "observability"],
   "handlers/memory": handled,
   "handlers/node": handled,
   "handlers/browser": handled,
   config: ["identity", "trust"],
+  composition: [...portable, "handlers/memory", "handlers/node", "handlers/wrappers", "config"],
   deploy: [],
   simulation: [...portable, "handlers/memory", "handlers/shared"],
   conformance: [...pure, "effects"],
@@ -33,6 +35,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
     "handlers/memory",
     "handlers/node",
     "handlers/shared",
+    "composition",
     "config",
     "deploy",
     "simulation",
@@ -43,12 +46,12 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   "simulation.ts": ["simulation", "handlers/memory"],
   "conformance.ts": ["conformance"],
   "browser.ts": ["index.ts", ...portable, "handlers/browser", "handlers/memory", "handlers/shared"],
-  "server.ts": ["index.ts", ...portable, "handlers/node", "handlers/memory", "handlers/shared"],
+  "server.ts": ["index.ts", ...portable, "composition", "handlers/node", "handlers/memory", "handlers/shared"],
   "refusal.ts": [],
   "portable.d.ts": []
 }
 
-const onNode = ["handlers/node", "config", "cli"]
+const onNode = ["handlers/node", "config", "composition", "cli"]
 
 /** Which places may import which package; a package that is not here has no reason in ARCHITECTURE.md yet. */
 const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<string> | "everywhere"]> = [

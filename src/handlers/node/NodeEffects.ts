@@ -14,7 +14,9 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { networkInterfaces } from "node:os"
+import type { JournalStore, JournalStoreError } from "../../effects/JournalStore.ts"
 import { Keys } from "../../effects/Keys.ts"
+import type { Storage, StorageError } from "../../effects/Storage.ts"
 import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import type { DataDirectory } from "./DataDirectory.ts"
 import * as DirectorySecretStore from "./DirectorySecretStore.ts"
@@ -29,6 +31,8 @@ import * as TlsNetwork from "./TlsNetwork.ts"
 export interface StoresOptions {
   /** Opens the device key, and protects it when it is created; without one a key in the secret store does. */
   readonly passphrase?: Redacted.Redacted<string>
+  /** Keeps the journal: what `journal` would give, or something around it or in its place. */
+  readonly journal?: ReturnType<typeof journal>
   /** Keeps the journal in this database. `owner`: the first half of the device's id if undefined. */
   readonly postgres?: {
     readonly url: Redacted.Redacted<string>
@@ -51,20 +55,31 @@ export const names = {
   blobs: "blobs"
 } as const
 
-export const stores = (home: DataDirectory, { passphrase, postgres }: StoresOptions = {}) =>
+export const stores = (home: DataDirectory, options: StoresOptions = {}) =>
   Layer.mergeAll(
-    postgres === undefined ? SqliteJournal.layer({ path: home.file(names.journal) }) : journalIn(postgres),
+    options.journal ?? journal(home, options),
     SystemTime.layer(),
     NodeVerifier.layer,
     SecureRandom.layerWebCrypto,
     EffectTelemetry.layer
   ).pipe(
     Layer.provideMerge(
-      FileKeys.layer(passphrase === undefined ? {} : { passphrase }).pipe(
+      FileKeys.layer(options.passphrase === undefined ? {} : { passphrase: options.passphrase }).pipe(
         Layer.provideMerge(DirectorySecretStore.layer({ directory: home.file(names.secrets) }))
       )
     )
   )
+
+/** What keeps the journal, bare. */
+export const journal = (
+  home: DataDirectory,
+  { postgres }: Pick<StoresOptions, "postgres"> = {}
+): Layer.Layer<JournalStore, JournalStoreError, Keys> =>
+  postgres === undefined ? SqliteJournal.layer({ path: home.file(names.journal) }) : journalIn(postgres)
+
+/** What keeps blobs, bare. */
+export const storage = (home: DataDirectory): Layer.Layer<Storage, StorageError, Keys> =>
+  EncryptedFileStorage.layer({ directory: home.file(names.blobs) })
 
 /** The driver is loaded by who has a database: a command on a file starts sooner without it. */
 const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>) =>
@@ -88,10 +103,7 @@ export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
   )
 
 export const layer = (home: DataDirectory, options: StoresOptions & { readonly network?: NetworkOptions } = {}) =>
-  Layer.mergeAll(
-    network(home, options.network),
-    EncryptedFileStorage.layer({ directory: home.file(names.blobs) })
-  ).pipe(Layer.provideMerge(stores(home, options)))
+  Layer.mergeAll(network(home, options.network), storage(home)).pipe(Layer.provideMerge(stores(home, options)))
 
 /** What the certificate has to name so that others reach a listener there: every address of ours behind a wildcard. */
 const namesOf = (host: string): ReadonlyArray<string> =>

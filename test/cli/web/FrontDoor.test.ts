@@ -30,6 +30,7 @@ describe("probes", () => {
           ok: true,
           checks: [
             { name: "journal", ok: true, what: "takes writes" },
+            { name: "storage", ok: true, what: "answers" },
             { name: "clock", ok: true, what: "the system's, believed" },
             { name: "keys", ok: true, what: "the device key signs" }
           ]

@@ -22,6 +22,7 @@ import { Verifier } from "../../../src/effects/Verifier.ts"
 import * as ClockTime from "../../../src/handlers/memory/ClockTime.ts"
 import * as MemoryJournal from "../../../src/handlers/memory/MemoryJournal.ts"
 import * as MemoryKeys from "../../../src/handlers/memory/MemoryKeys.ts"
+import * as MemoryStorage from "../../../src/handlers/memory/MemoryStorage.ts"
 import * as MemorySecretStore from "../../../src/handlers/memory/MemorySecretStore.ts"
 import * as NodeVerifier from "../../../src/handlers/node/NodeVerifier.ts"
 import * as PrivateAuthority from "../../../src/handlers/node/PrivateAuthority.ts"
@@ -88,7 +89,8 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
       time,
       app,
       verifier: yield* Verifier,
-      ready: yield* Readiness.make({ store, keys: alice, time, space: replica.space }),
+      ready: (yield* Readiness.watch({ store, storage: MemoryStorage.make(), keys: alice, time, space: replica.space }))
+        .told,
       pair: agent.pair(replica.space, [right("*")], agent.addresses()[0] ?? "").pipe(Effect.map(PairingCode.encode)),
       facts: [{ name: "Data", text: directory }],
       startedMillis: time.now().millis,

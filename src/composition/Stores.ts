@@ -1,0 +1,95 @@
+/**
+ * Settings as handlers: which journal and which store of blobs they name, and what goes around each.
+ *
+ * The stack of `wrap.journal` and `wrap.storage` is applied from the outside in, as it is written.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Configuration } from "../config/Configuration.ts"
+import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts"
+import type { Keys } from "../effects/Keys.ts"
+import { Storage, type StorageError } from "../effects/Storage.ts"
+import * as MemoryJournal from "../handlers/memory/MemoryJournal.ts"
+import type { DataDirectory } from "../handlers/node/DataDirectory.ts"
+import * as NodeEffects from "../handlers/node/NodeEffects.ts"
+import * as CircuitBreaker from "../handlers/wrappers/CircuitBreaker.ts"
+import * as Faults from "../handlers/wrappers/Faults.ts"
+import * as Retry from "../handlers/wrappers/Retry.ts"
+import * as StorageCache from "../handlers/wrappers/StorageCache.ts"
+import * as Telling from "../handlers/wrappers/Telling.ts"
+import * as Wrapper from "../handlers/wrappers/Wrapper.ts"
+import * as EffectTelemetry from "../observability/EffectTelemetry.ts"
+
+/** Of the settings, those that choose stores. */
+export interface Chosen {
+  readonly passphrase: Configuration["keys"]["passphrase"]
+  readonly journal: Configuration["journal"]
+  readonly wrap: Configuration["wrap"]
+}
+
+/** What came of each commit, as its caller is told. */
+export type Committed = (exit: Exit.Exit<unknown, JournalStoreError>) => void
+
+/** All that needs no network, as `NodeEffects.stores` gives it. */
+export const stores = (home: DataDirectory, chosen: Chosen, committed: Committed = () => undefined) =>
+  NodeEffects.stores(home, {
+    ...(chosen.passphrase !== undefined && { passphrase: chosen.passphrase }),
+    journal: wrappedJournal(home, chosen, committed)
+  })
+
+export const storage = (home: DataDirectory, { wrap }: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
+  around(NodeEffects.storage(home), Storage, (store) => Wrapper.wrapStorage(store, storageWrappers(wrap)))
+
+const wrappedJournal = (home: DataDirectory, { journal, wrap }: Chosen, committed: Committed) =>
+  around(bareJournal(home, journal), JournalStore, (store) =>
+    Effect.map(
+      Wrapper.wrapJournal(
+        store,
+        wrap.journal.map((name) => makers[name](wrap))
+      ),
+      (wrapped) => ({
+        ...wrapped,
+        commit: (commit) => Effect.onExit(wrapped.commit(commit), (exit) => Effect.sync(() => committed(exit)))
+      })
+    )
+  )
+
+const bareJournal = (
+  home: DataDirectory,
+  { kind, owner, poolMax, url }: Configuration["journal"]
+): Layer.Layer<JournalStore, JournalStoreError, Keys> =>
+  kind === "memory"
+    ? MemoryJournal.layer()
+    : NodeEffects.journal(home, kind === "postgres" && url !== undefined ? { postgres: { url, owner, poolMax } } : {})
+
+/** The layer's other services stay as they are. */
+const around = <Id, S, E, R>(
+  layer: Layer.Layer<Id, E, R>,
+  service: Context.Service<Id, S>,
+  wrap: (service: S) => Effect.Effect<S, never, Scope.Scope>
+): Layer.Layer<Id, E, R> =>
+  Layer.flatMap(layer, (context) =>
+    Layer.effectContext(
+      Effect.map(wrap(Context.get(context, service)), (wrapped) => Context.add(context, service, wrapped))
+    )
+  ).pipe(Layer.provide(EffectTelemetry.layer))
+
+const makers: {
+  readonly [name in Configuration["wrap"]["journal"][number]]: (wrap: Configuration["wrap"]) => Wrapper.Wrapper
+} = {
+  metrics: () => Telling.metrics,
+  tracing: () => Telling.tracing,
+  retry: () => Retry.make(),
+  breaker: () => CircuitBreaker.make(),
+  faults: ({ faultPercent, faultSeed }) => Faults.make({ percent: faultPercent, seed: faultSeed })
+}
+
+const storageWrappers = (wrap: Configuration["wrap"]): ReadonlyArray<Wrapper.StorageWrapper> =>
+  wrap.storage.map((name) =>
+    name === "cache"
+      ? { _tag: "Storage", wrap: StorageCache.make({ bytesMax: wrap.cacheBytes }) }
+      : { _tag: "Any", wrapper: makers[name](wrap) }
+  )
