@@ -114,6 +114,15 @@ const storesOptions = ({ journal, passphrase }: Settings): NodeEffects.StoresOpt
     })
 })
 
+/** Where the settings want blobs. */
+export const storageOptions = ({ storage: { kind, limit, s3 } }: Settings): NodeEffects.StorageOptions => {
+  const { accessKeyId, bucket, endpoint, secretAccessKey } = s3
+  const isNamed = endpoint !== undefined && bucket !== undefined
+  const isKnown = accessKeyId !== undefined && secretAccessKey !== undefined
+  if (kind === "file" || !isNamed || !isKnown) return { limitBytes: limit }
+  return { limitBytes: limit, s3: { ...s3, accessKeyId, bucket, endpoint, secretAccessKey } }
+}
+
 const deviceKeyFile = "secret-device-key.bin"
 
 /** Before a new key takes the place of a lost one. */

@@ -34,6 +34,7 @@ export interface Settings {
   /** Undefined: no budgets are written, and hours are not summed up. */
   readonly flowBase: number | undefined
   readonly journal: Configuration["journal"]
+  readonly storage: Configuration["storage"]
   readonly peers: ReadonlyArray<Peer>
   /** The device that the directory was made for; undefined before its first start. */
   readonly device: DeviceId | undefined
@@ -68,6 +69,7 @@ export const load = Effect.fnUntraced(function* (
     passphrase: configuration.keys.passphrase,
     flowBase: configuration.flow.base,
     journal: configuration.journal,
+    storage: configuration.storage,
     peers: configuration.peers,
     device: configuration.device
   }

@@ -2,9 +2,9 @@
  * Every effect of a server or desktop over one data directory, merged: the handlers of this folder, wired.
  *
  *     journal.sqlite   SqliteJournal *          secrets/   DirectorySecretStore, in it the device key (FileKeys)
- *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage
+ *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage *
  *
- * * Or, where a database is named, PostgresJournal: then the directory holds no journal.
+ * * Or, where a database is named, PostgresJournal, and where a bucket is named, S3Storage: then the directory holds none.
  *
  * `stores` is what needs no network, `network` what connects; `layer` is all of it. Who opened the directory owns it
  * (DataDirectory.ts) and keeps it open as long as these layers. It reads no configuration and chooses nothing.
@@ -22,6 +22,7 @@ import * as EncryptedFileStorage from "./EncryptedFileStorage.ts"
 import * as FileKeys from "./FileKeys.ts"
 import * as NodeVerifier from "./NodeVerifier.ts"
 import * as PrivateAuthority from "./PrivateAuthority.ts"
+import type { S3StorageOptions } from "./S3Storage.ts"
 import * as SqliteJournal from "./SqliteJournal.ts"
 import * as SystemTime from "./SystemTime.ts"
 import * as TlsNetwork from "./TlsNetwork.ts"
@@ -35,6 +36,12 @@ export interface StoresOptions {
     readonly owner: string | undefined
     readonly poolMax: number
   }
+}
+
+export interface StorageOptions {
+  /** Keeps blobs in this bucket instead of the directory. */
+  readonly s3?: Omit<S3StorageOptions, "limitBytes">
+  readonly limitBytes?: number | undefined
 }
 
 /** Like `TlsNetworkOptions`, with the private authority of the directory behind the listener. */
@@ -76,6 +83,19 @@ const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>)
     })
   )
 
+/** Where blobs are; needs the Keys of `stores`. */
+export const storage = (home: DataDirectory, { limitBytes, s3 }: StorageOptions = {}) => {
+  if (s3 !== undefined) {
+    return Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("./S3Storage.ts")),
+        (S3Storage) => S3Storage.layer({ ...s3, limitBytes })
+      )
+    )
+  }
+  return EncryptedFileStorage.layer({ directory: home.file(names.blobs), limitBytes })
+}
+
 export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -87,11 +107,13 @@ export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
     })
   )
 
-export const layer = (home: DataDirectory, options: StoresOptions & { readonly network?: NetworkOptions } = {}) =>
-  Layer.mergeAll(
-    network(home, options.network),
-    EncryptedFileStorage.layer({ directory: home.file(names.blobs) })
-  ).pipe(Layer.provideMerge(stores(home, options)))
+export const layer = (
+  home: DataDirectory,
+  options: StoresOptions & { readonly network?: NetworkOptions; readonly storage?: StorageOptions } = {}
+) =>
+  Layer.mergeAll(network(home, options.network), storage(home, options.storage)).pipe(
+    Layer.provideMerge(stores(home, options))
+  )
 
 /** What the certificate has to name so that others reach a listener there: every address of ours behind a wildcard. */
 const namesOf = (host: string): ReadonlyArray<string> =>
