@@ -1,6 +1,7 @@
 /** The memory handlers keep the same laws as those that touch the world, and replay from a seed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as nodeCrypto from "node:crypto"
 import { keysLaws } from "../../../src/conformance/KeysLaws.ts"
