@@ -37,6 +37,7 @@ export interface Settings {
   readonly wrap: Configuration["wrap"]
   /** Where probes and metrics are answered; undefined when nobody said. */
   readonly management: string | undefined
+  readonly storage: Configuration["storage"]
   readonly peers: ReadonlyArray<Peer>
   /** The device that the directory was made for; undefined before its first start. */
   readonly device: DeviceId | undefined
@@ -73,6 +74,7 @@ export const load = Effect.fnUntraced(function* (
     journal: configuration.journal,
     wrap: configuration.wrap,
     management: configuration.management.listen,
+    storage: configuration.storage,
     peers: configuration.peers,
     device: configuration.device
   }

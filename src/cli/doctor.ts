@@ -22,10 +22,12 @@ import { secretStoreLaws } from "../conformance/SecretStoreLaws.ts"
 import { storageLaws } from "../conformance/StorageLaws.ts"
 import { timeLaws } from "../conformance/TimeLaws.ts"
 import { verifierLaws } from "../conformance/VerifierLaws.ts"
+import { Keys } from "../effects/Keys.ts"
 import * as DirectorySecretStore from "../handlers/node/DirectorySecretStore.ts"
 import * as EncryptedFileStorage from "../handlers/node/EncryptedFileStorage.ts"
 import * as FileKeys from "../handlers/node/FileKeys.ts"
-import { names } from "../handlers/node/NodeEffects.ts"
+import { storageOptions } from "../composition/Stores.ts"
+import * as NodeEffects from "../handlers/node/NodeEffects.ts"
 import * as NodeVerifier from "../handlers/node/NodeVerifier.ts"
 import * as SqliteJournal from "../handlers/node/SqliteJournal.ts"
 import * as SystemTime from "../handlers/node/SystemTime.ts"
@@ -119,7 +121,7 @@ const daysLeftMin = 30
 
 const certificate = (office: Office): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.promise(async () => {
-    const file = path.join(office.home.file(names.authority), "server.pem")
+    const file = path.join(office.home.file(NodeEffects.names.authority), "server.pem")
     const text = await readFile(file, "utf8").catch(() => undefined)
     if (text === undefined) return [good("certificate", "none yet: the first serve makes one")]
     const { validTo } = new X509Certificate(text)
@@ -221,6 +223,7 @@ const laws = Effect.fnUntraced(function* (office: Office) {
     yield* keep("storage on this disk", storageLaws, () =>
       EncryptedFileStorage.layer({ directory: fresh() }).pipe(Layer.provide(keys()))
     ),
+    ...(yield* bucket(office)),
     yield* keep("secrets on this disk", secretStoreLaws, secrets),
     yield* keep("keys", keysLaws, keys),
     yield* keep("signatures", verifierLaws, () => NodeVerifier.layer),
@@ -228,10 +231,22 @@ const laws = Effect.fnUntraced(function* (office: Office) {
   ]
 })
 
+/** The store itself, where it is elsewhere: the laws leave alone what is in it. */
+const bucket = Effect.fnUntraced(function* ({ home, keys, settings }: Office) {
+  const { s3, ...others } = storageOptions(settings)
+  if (s3 === undefined) return []
+  const layer = () => Layer.provide(NodeEffects.storage(home, { s3, ...others }), Layer.succeed(Keys, keys))
+  const advice = "see above what the store answers, and correct the settings of storage.s3 or the store"
+  return [yield* keep("storage in the bucket", storageLaws, layer, advice)]
+})
+
+const diskAdvice = "put the data directory on a local disk with a file system that keeps its promises"
+
 const keep = Effect.fnUntraced(function* <R, E>(
   check: string,
   kept: ReadonlyArray<Law<R>>,
-  layer: () => Layer.Layer<R, E>
+  layer: () => Layer.Layer<R, E>,
+  advice = diskAdvice
 ) {
   const broken: Array<string> = []
   for (const law of kept) {
@@ -240,12 +255,7 @@ const keep = Effect.fnUntraced(function* <R, E>(
   }
   if (broken.length === 0) return good(check, `keeps all ${count(kept.length, "law")}`)
   const what = `breaks ${count(broken.length, "law")}: ${broken.join("; ")}`
-  return {
-    check,
-    verdict: "bad",
-    what,
-    do: "put the data directory on a local disk with a file system that keeps its promises"
-  } as const
+  return { check, verdict: "bad", what, do: advice } as const
 })
 
 const reasonOf = (cause: Cause.Cause<unknown>): string => {

@@ -27,6 +27,7 @@ import * as EffectTelemetry from "../observability/EffectTelemetry.ts"
 export interface Chosen {
   readonly passphrase: Configuration["keys"]["passphrase"]
   readonly journal: Configuration["journal"]
+  readonly storage: Configuration["storage"]
   readonly wrap: Configuration["wrap"]
 }
 
@@ -40,8 +41,21 @@ export const stores = (home: DataDirectory, chosen: Chosen, committed: Committed
     journal: wrappedJournal(home, chosen, committed)
   })
 
-export const storage = (home: DataDirectory, { wrap }: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
-  around(NodeEffects.storage(home), Storage, (store) => Wrapper.wrapStorage(store, storageWrappers(wrap)))
+export const storage = (home: DataDirectory, chosen: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
+  around(NodeEffects.storage(home, storageOptions(chosen)), Storage, (store) =>
+    Wrapper.wrapStorage(store, storageWrappers(chosen.wrap))
+  )
+
+/** Where the settings want blobs. */
+export const storageOptions = ({
+  storage: { kind, limit, s3 }
+}: Pick<Chosen, "storage">): NodeEffects.StorageOptions => {
+  const { accessKeyId, bucket, endpoint, secretAccessKey } = s3
+  const isNamed = endpoint !== undefined && bucket !== undefined
+  const isKnown = accessKeyId !== undefined && secretAccessKey !== undefined
+  if (kind === "file" || !isNamed || !isKnown) return { limitBytes: limit }
+  return { limitBytes: limit, s3: { ...s3, accessKeyId, bucket, endpoint, secretAccessKey } }
+}
 
 const wrappedJournal = (home: DataDirectory, { journal, wrap }: Chosen, committed: Committed) =>
   around(bareJournal(home, journal), JournalStore, (store) =>

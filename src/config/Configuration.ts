@@ -1,7 +1,7 @@
 /**
  * All settings of Aura, as one Schema of `aura.toml`: what each is called, what it may be, and what people are told of it.
  *
- * A setting is `section.name` (`listen.port`), or a name alone. Every field carries its `Facts` as an annotation, so the
+ * A setting is `section.name` (`listen.port`, `storage.s3.bucket`), or a name alone. Every field carries its `Facts` as an annotation, so the
  * messages, the file that `aura config init` writes and the JSON Schema all say the same. A secret is `Redacted` as soon
  * as it is read, and has a twin `NAME_file` that names a file which holds it, as orchestrators mount them.
  *
@@ -15,6 +15,7 @@ import { flowBaseMax } from "../trust/FlowLimit.ts"
 import { deviceNameCharactersMax } from "../trust/limits.ts"
 import * as JournalUrl from "./JournalUrl.ts"
 import * as Listen from "./Listen.ts"
+import * as S3Endpoint from "./S3Endpoint.ts"
 
 /** What is known of a setting besides its Schema. */
 export interface Facts {
@@ -84,6 +85,8 @@ const secret = <S extends Schema.Top>(schema: S, facts: Facts) =>
 
 const text = (charactersMax = 4096) =>
   Schema.String.pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(charactersMax)))
+
+const regionName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z0-9-]{1,64}$/u)))
 
 const integer = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
@@ -280,6 +283,69 @@ const wrap = {
   })
 }
 
+/** A pebibyte. */
+const storageLimitMax = 2 ** 50
+
+const storage = {
+  kind: always(Schema.Literals(["file", "s3"]), "file", {
+    kind: "text",
+    about: "What keeps blobs, sealed: file, the data directory, or s3, the bucket that storage.s3 names",
+    allowed: "file or s3"
+  }),
+  limit: optional(integer(1, storageLimitMax), {
+    kind: "number",
+    about: "Room for blobs in bytes, as they are stored",
+    allowed: `a whole number from 1 to ${storageLimitMax}`,
+    otherwise: "what the disk or the bucket has",
+    example: 10_000_000_000
+  })
+}
+
+const s3 = {
+  endpoint: optional(S3Endpoint.S3Endpoint, {
+    kind: "text",
+    about: "The S3-compatible store",
+    allowed: S3Endpoint.allowed,
+    example: "https://s3.eu-central-1.amazonaws.com",
+    production: {
+      allowed: "https, or a store on this machine",
+      refuses: (given) => given !== undefined && !S3Endpoint.isSafe(given.value)
+    }
+  }),
+  region: always(regionName, "us-east-1", {
+    kind: "text",
+    about: "Its region, as requests are signed for it",
+    allowed: "letters, digits and hyphens, 1 to 64"
+  }),
+  bucket: optional(Schema.String.pipe(Schema.check(Schema.isPattern(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/u))), {
+    kind: "text",
+    about: "The bucket, which has to be there",
+    allowed: "3 to 63 lower-case letters, digits, hyphens and dots",
+    example: "aura-blobs"
+  }),
+  prefix: optional(Schema.String.pipe(Schema.check(Schema.isPattern(/^[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,7}$/u))), {
+    kind: "text",
+    about: "What the names of all objects begin with; each device has one of its own",
+    allowed: "up to 8 parts of 1 to 64 letters, digits, hyphens, dots and underscores, separated by /",
+    otherwise: "the first half of the device's id",
+    example: "aura-0"
+  }),
+  accessKeyId: secret(text(), {
+    kind: "text",
+    about: "Who asks, as the store knows it; may get, put, delete and list in the bucket",
+    allowed: "an access key id"
+  }),
+  secretAccessKey: secret(text(), {
+    kind: "text",
+    about: "The secret of storage.s3.accessKeyId",
+    allowed: "a secret access key",
+    production: {
+      allowed: "a secret from the environment or from the file that storage.s3.secretAccessKey_file names",
+      refuses: (given) => given?.isInFile === true
+    }
+  })
+}
+
 const section = <F extends Schema.Struct.Fields>(fields: F) => Schema.Struct(fields)
 
 export const Configuration = Schema.Struct({
@@ -289,7 +355,8 @@ export const Configuration = Schema.Struct({
   flow: section(flow),
   journal: section(journal),
   management: section(management),
-  wrap: section(wrap)
+  wrap: section(wrap),
+  storage: section({ ...storage, s3: section(s3) })
 })
 export type Configuration = typeof Configuration.Type
 
@@ -311,7 +378,9 @@ const fieldsBySection: Readonly<Record<string, Readonly<Record<string, Decoder>>
   flow,
   journal,
   management,
-  wrap
+  wrap,
+  storage,
+  "storage.s3": s3
 }
 
 export const sections: ReadonlyArray<string> = Object.keys(fieldsBySection).filter((name) => name !== "")
@@ -337,9 +406,12 @@ export const names: ReadonlyArray<string> = settings.flatMap((setting) =>
   setting.isSecret === true ? [setting.name, fileNameOf(setting)] : [setting.name]
 )
 
-/** `journal.poolMax` is AURA_JOURNAL__POOL_MAX. */
+/** The tables that lead to a section, outermost first. */
+export const tablesOf = (section: string): ReadonlyArray<string> => (section === "" ? [] : section.split("."))
+
+/** `journal.poolMax` is AURA_JOURNAL__POOL_MAX, and `storage.s3.bucket` AURA_STORAGE__S3__BUCKET. */
 export const variableOf = (name: string): string =>
   `AURA_${name
     .replaceAll(/(?<=[a-z])(?=[A-Z])/gu, "_")
-    .replace(".", "__")
+    .replaceAll(".", "__")
     .toUpperCase()}`

@@ -10,8 +10,15 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { readFile, stat } from "node:fs/promises"
 import * as path from "node:path"
-import { Configuration, dataDefault, fileNameOf, settings, type Setting } from "./Configuration.ts"
-import * as JournalUrl from "./JournalUrl.ts"
+import {
+  Configuration,
+  dataDefault,
+  fileNameOf,
+  settings,
+  settingsByName,
+  tablesOf,
+  type Setting
+} from "./Configuration.ts"
 import * as Sources from "./Sources.ts"
 
 /** Name of the file in the working directory and in the data directory. */
@@ -142,33 +149,51 @@ const faultOf = ({ isFile, setting, source, value }: Sources.Given): Sources.Fau
 const shown = (value: unknown): string =>
   (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, 200)
 
+/** What one kind of store needs and another has no use for. */
+const needs = [
+  { kind: "journal.kind", among: "postgres", needed: ["journal.url"], instead: "a file in the data directory" },
+  {
+    kind: "storage.kind",
+    among: "s3",
+    needed: ["storage.s3.endpoint", "storage.s3.bucket", "storage.s3.accessKeyId", "storage.s3.secretAccessKey"],
+    instead: "not in a bucket"
+  }
+] as const
+
 /** Settings that are good, and mean nothing beside others. */
 const unused = (values: ReadonlyMap<string, unknown>): ReadonlyArray<string> =>
-  values.has("journal.url") && (values.get("journal.kind") ?? "sqlite") === "sqlite"
-    ? ["journal.url is set and not used: journal.kind is sqlite, a file in the data directory"]
-    : []
+  needs.flatMap(({ among, instead, kind, needed }) => {
+    const chosen = values.get(kind) ?? settingsByName.get(kind)!.default
+    if (chosen === among) return []
+    return needed
+      .filter((name) => values.has(name))
+      .map((name) => `${name} is set and not used: ${kind} is ${String(chosen)}, ${instead}`)
+  })
 
 /** What another setting needs; told unless it was given and has a fault of its own. */
 const missing = (
   given: ReadonlyMap<string, Sources.Given>,
   values: ReadonlyMap<string, unknown>
 ): ReadonlyArray<Sources.Fault> =>
-  values.get("journal.kind") === "postgres" && !given.has("journal.url")
-    ? [
-        {
-          setting: "journal.url",
-          what: "journal.url is missing: journal.kind is postgres",
-          allowed: JournalUrl.allowed,
-          source: given.get("journal.kind")!.source.describe()
-        }
-      ]
-    : []
+  needs.flatMap(({ among, kind, needed }) =>
+    values.get(kind) !== among
+      ? []
+      : needed
+          .filter((name) => !given.has(name))
+          .map((name) => ({
+            setting: name,
+            what: `${name} is missing: ${kind} is ${among}`,
+            allowed: settingsByName.get(name)!.allowed,
+            source: given.get(kind)!.source.describe()
+          }))
+  )
 
 /** As the file would have it, secrets bare: what the Schema decodes. */
 const nested = (values: ReadonlyMap<string, unknown>): unknown => {
   const root: Record<string, unknown> = {}
   for (const { key, name, section } of settings) {
-    const inside = section === "" ? root : ((root[section] ??= {}) as Record<string, unknown>)
+    let inside = root
+    for (const table of tablesOf(section)) inside = (inside[table] ??= {}) as Record<string, unknown>
     const value = values.get(name)
     if (value !== undefined) inside[key] = Redacted.isRedacted(value) ? Redacted.value(value) : value
   }

@@ -9,7 +9,7 @@
 import * as Redacted from "effect/Redacted"
 import * as path from "node:path"
 import { parse, TomlError } from "smol-toml"
-import { fileNameOf, names, sections, settings, settingsByName, type Setting } from "./Configuration.ts"
+import { fileNameOf, names, sections, settings, settingsByName, tablesOf, type Setting } from "./Configuration.ts"
 import * as JournalUrl from "./JournalUrl.ts"
 import { nearest } from "./Nearest.ts"
 
@@ -58,20 +58,20 @@ export const fromFile = (text: string, file: string): Sourced => {
   } catch (error) {
     return { given: new Map(), faults: [unreadable(error, file)], notes: [] }
   }
-  const found: Array<Named> = []
-  for (const [name, value] of Object.entries(table)) {
-    const isSection = sections.includes(name) && isTable(value)
-    const named = isSection
-      ? Object.entries(value).map(([key, one]) => [`${name}.${key}`, one] as const)
-      : [[name, value] as const]
-    for (const [name, value] of named) {
-      const line = () => lineOf(text, name)
-      const describe = () => (line() === undefined ? file : `${file}:${line()}`)
-      found.push({ name, value, source: { isInFile: true, describe } })
-    }
-  }
+  const found = valuesIn(table, "").map(({ name, value }) => {
+    const line = () => lineOf(text, name)
+    const describe = () => (line() === undefined ? file : `${file}:${line()}`)
+    return { name, value, source: { isInFile: true, describe } }
+  })
   return collected(found, path.dirname(file))
 }
+
+/** Every value with its full name; a table that is no section of ours is a value. */
+const valuesIn = (table: Readonly<Record<string, unknown>>, prefix: string): ReadonlyArray<Omit<Named, "source">> =>
+  Object.entries(table).flatMap(([key, value]) => {
+    const name = `${prefix}${key}`
+    return sections.includes(name) && isTable(value) ? valuesIn(value, `${name}.`) : [{ name, value }]
+  })
 
 /** Variables of the process. */
 export const fromEnvironment = (environment: Texts, folder: string): Sourced => {
@@ -80,7 +80,7 @@ export const fromEnvironment = (environment: Texts, folder: string): Sourced => 
   const notes: Array<string> = []
   for (const [variable, value] of Object.entries(environment)) {
     if (value === undefined || !variable.startsWith("AURA_")) continue
-    const written = variable.slice("AURA_".length).toLowerCase().replace("__", ".")
+    const written = variable.slice("AURA_".length).toLowerCase().replaceAll("__", ".")
     const name = namesFolded.get(folded(written)) ?? written
     const isOurs = names.includes(name) ? name !== "peers" : sections.some((section) => name.startsWith(`${section}.`))
     if (isOurs) found.push({ name, value: fromText(name, value), source: fromVariable(variable) })
@@ -190,7 +190,7 @@ const folded = (name: string): string => name.toLowerCase().replaceAll("_", "")
 const namesFolded = new Map(names.map((name) => [folded(name), name]))
 
 /** `listen.http` is the flag --http: the section goes without saying. */
-const flagOf = (name: string): string => name.slice(name.indexOf(".") + 1).replaceAll("_", "-")
+const flagOf = (name: string): string => name.slice(name.lastIndexOf(".") + 1).replaceAll("_", "-")
 
 /** Text that stands for what it says: numbers, switches and lists where the setting is one. */
 const fromText = (name: string, text: string): unknown => {
@@ -218,8 +218,8 @@ const lineOf = (text: string, name: string): number | undefined => {
 const has = (text: string, name: string): boolean => {
   try {
     let value: unknown = parse(text)
-    const [first = "", ...rest] = name.split(".")
-    for (const part of sections.includes(first) ? [first, ...(rest.length === 0 ? [] : [rest.join(".")])] : [name]) {
+    const section = sections.findLast((one) => name.startsWith(`${one}.`)) ?? ""
+    for (const part of [...tablesOf(section), section === "" ? name : name.slice(section.length + 1)]) {
       if (!isTable(value) || !Object.hasOwn(value, part)) return false
       value = value[part]
     }

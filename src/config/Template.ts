@@ -1,7 +1,7 @@
 /** What people and editors are told of `aura.toml`: the file to begin with, and its JSON Schema. */
 import * as Schema from "effect/Schema"
 import { stringify } from "smol-toml"
-import { Configuration, sections, settings, variableOf, type Setting } from "./Configuration.ts"
+import { Configuration, sections, settings, tablesOf, variableOf, type Setting } from "./Configuration.ts"
 
 /** A file with every setting that people set, commented out, with what it is when it is left out. */
 export const toml = (): string => {
@@ -37,20 +37,16 @@ type Table = { readonly [part: string]: Schema.Json }
 /** JSON Schema of the file, for editors that complete and check TOML. */
 export const jsonSchema = (): Table => {
   const root = tableOf(Schema.toJsonSchemaDocument(Configuration, { onExcessProperty: "error" }).schema)
-  const tables = tableOf(root["properties"])
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "aura.toml",
-    ...tableWith(
-      "",
-      root,
-      Object.fromEntries(sections.map((name) => [name, tableWith(name, tableOf(tables[name]), {})]))
-    )
+    ...tableWith("", root)
   }
 }
 
-/** A table in which every setting is told of, and none must be. */
-const tableWith = (section: string, table: Table, inner: Table): Table => {
+/** A table in which every setting is told of, and none must be, with the sections in it. */
+const tableWith = (section: string, table: Table): Table => {
+  const depth = tablesOf(section).length
   const properties = tableOf(table["properties"])
   const told = settings
     .filter((one) => one.section === section)
@@ -58,7 +54,11 @@ const tableWith = (section: string, table: Table, inner: Table): Table => {
       [one.key, { ...tableOf(properties[one.key]), ...aboutOf(one) }] as const,
       ...(one.isSecret === true ? [[`${one.key}_file`, fileOf(one)] as const] : [])
     ])
-  return { ...table, properties: { ...Object.fromEntries(told), ...inner }, required: [] }
+  const inner = sections
+    .filter((one) => tablesOf(one).length === depth + 1 && (depth === 0 || one.startsWith(`${section}.`)))
+    .map((one) => [tablesOf(one)[depth]!, one] as const)
+    .map(([key, one]) => [key, tableWith(one, tableOf(properties[key]))] as const)
+  return { ...table, properties: Object.fromEntries([...told, ...inner]), required: [] }
 }
 
 const aboutOf = ({ about, default: missing }: Setting): Table => ({

@@ -5,9 +5,16 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 
 /** No room for these bytes. Nothing changed. */
-export class StorageFull extends Data.TaggedError("StorageFull")<{ readonly limitBytes: number }> {
+export class StorageFull extends Data.TaggedError("StorageFull")<{
+  /** 0 when unknown: a store elsewhere seldom tells its own. */
+  readonly limitBytes: number
+  /** Whose limit it is, when not the store's own. */
+  readonly where?: string
+}> {
   override get message(): string {
-    return `storage is full (limit ${this.limitBytes} bytes): free space or raise the limit, then try again`
+    const limit = this.limitBytes === 0 ? "its limit is not known here" : `limit ${this.limitBytes} bytes`
+    const where = this.where === undefined ? "storage" : this.where
+    return `${where} is full (${limit}): free space or raise the limit, then try again`
   }
 }
 
@@ -21,8 +28,18 @@ export class StorageCorrupt extends Data.TaggedError("StorageCorrupt")<{
   }
 }
 
+/**
+ * Why a store elsewhere does not serve: `down` passes by itself, the others when somebody does something: about the
+ * credentials and their rights, the bucket's name, this machine's clock, or another process that writes to the same store.
+ */
+export type StorageRefusal = "down" | "forbidden" | "noBucket" | "clockSkew" | "taken"
+
 /** The store can't be reached or refuses. Whether a write took place is unknown; repeating it is safe. */
-export class StorageUnavailable extends Data.TaggedError("StorageUnavailable")<{ readonly what: string }> {
+export class StorageUnavailable extends Data.TaggedError("StorageUnavailable")<{
+  readonly what: string
+  /** Left out where only people can tell. */
+  readonly why?: StorageRefusal
+}> {
   override get message(): string {
     return `storage is unavailable: ${this.what}`
   }

@@ -15,7 +15,7 @@ type Level = (typeof levels)[number]
 const bad: Readonly<Record<Setting["kind"], { readonly inFile: ReadonlyArray<unknown>; readonly text: string }>> = {
   text: { inFile: ["", 7, true, ["a"]], text: "" },
   path: { inFile: ["", 7], text: "" },
-  number: { inFile: [-1, 1.5, "80", 10 ** 12], text: "many" },
+  number: { inFile: [-1, 1.5, "80", 9 * 10 ** 15], text: "many" },
   switch: { inFile: ["yes", 1], text: "yes" },
   list: { inFile: ["a", [1], [""]], text: "x".repeat(5000) },
   tables: { inFile: ["a", [{ device: "a" }]], text: "" }
@@ -52,7 +52,7 @@ const wrongValue = (setting: Setting): fc.Arbitrary<Planted> => {
 
 const wrongName: fc.Arbitrary<Planted> = fc
   .record({
-    name: fc.constantFrom("listen.prot", "keys.pasphrase", "journal.ulr", "flow.limit", "listen.hots"),
+    name: fc.constantFrom("listen.prot", "keys.pasphrase", "journal.ulr", "flow.limit", "storage.s3.bukket"),
     level: fc.constantFrom<Level>("here", "remembered", "environment"),
     value: fc.constant(planted)
   })
@@ -60,7 +60,7 @@ const wrongName: fc.Arbitrary<Planted> = fc
 
 const noSuchFile: fc.Arbitrary<Planted> = fc
   .record({
-    name: fc.constantFrom("keys.passphrase_file", "journal.url_file"),
+    name: fc.constantFrom("keys.passphrase_file", "journal.url_file", "storage.s3.secretAccessKey_file"),
     level: fc.constantFrom<Level>("here", "remembered", "environment"),
     value: fc.constant("no/such/file")
   })
@@ -79,9 +79,10 @@ const put = (plants: ReadonlyArray<Planted>): Found => {
     if (level === "environment") texts.environment[variableOf(name)] = String(value)
     else if (level === "flags") texts.flags[name] = String(value)
     else {
-      const [section, key] = name.includes(".") ? (name.split(".") as [string, string]) : ["", name]
-      const inside = section === "" ? tables[level] : ((tables[level][section] ??= {}) as Record<string, unknown>)
-      inside[key] = value
+      const path = name.split(".")
+      let inside = tables[level]
+      for (const table of path.slice(0, -1)) inside = (inside[table] ??= {}) as Record<string, unknown>
+      inside[path.at(-1)!] = value
     }
   }
   const files = { "aura.toml": stringify(tables.here), ".aura/aura.toml": stringify(tables.remembered) }
@@ -108,7 +109,7 @@ describe("a reading of the settings", () => {
               here: `${folder}/aura.toml:`,
               remembered: `${folder}/.aura/aura.toml:`,
               environment: `environment variable ${variableOf(plant.name)}`,
-              flags: `--${plant.name.replace(/^\w+\./u, "")}`
+              flags: `--${plant.name.replace(/^.*\./u, "")}`
             }
             assert.isTrue(fault.source.startsWith(where[plant.level]), `${fault.source} is not ${plant.level}`)
             assert.isNotEmpty(fault.allowed)
@@ -256,6 +257,35 @@ describe("a reading of the settings", () => {
     }
   })
 
+  it("has tables within tables, tells what a bucket still needs, and what nobody asks for", async () => {
+    const table = '[storage]\nkind = "s3"\n[storage.s3]\nbucket = "blobs"\nsecretAccessKey_file = "s"\n'
+    const missing = await reading({ files: { "aura.toml": table, s: planted } })
+    assert.deepStrictEqual(
+      missing.faults.map(({ setting, source }) => [setting, source.slice(missing.folder.length)]),
+      ["storage.s3.endpoint", "storage.s3.accessKeyId"].map((name) => [name, "/aura.toml:2"])
+    )
+    const environment = { AURA_STORAGE__S3__ENDPOINT: "https://s3.example.org", AURA_STORAGE__S3__ACCESS_KEY_ID: "id" }
+    const whole = await reading({ files: { "aura.toml": table, s: planted }, environment })
+    assert.deepStrictEqual([whole.faults, whole.notes], [[], []])
+    assert.strictEqual(Redacted.value(whole.configuration!.storage.s3.secretAccessKey!), planted)
+    assert.strictEqual(whole.configuration!.storage.s3.bucket, "blobs")
+    const unused = await reading({ environment })
+    assert.lengthOf(unused.notes, 2)
+    for (const { said } of [missing, whole, unused]) assert.notInclude(said, planted)
+  })
+
+  it.each([
+    ["https://s3.example.org", true],
+    ["http://127.0.0.1:9000", true],
+    ["https://s3.example.org/path", false],
+    ["https://alice:secret@s3.example.org", false],
+    ["ftp://s3.example.org", false],
+    ["s3.example.org", false]
+  ])("takes %j for a store's endpoint: %s", async (endpoint, isGood) => {
+    const { faults } = await reading({ environment: { AURA_STORAGE__S3__ENDPOINT: endpoint } })
+    assert.lengthOf(faults, isGood ? 0 : 1)
+  })
+
   it("leaves names of JavaScript's own alone, and says where a file is no TOML without quoting it", async () => {
     const own = await reading({ files: { "aura.toml": "constructor = 1\n__proto__ = 2\n[listen]\ntoString = 3\n" } })
     assert.deepStrictEqual(
@@ -316,6 +346,22 @@ describe("production mode", () => {
       "a database on this machine",
       { environment: { ...sound, DATABASE_URL: "postgres:///aura?host=/run/postgresql" } },
       []
+    ],
+    [
+      "a bucket behind plain HTTP",
+      { environment: { ...sound, AURA_STORAGE__S3__ENDPOINT: "http://s3.example.org" } },
+      ["storage.s3.endpoint"]
+    ],
+    ["a bucket behind TLS", { environment: { ...sound, AURA_STORAGE__S3__ENDPOINT: "https://s3.example.org" } }, []],
+    [
+      "a bucket on this machine",
+      { environment: { ...sound, AURA_STORAGE__S3__ENDPOINT: "http://127.0.0.1:9000" } },
+      []
+    ],
+    [
+      "a bucket's secret that stands in the settings",
+      { environment: sound, files: { "aura.toml": `[storage.s3]\nsecretAccessKey = "${planted}"` } },
+      ["storage.s3.secretAccessKey"]
     ],
     [
       "all of it at once",

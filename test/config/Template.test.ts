@@ -19,7 +19,12 @@ describe("the file to begin with", () => {
   })
 
   it("holds with every line taken in, and changes no default", async () => {
-    const secrets = { "s/passphrase": "x", "s/url": "postgres://db/aura" }
+    const secrets = {
+      "s/passphrase": "x",
+      "s/url": "postgres://db/aura",
+      "s/accessKeyId": "x",
+      "s/secretAccessKey": "x"
+    }
     const all = Template.toml()
       .replaceAll(/^# (\w+ = )/gmu, "$1")
       .replaceAll("/run/secrets/", "s/")
@@ -39,7 +44,7 @@ describe("the JSON Schema", () => {
     const walk = (schema: Node, prefix: string): void => {
       assert.strictEqual(schema.additionalProperties, false)
       for (const [name, property] of Object.entries(schema.properties ?? {})) {
-        if (property.properties !== undefined) walk(property, `${name}.`)
+        if (property.properties !== undefined) walk(property, `${prefix}${name}.`)
         else {
           assert.isNotEmpty(property.description ?? "")
           told.push(`${prefix}${name}`)

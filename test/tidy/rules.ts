@@ -67,6 +67,7 @@ const packages: ReadonlyArray<readonly [name: RegExp, places: ReadonlyArray<stri
   [/^(?:ws|@peculiar\/x509|reflect-metadata)$/u, onNode],
   [/^@effect\/platform-node\/./u, onNode],
   [/^@effect\/sql-pg\/./u, ["handlers/node"]],
+  [/^aws4fetch$/u, ["handlers/node"]],
   [/^uqr$/u, ["cli"]],
   [/^smol-toml$/u, ["config", "cli"]]
 ]

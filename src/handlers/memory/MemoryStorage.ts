@@ -14,7 +14,7 @@ import { blobBytesMax, isKey, Storage, StorageError, StorageFull, StorageKeyInva
 
 export interface MemoryStorageOptions {
   /** Room for keys and blobs together; unlimited without. */
-  readonly limitBytes?: number
+  readonly limitBytes?: number | undefined
 }
 
 /** The store as a value: one that outlives a simulated crash is made once and provided again. */

@@ -2,9 +2,9 @@
  * Every effect of a server or desktop over one data directory, merged: the handlers of this folder, wired.
  *
  *     journal.sqlite   SqliteJournal *          secrets/   DirectorySecretStore, in it the device key (FileKeys)
- *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage
+ *     tls/             PrivateAuthority         blobs/     EncryptedFileStorage *
  *
- * * Or, where a database is named, PostgresJournal: then the directory holds no journal.
+ * * Or, where a database is named, PostgresJournal, and where a bucket is named, S3Storage: then the directory holds none.
  *
  * `stores` is what needs no network, `network` what connects; `layer` is all of it. Who opened the directory owns it
  * (DataDirectory.ts) and keeps it open as long as these layers. It reads no configuration and chooses nothing.
@@ -24,6 +24,7 @@ import * as EncryptedFileStorage from "./EncryptedFileStorage.ts"
 import * as FileKeys from "./FileKeys.ts"
 import * as NodeVerifier from "./NodeVerifier.ts"
 import * as PrivateAuthority from "./PrivateAuthority.ts"
+import type { S3StorageOptions } from "./S3Storage.ts"
 import * as SqliteJournal from "./SqliteJournal.ts"
 import * as SystemTime from "./SystemTime.ts"
 import * as TlsNetwork from "./TlsNetwork.ts"
@@ -39,6 +40,12 @@ export interface StoresOptions {
     readonly owner: string | undefined
     readonly poolMax: number
   }
+}
+
+export interface StorageOptions {
+  /** Keeps blobs in this bucket instead of the directory. */
+  readonly s3?: Omit<S3StorageOptions, "limitBytes">
+  readonly limitBytes?: number | undefined
 }
 
 /** Like `TlsNetworkOptions`, with the private authority of the directory behind the listener. */
@@ -77,10 +84,6 @@ export const journal = (
 ): Layer.Layer<JournalStore, JournalStoreError, Keys> =>
   postgres === undefined ? SqliteJournal.layer({ path: home.file(names.journal) }) : journalIn(postgres)
 
-/** What keeps blobs, bare. */
-export const storage = (home: DataDirectory): Layer.Layer<Storage, StorageError, Keys> =>
-  EncryptedFileStorage.layer({ directory: home.file(names.blobs) })
-
 /** The driver is loaded by who has a database: a command on a file starts sooner without it. */
 const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>) =>
   Layer.unwrap(
@@ -90,6 +93,22 @@ const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>)
       return PostgresJournal.layer({ ...others, owner: owner ?? device.slice(0, 32) })
     })
   )
+
+/** What keeps blobs, bare. */
+export const storage = (
+  home: DataDirectory,
+  { limitBytes, s3 }: StorageOptions = {}
+): Layer.Layer<Storage, StorageError, Keys> => {
+  if (s3 !== undefined) {
+    return Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("./S3Storage.ts")),
+        (S3Storage) => S3Storage.layer({ ...s3, limitBytes })
+      )
+    )
+  }
+  return EncryptedFileStorage.layer({ directory: home.file(names.blobs), limitBytes })
+}
 
 export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
   Layer.unwrap(
@@ -102,8 +121,13 @@ export const network = (home: DataDirectory, options: NetworkOptions = {}) =>
     })
   )
 
-export const layer = (home: DataDirectory, options: StoresOptions & { readonly network?: NetworkOptions } = {}) =>
-  Layer.mergeAll(network(home, options.network), storage(home)).pipe(Layer.provideMerge(stores(home, options)))
+export const layer = (
+  home: DataDirectory,
+  options: StoresOptions & { readonly network?: NetworkOptions; readonly storage?: StorageOptions } = {}
+) =>
+  Layer.mergeAll(network(home, options.network), storage(home, options.storage)).pipe(
+    Layer.provideMerge(stores(home, options))
+  )
 
 /** What the certificate has to name so that others reach a listener there: every address of ours behind a wildcard. */
 const namesOf = (host: string): ReadonlyArray<string> =>

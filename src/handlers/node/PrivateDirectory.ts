@@ -55,6 +55,8 @@ export interface PrivateDirectory {
   readonly replace: (name: string, parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, DirectoryError>
   /** Durable. True if there was a file. Not interruptible. */
   readonly remove: (name: string) => Effect.Effect<boolean, DirectoryError>
+  /** Bytes of a file; 0 when there is none. */
+  readonly length: (name: string) => Effect.Effect<number, DirectoryError>
   /** Entries of the directory ("") or of a child; none for a child that is not there. */
   readonly names: (child: string) => Effect.Effect<ReadonlyArray<string>, DirectoryError>
 }
@@ -98,7 +100,10 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
       await disk.unlink(temporary).catch(() => undefined)
       throw cause
     }
-    await syncDirectory(disk, path.dirname(target))
+    // The new bytes stand already: whatever the reason, this is no want of room that left the old ones.
+    await syncDirectory(disk, path.dirname(target)).catch((cause: unknown) => {
+      throw cause instanceof Error ? new DirectoryUnavailable({ what: `${target}: ${cause.message}` }) : cause
+    })
   }
 
   const remove = async (name: string): Promise<boolean> => {
@@ -111,6 +116,12 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
     await syncDirectory(disk, path.dirname(target)).catch((cause: unknown) => absent(cause, undefined))
     return wasThere
   }
+
+  const length = (name: string): Promise<number> =>
+    disk.lstat(locate(name)).then(
+      ({ size }) => size,
+      (cause: unknown) => absent(cause, 0)
+    )
 
   const names = (child: string): Promise<ReadonlyArray<string>> =>
     disk.readdir(path.join(home, child)).catch((cause: unknown) => absent(cause, []))
@@ -149,6 +160,7 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
         ),
       replace: (name, parts) => Effect.uninterruptible(attempt(locate(name), () => replace(name, parts))),
       remove: (name) => Effect.uninterruptible(attempt(locate(name), () => remove(name))),
+      length: (name) => attempt(locate(name), () => length(name)),
       names: (child) => attempt(path.join(home, child), () => names(child))
     } satisfies PrivateDirectory
   })
