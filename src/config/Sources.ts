@@ -59,19 +59,34 @@ export const fromFile = (text: string, file: string): Sourced => {
     return { given: new Map(), faults: [unreadable(error, file)], notes: [] }
   }
   const found: Array<Named> = []
-  for (const [name, value] of Object.entries(table)) {
-    const isSection = sections.includes(name) && isTable(value)
-    const named = isSection
-      ? Object.entries(value).map(([key, one]) => [`${name}.${key}`, one] as const)
-      : [[name, value] as const]
-    for (const [name, value] of named) {
-      const line = () => lineOf(text, name)
-      const describe = () => (line() === undefined ? file : `${file}:${line()}`)
-      found.push({ name, value, source: { isInFile: true, describe } })
-    }
+  for (const [name, value] of namedIn(table)) {
+    const line = () => lineOf(text, name)
+    const describe = () => (line() === undefined ? file : `${file}:${line()}`)
+    found.push({ name, value, source: { isInFile: true, describe } })
   }
   return collected(found, path.dirname(file))
 }
+
+/** A value of a program's own, in the shape of the file. What is as if it were left out counts as left out. */
+export const fromObject = (table: Readonly<Record<string, unknown>>, folder: string): Sourced => {
+  const source: Source = { isInFile: false, describe: () => "the configuration that was handed over" }
+  const isDefault = (name: string, value: unknown): boolean =>
+    JSON.stringify(settingsByName.get(name)?.default) === JSON.stringify(value)
+  return collected(
+    namedIn(table).flatMap(([name, value]) =>
+      value === undefined || isDefault(name, value) ? [] : [{ name, value, source }]
+    ),
+    folder
+  )
+}
+
+/** Values by the full names of settings. */
+const namedIn = (table: Readonly<Record<string, unknown>>): ReadonlyArray<readonly [name: string, value: unknown]> =>
+  Object.entries(table).flatMap(([name, value]) =>
+    sections.includes(name) && isTable(value)
+      ? Object.entries(value).map(([key, one]) => [`${name}.${key}`, one] as const)
+      : [[name, value] as const]
+  )
 
 /** Variables of the process. */
 export const fromEnvironment = (environment: Texts, folder: string): Sourced => {
@@ -136,7 +151,8 @@ const collected = (found: ReadonlyArray<Named>, folder: string): Sourced => {
     const other = given.get(setting.name)
     if (other !== undefined) faults.push(twice(setting, other, source))
     const isFile = ofFile !== undefined
-    const kept = setting.isSecret === true && !isFile ? Redacted.make(value, { label: setting.name }) : value
+    const isBare = setting.isSecret === true && !isFile && !Redacted.isRedacted(value)
+    const kept = isBare ? Redacted.make(value, { label: setting.name }) : value
     given.set(setting.name, { setting, value: kept, isFile, source, folder })
   }
   return { given, faults, notes: [] }
