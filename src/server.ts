@@ -14,5 +14,12 @@ export * as NodeEffects from "./handlers/node/NodeEffects.ts"
 /** The journal on a PostgreSQL server, where a file on this machine is not the place for it. */
 export * as PostgresJournal from "./handlers/node/PostgresJournal.ts"
 
+/** Every effect of a server from one configuration, and what refuses one; under the guide's name. */
+export {
+  ConfigurationRefused,
+  createProductionEffects,
+  type DeploymentConfig
+} from "./composition/ProductionEffects.ts"
+
 /** Under the name that the deployment guide gives it. */
 export { make as createProductionAccessControl } from "./runtime/AccessControl.ts"

@@ -79,6 +79,29 @@ export const read = Effect.fnUntraced(function* ({ ambient, environment, flags, 
   if (named === undefined) given.delete("data")
   else given.set("data", named)
 
+  return yield* judged({ sources, given, data, ambient })
+})
+
+/** What an object in the shape of the file comes to, alone; relative paths start from the folder. */
+export const ofObject = (
+  table: Readonly<Record<string, unknown>>,
+  folder: string,
+  ambient: Asked["ambient"]
+): Effect.Effect<Reading> => {
+  const source = Sources.fromObject(table, folder)
+  const data = Sources.located(source.given.get("data")) ?? path.join(folder, dataDefault)
+  return judged({ sources: [source], given: source.given, data, ambient })
+}
+
+interface Found {
+  readonly sources: ReadonlyArray<Sources.Sourced>
+  /** What counts. */
+  readonly given: ReadonlyMap<string, Sources.Given>
+  readonly data: string
+  readonly ambient: Asked["ambient"]
+}
+
+const judged = Effect.fnUntraced(function* ({ ambient, data, given, sources }: Found) {
   const faults = sources.flatMap((source) => source.faults)
   const values = new Map<string, unknown>()
   for (const one of given.values()) {

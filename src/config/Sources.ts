@@ -58,7 +58,7 @@ export const fromFile = (text: string, file: string): Sourced => {
   } catch (error) {
     return { given: new Map(), faults: [unreadable(error, file)], notes: [] }
   }
-  const found = valuesIn(table, "").map(({ name, value }) => {
+  const found = namedIn(table, "").map(([name, value]): Named => {
     const line = () => lineOf(text, name)
     const describe = () => (line() === undefined ? file : `${file}:${line()}`)
     return { name, value, source: { isInFile: true, describe } }
@@ -66,11 +66,27 @@ export const fromFile = (text: string, file: string): Sourced => {
   return collected(found, path.dirname(file))
 }
 
+/** A value of a program's own, in the shape of the file. What is as if it were left out counts as left out. */
+export const fromObject = (table: Readonly<Record<string, unknown>>, folder: string): Sourced => {
+  const source: Source = { isInFile: false, describe: () => "the configuration that was handed over" }
+  const isDefault = (name: string, value: unknown): boolean =>
+    JSON.stringify(settingsByName.get(name)?.default) === JSON.stringify(value)
+  return collected(
+    namedIn(table, "").flatMap(([name, value]) =>
+      value === undefined || isDefault(name, value) ? [] : [{ name, value, source }]
+    ),
+    folder
+  )
+}
+
 /** Every value with its full name; a table that is no section of ours is a value. */
-const valuesIn = (table: Readonly<Record<string, unknown>>, prefix: string): ReadonlyArray<Omit<Named, "source">> =>
+const namedIn = (
+  table: Readonly<Record<string, unknown>>,
+  prefix: string
+): ReadonlyArray<readonly [name: string, value: unknown]> =>
   Object.entries(table).flatMap(([key, value]) => {
     const name = `${prefix}${key}`
-    return sections.includes(name) && isTable(value) ? valuesIn(value, `${name}.`) : [{ name, value }]
+    return sections.includes(name) && isTable(value) ? namedIn(value, `${name}.`) : [[name, value] as const]
   })
 
 /** Variables of the process. */
@@ -136,7 +152,8 @@ const collected = (found: ReadonlyArray<Named>, folder: string): Sourced => {
     const other = given.get(setting.name)
     if (other !== undefined) faults.push(twice(setting, other, source))
     const isFile = ofFile !== undefined
-    const kept = setting.isSecret === true && !isFile ? Redacted.make(value, { label: setting.name }) : value
+    const isBare = setting.isSecret === true && !isFile && !Redacted.isRedacted(value)
+    const kept = isBare ? Redacted.make(value, { label: setting.name }) : value
     given.set(setting.name, { setting, value: kept, isFile, source, folder })
   }
   return { given, faults, notes: [] }
