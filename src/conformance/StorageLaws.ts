@@ -240,13 +240,14 @@ export const storageLaws: ReadonlyArray<Law<Storage>> = [
 /** For a store that has room for `limitBytes`, at most 16 MiB, and is empty. */
 export const storageFullLaws = (limitBytes: number): ReadonlyArray<Law<Storage>> => [
   {
-    name: "a put without room is StorageFull and changes nothing, and removing makes room again",
+    name: "a put without room is StorageFull with the limit and changes nothing, and removing makes room again",
     check: Effect.gen(function* () {
       const storage = yield* Storage
       const half = Math.ceil(limitBytes / 2)
       yield* storage.put("conformance/full/old", blob(half, 1))
       for (const key of ["conformance/full/new", "conformance/full/old"]) {
-        yield* expectFailure(storage.put(key, blob(limitBytes + 1, 2)), isReason("StorageFull"), `putting ${key}`)
+        const isNamed = ({ reason }: StorageError) => reason._tag === "StorageFull" && reason.limitBytes === limitBytes
+        yield* expectFailure(storage.put(key, blob(limitBytes + 1, 2)), isNamed, `putting ${key}`)
       }
       yield* expectAbsent("conformance/full/new")
       yield* expectStored("conformance/full/old", blob(half, 1))

@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { openS3, secret, type S3Server } from "../handlers/node/s3Server.ts"
-import { aura, exampleApp, folder, json, stopAll } from "./aura.ts"
+import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
 
 let server: S3Server
 beforeAll(async () => {
@@ -33,6 +33,8 @@ const found = async (data: string, env: Readonly<Record<string, string>>) => {
 describe("blobs in a bucket", () => {
   it("are chosen by settings alone, and the doctor tries the bucket itself", { timeout: 120_000 }, async () => {
     const data = join(folder(), "alice")
+    const started = await stop(await serve(["--data", data, "--port", "0"], { env: settings() }))
+    assert.strictEqual(started.code, 0, started.stderr)
     const good = await found(data, settings())
     assert.strictEqual(good?.["verdict"], "good", JSON.stringify(good))
     assert.isTrue(server.seen.some(({ path }) => /^\/blobs\/[0-9a-f]{32}\/header$/u.test(path)))

@@ -11,8 +11,9 @@
  * The data key is random and sealed by Keys in the header, so another device key, or rotation, re-seals the header and
  * no blob (`reseal`).
  *
- * It does not notice a whole record replaced by an older whole record of the same key, or a record removed by somebody
- * else: both need a ledger outside the files, which is not here. It does not lock its directory against a second
+ * A record put back to an older version, or removed by somebody else, is `StorageCorrupt` too; one put back after it was
+ * removed is absent. It does not notice a record put back together with the ledger of its directory (SealedLedger.ts), or
+ * the whole store put back. It does not lock its directory against a second
  * process; the data directory's lock does. Blobs pass through memory whole.
  */
 import * as Effect from "effect/Effect"
@@ -21,7 +22,6 @@ import { Keys } from "../../effects/Keys.ts"
 import { Storage, StorageError, StorageFull, StorageUnavailable } from "../../effects/Storage.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import type { Disk } from "./PrivatePath.ts"
-import * as SealedRecord from "./SealedRecord.ts"
 import * as SealedStorage from "./SealedStorage.ts"
 
 export interface EncryptedFileStorageOptions {
@@ -58,7 +58,7 @@ const openFiles = ({ directory, disk }: EncryptedFileStorageOptions) =>
 const filesIn = (directory: PrivateDirectory.PrivateDirectory): SealedStorage.SealedFiles => {
   const own = <A>(work: Effect.Effect<A, PrivateDirectory.DirectoryError>) => Effect.mapError(work, toStorageError)
   const recordsIn = Effect.fnUntraced(function* (child: string) {
-    const files = (yield* own(directory.names(child))).map((name) => `${child}/${name}`).filter(SealedRecord.isFile)
+    const files = (yield* own(directory.names(child))).map((name) => `${child}/${name}`)
     return yield* Effect.forEach(files, (file) => Effect.map(own(directory.length(file)), (bytes) => ({ file, bytes })))
   })
   return {
@@ -68,7 +68,7 @@ const filesIn = (directory: PrivateDirectory.PrivateDirectory): SealedStorage.Se
     // Nobody else writes here: what was missing is missing.
     create: (file, bytes) => Effect.as(own(directory.replace(file, [bytes])), true),
     remove: (file) => own(directory.remove(file)),
-    records: Effect.gen(function* () {
+    all: Effect.gen(function* () {
       const children = (yield* own(directory.names(""))).filter((name) => /^[0-9a-f]{2}$/.test(name))
       return (yield* Effect.forEach(children, recordsIn)).flat()
     })

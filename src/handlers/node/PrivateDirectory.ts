@@ -100,7 +100,10 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
       await disk.unlink(temporary).catch(() => undefined)
       throw cause
     }
-    await syncDirectory(disk, path.dirname(target))
+    // The new bytes stand already: whatever the reason, this is no want of room that left the old ones.
+    await syncDirectory(disk, path.dirname(target)).catch((cause: unknown) => {
+      throw cause instanceof Error ? new DirectoryUnavailable({ what: `${target}: ${cause.message}` }) : cause
+    })
   }
 
   const remove = async (name: string): Promise<boolean> => {

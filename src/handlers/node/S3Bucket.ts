@@ -28,6 +28,8 @@ export interface S3BucketOptions {
   readonly secretAccessKey: Redacted.Redacted<string>
   /** Of one try, the body included. */
   readonly timeoutMillis?: number
+  /** Before the second try; it doubles with each, and chance spreads it. */
+  readonly pauseMillis?: number
   /** Objects of one page of a listing; the store may give fewer. */
   readonly pageMax?: number
 }
@@ -68,6 +70,8 @@ export const make = (options: S3BucketOptions): S3Bucket => {
   const where = `bucket "${options.bucket}" at ${options.endpoint}`
   const base = `${options.endpoint.replace(/\/$/u, "")}/${options.bucket}`
   const urlOf = (key: string): string => `${base}/${key.split("/").map(encodeURIComponent).join("/")}`
+
+  const pauses = Schedule.jittered(Schedule.exponential(options.pauseMillis ?? pauseMillisDefault))
 
   const ask = (request: S3Request) =>
     Effect.tryPromise({
@@ -136,6 +140,7 @@ export const make = (options: S3BucketOptions): S3Bucket => {
 /** Tries of one request. */
 export const triesMax = 5
 
+const pauseMillisDefault = 100
 const timeoutMillisDefault = 60_000
 const pageMax = 1000
 const pageBytesMax = 4 * 1024 * 1024
@@ -143,8 +148,6 @@ const pageBytesMax = 4 * 1024 * 1024
 const errorBytesMax = 64 * 1024
 
 const markHeader = "x-amz-meta-writer"
-
-const pauses = Schedule.jittered(Schedule.exponential("100 millis"))
 
 interface S3Request {
   readonly method: "GET" | "PUT" | "HEAD" | "DELETE"

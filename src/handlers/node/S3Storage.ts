@@ -3,7 +3,8 @@
  *
  * The objects are those files that EncryptedFileStorage keeps in a directory (SealedRecord.ts, SealedStorage.ts), each
  * below `prefix`: sealed here before they leave, named by keyed hashes. A put is one object, which the store replaces
- * whole; what was altered, cut, exchanged or brought from elsewhere is `StorageCorrupt`. A prefix belongs to one device:
+ * whole; what was altered, cut, exchanged, brought from elsewhere, put back to an older version or removed by somebody
+ * else is `StorageCorrupt`. A put takes two requests, the second for the ledger (SealedLedger.ts). A prefix belongs to one device:
  * its header opens with the Keys of that one alone.
  *
  * The header is written on the condition that it is absent, or is what was read (If-None-Match, If-Match). So of two who
@@ -12,9 +13,8 @@
  * without, and nothing but the lock of the data directory keeps two processes apart.
  *
  * What S3Bucket.ts could not do in time is `StorageUnavailable`, with endpoint and bucket, and why. A put that ended so
- * may yet take place, even behind a later one of the same key, while the store still works on it.
- *
- * It does not notice an object put back to an older version of itself, nor one that somebody else removed.
+ * may yet take place, even behind a later one of the same key, while the store still works on it: then the ledger tells
+ * that the blob is an older one.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -24,7 +24,6 @@ import { Keys } from "../../effects/Keys.ts"
 import { Storage, type StorageError } from "../../effects/Storage.ts"
 import * as S3Answer from "./S3Answer.ts"
 import * as S3Bucket from "./S3Bucket.ts"
-import * as SealedRecord from "./SealedRecord.ts"
 import * as SealedStorage from "./SealedStorage.ts"
 
 export interface S3StorageOptions extends S3Bucket.S3BucketOptions {
@@ -92,10 +91,8 @@ const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string): SealedStorage.Seale
       if (wasThere) yield* bucket.remove(`${prefix}${file}`)
       return wasThere
     }),
-    records: Effect.map(bucket.list(prefix), (objects) =>
-      objects
-        .map(({ bytes, key }) => ({ bytes, file: key.slice(prefix.length) }))
-        .filter(({ file }) => SealedRecord.isFile(file))
+    all: Effect.map(bucket.list(prefix), (objects) =>
+      objects.map(({ bytes, key }) => ({ bytes, file: key.slice(prefix.length) }))
     )
   }
 }

@@ -3,8 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import type { StorageError } from "../../effects/Storage.ts"
-import * as SealedRecord from "./SealedRecord.ts"
-import type { SealedFiles } from "./SealedStorage.ts"
 
 export interface SealedIndex {
   readonly keys: Effect.Effect<ReadonlyArray<string>, StorageError>
@@ -14,10 +12,10 @@ export interface SealedIndex {
   readonly forget: () => void
 }
 
-/** `keyOf` opens the key in the beginning of a file. */
+/** `files` is every file that holds a record, or should; `keyIn` reads which key it holds. */
 export const make = (
-  files: SealedFiles,
-  keyOf: (file: string, begin: Uint8Array) => Effect.Effect<string, StorageError>
+  files: Effect.Effect<ReadonlyArray<string>, StorageError>,
+  keyIn: (file: string) => Effect.Effect<Option.Option<string>, StorageError>
 ): SealedIndex => {
   let keyByFile: Map<string, string> | undefined
   // What changed since a scan began; undefined when none is under way, or when it can't be kept.
@@ -28,15 +26,11 @@ export const make = (
     else target.delete(file)
   }
 
-  const readKey = (file: string) =>
-    Effect.gen(function* () {
-      const begin = yield* files.read(file, SealedRecord.beginBytesMax)
-      return Option.isNone(begin) ? [] : [[file, yield* keyOf(file, begin.value)] as const]
-    })
+  const entryOf = (file: string) =>
+    Effect.map(keyIn(file), (key) => (Option.isNone(key) ? [] : [[file, key.value] as const]))
 
   const scan = Effect.gen(function* () {
-    const records = yield* files.records
-    return (yield* Effect.forEach(records, ({ file }) => readKey(file), { concurrency: scanConcurrency })).flat()
+    return (yield* Effect.forEach(yield* files, entryOf, { concurrency: scanConcurrency })).flat()
   })
 
   const scanned = Effect.gen(function* () {

@@ -22,8 +22,7 @@
  * the blob because a listing reads the first 563 bytes of a file, not 64 MiB. What a reader of the directory learns:
  * how many records there are, the length of each blob and each key, the order in which they were put.
  *
- * An older version of a whole record, put back in its place, opens: telling needs a ledger of counters outside the file,
- * which does not exist here.
+ * An older version of a whole record, put back in its place, opens; which one counts, SealedLedger.ts tells.
  */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -117,6 +116,9 @@ export const encodeRecord = (
   const begin = Buffer.concat([head, XChaCha.seal(keys.record, plainKey, keyContext(keys, fileOf(keys, key), head))])
   return [begin, XChaCha.seal(keys.record, blob, blobContext(keys, begin, plainKey))]
 }
+
+/** The counter of a record; nothing of it is proved before the record or its key opens. 0 for what is none. */
+export const counterOf = (bytes: Uint8Array): number => (bytes.length < 9 ? 0 : counterAt(bytes, 1))
 
 /** The blob that was put under `key`; otherwise what is wrong. */
 export const openRecord = (keys: StoreKeys, key: string, bytes: Uint8Array): Result.Result<Uint8Array, string> =>

@@ -2,13 +2,14 @@
  * Blobs as sealed files, wherever the files are: what a directory and a bucket have in common.
  *
  * SealedRecord.ts has the formats. Here is what makes a Storage of them: the header with the sealed data key, counters
- * that are never given out twice (the header reserves blocks), turns, the list of keys, and the limit.
+ * that are never given out twice (the header reserves blocks), turns, the ledgers that tell which version of a record
+ * counts (SealedLedger.ts), the list of keys, and the limit.
  *
  * Writes to one file take turns and are not interrupted; readers of a file wait for its writer, so that also a store
  * whose replacing is not atomic shows none of its own halves to us. What does not open is read once more before it is
  * called damaged: an answer may have been cut on its way.
  *
- * get, put and remove touch the file of their key only. The first `list` reads the beginning of every file and keeps all
+ * get, put and remove touch the file of their key and its ledger only. The first `list` reads the beginning of every file and keeps all
  * keys in memory from then on; a store that is never listed never pays. One damaged beginning fails every list, by name:
  * leaving it out would pass damage for absence. With a limit, opening asks for the length of every file.
  *
@@ -32,6 +33,7 @@ import {
   StorageUnavailable
 } from "../../effects/Storage.ts"
 import * as SealedIndex from "./SealedIndex.ts"
+import * as SealedLedger from "./SealedLedger.ts"
 import * as SealedRecord from "./SealedRecord.ts"
 
 /** Names are those of SealedRecord.ts and the header's; none comes from outside. */
@@ -46,17 +48,12 @@ export interface SealedFiles {
   readonly create: (file: string, bytes: Uint8Array) => Effect.Effect<boolean, StorageError>
   /** Durable. True if there was a file. */
   readonly remove: (file: string) => Effect.Effect<boolean, StorageError>
-  /** Every record's file, with its length. */
-  readonly records: Effect.Effect<ReadonlyArray<RecordFile>, StorageError>
-}
-
-export interface RecordFile {
-  readonly file: string
-  readonly bytes: number
+  /** Every file but the header, with its length; what is none of ours may be among them. */
+  readonly all: Effect.Effect<ReadonlyArray<{ readonly file: string; readonly bytes: number }>, StorageError>
 }
 
 export interface SealedStorageOptions {
-  /** Room for all records as they are stored, sealed; unlimited without. */
+  /** Room for all records as they are stored, sealed, without header and ledgers; unlimited without. */
   readonly limitBytes?: number | undefined
 }
 
@@ -123,7 +120,7 @@ const openOrCreate = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Store, StorageError> {
   const file = yield* readHeader(files)
   if (Option.isSome(file)) return yield* opened(device, file.value)
-  if ((yield* files.records).length > 0) {
+  if ((yield* files.all).some(({ file }) => SealedRecord.isFile(file))) {
     return yield* corrupt(`/${headerFile}`, "it is missing, yet there are records")
   }
   const dataKey = randomFillSync(new Uint8Array(32))
@@ -166,7 +163,7 @@ const makeStorage = (
   isOpen: () => boolean
 ): Storage["Service"] => {
   const nextCounter = makeCounter(files, keys, header)
-  const index = SealedIndex.make(files, (file, begin) => orCorrupt(`/${file}`, SealedRecord.openKey(keys, file, begin)))
+  const ledger = SealedLedger.make(files, keys)
   // Writes under one key take turns; so do those of the 1/256 of all keys that share its directory.
   const turns = Array.from({ length: 256 }, () => Semaphore.makeUnsafe(readersMax))
   const turnOf = (file: string) => turns[Number.parseInt(file.slice(0, 2), 16)]!
@@ -177,38 +174,72 @@ const makeStorage = (
       return isOpen() ? work(SealedRecord.fileOf(keys, key)) : closed
     })
 
-  const readOnce = (key: string, file: string) =>
-    Effect.gen(function* () {
-      const found = yield* files.read(file, SealedRecord.recordBytesMax + 1)
-      if (Option.isNone(found)) return Option.none()
-      return Option.some(yield* orCorrupt(key, SealedRecord.openRecord(keys, key, found.value)))
-    })
+  /** The record in a file as far as it was read, if it is one that counts; `key` names it in an error. */
+  const counted = Effect.fnUntraced(function* <A>(
+    key: string,
+    file: string,
+    bytesMax: number,
+    open: (bytes: Uint8Array) => Result.Result<A, string>
+  ) {
+    const found = yield* files.read(file, bytesMax)
+    const record = yield* Effect.transposeOption(Option.map(found, (bytes) => orCorrupt(key, open(bytes))))
+    const verdict = yield* ledger.judge(file, Option.getOrUndefined(Option.map(found, SealedRecord.counterOf)))
+    if (verdict === "missing") return yield* corrupt(key, "it was put and is gone: somebody else removed it")
+    if (verdict === "older") return yield* corrupt(key, "an older version of it was put back")
+    return verdict === "absent" ? Option.none<A>() : record
+  })
 
-  const get = (key: string, file: string) =>
-    readOnce(key, file).pipe(
+  const reading = <A>(file: string, work: Effect.Effect<A, StorageError>) =>
+    work.pipe(
       Effect.catchIf(
         (error) => error.reason._tag === "StorageCorrupt",
-        () => readOnce(key, file)
+        () => work
       ),
       Semaphore.withPermits(turnOf(file), 1)
     )
 
+  const index = SealedIndex.make(recordsOf(files, ledger), (file) =>
+    reading(
+      file,
+      counted(`/${file}`, file, SealedRecord.beginBytesMax, (begin) => SealedRecord.openKey(keys, file, begin))
+    )
+  )
+
+  const get = (key: string, file: string) =>
+    reading(
+      file,
+      counted(key, file, SealedRecord.recordBytesMax + 1, (bytes) => SealedRecord.openRecord(keys, key, bytes))
+    )
+
   const put = (key: string, file: string, bytes: Uint8Array) =>
     Effect.gen(function* () {
-      const parts = SealedRecord.encodeRecord(keys, key, yield* nextCounter, bytes)
+      // read before anything changes
+      yield* ledger.settle(file)
+      const counter = yield* nextCounter
+      const parts = SealedRecord.encodeRecord(keys, key, counter, bytes)
       const length = parts[0].length + parts[1].length
       yield* room.take(file, length)
       yield* files.replace(file, parts)
       room.settle(file, length)
+      yield* ledger.list(file, counter)
       index.note(file, Option.some(key))
     })
 
   const remove = (file: string) =>
     Effect.gen(function* () {
+      // Read without proof: what is damaged is removed as well.
+      const counter = Option.map(yield* files.read(file, SealedRecord.beginBytesMax), SealedRecord.counterOf)
+      const verdict = yield* ledger.judge(file, Option.getOrUndefined(counter))
+      if (verdict !== "absent")
+        yield* ledger.strike(
+          file,
+          Option.getOrElse(counter, () => 0)
+        )
       const wasThere = yield* files.remove(file)
+      yield* ledger.settle(file)
       room.settle(file, 0)
       index.note(file, Option.none())
-      return wasThere
+      return wasThere && verdict !== "absent"
     })
 
   const inTurnAndWhole = <A>(file: string, work: Effect.Effect<A, StorageError>) =>
@@ -233,6 +264,14 @@ const makeStorage = (
     })
   })
 }
+
+/** Files that hold a record, or should. */
+const recordsOf = (files: SealedFiles, ledger: SealedLedger.SealedLedger) =>
+  Effect.gen(function* () {
+    const all = (yield* files.all).map(({ file }) => file)
+    const listed = yield* Effect.forEach(all.filter(SealedLedger.isLedger), ledger.filesIn, { concurrency: 16 })
+    return [...new Set([...all.filter(SealedRecord.isFile), ...listed.flat()])]
+  })
 
 /** Numbers that no record of the store had before, also after crashes: a block is reserved durably before its first. */
 const makeCounter = (
@@ -263,7 +302,8 @@ interface Room {
 const endless: Room = { take: () => Effect.void, settle: () => undefined }
 
 const makeRoom = (files: SealedFiles, limitBytes: number): Effect.Effect<Room, StorageError> =>
-  Effect.map(files.records, (records) => {
+  Effect.map(files.all, (all) => {
+    const records = all.filter(({ file }) => SealedRecord.isFile(file))
     const bytesByFile = new Map(records.map(({ bytes, file }) => [file, bytes]))
     let usedBytes = records.reduce((sum, { bytes }) => sum + bytes, 0)
     const settle = (file: string, bytes: number): void => {

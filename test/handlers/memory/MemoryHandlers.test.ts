@@ -1,14 +1,16 @@
 /** The memory handlers keep the same laws as those that touch the world, and replay from a seed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as nodeCrypto from "node:crypto"
 import { keysLaws } from "../../../src/conformance/KeysLaws.ts"
 import { secretStoreLaws } from "../../../src/conformance/SecretStoreLaws.ts"
+import { storageCrashLaws, storageNoRoomLaws } from "../../../src/conformance/StorageFaultLaws.ts"
 import { storageFullLaws, storageLaws } from "../../../src/conformance/StorageLaws.ts"
 import { timeLaws } from "../../../src/conformance/TimeLaws.ts"
 import type { Keys } from "../../../src/effects/Keys.ts"
-import { Storage } from "../../../src/effects/Storage.ts"
+import { Storage, StorageError, StorageFull, StorageUnavailable } from "../../../src/effects/Storage.ts"
 import { Time } from "../../../src/effects/Time.ts"
 import * as ClockTime from "../../../src/handlers/memory/ClockTime.ts"
 import * as MemoryKeys from "../../../src/handlers/memory/MemoryKeys.ts"
@@ -25,9 +27,41 @@ const nativeSign = (seed: Uint8Array, message: Uint8Array): Uint8Array => {
   )
 }
 
+/** Each write has a step before it takes place, and where the fault is no want of room, one behind it. */
+const faultyMemory = (fault: "StorageUnavailable" | "StorageFull") =>
+  Effect.sync(() => {
+    const kept = MemoryStorage.make()
+    const error = new StorageError({
+      reason: fault === "StorageFull" ? new StorageFull({ limitBytes: 1 }) : new StorageUnavailable({ what: fault })
+    })
+    let isStruck = false
+    const open = (from: number) => {
+      let steps = 0
+      isStruck = false
+      const step = Effect.suspend(() => {
+        if (steps++ < from) return Effect.void
+        isStruck = true
+        return Effect.fail(error)
+      })
+      const behind = fault === "StorageFull" ? Effect.void : step
+      return Layer.succeed(Storage, {
+        ...kept,
+        put: (key, bytes) => step.pipe(Effect.andThen(kept.put(key, bytes)), Effect.andThen(behind)),
+        remove: (key) => step.pipe(Effect.andThen(kept.remove(key)), Effect.tap(behind))
+      })
+    }
+    return { open, hasStruck: () => isStruck, recover: Effect.void }
+  })
+
 describe("MemoryStorage", () => {
   for (const { name, check } of storageLaws) {
     it.effect(name, () => Effect.provide(check, MemoryStorage.layer({ limitBytes: 2 * 1024 * 1024 })))
+  }
+  for (const { name, check } of storageCrashLaws(faultyMemory("StorageUnavailable"))) {
+    it.effect(name, () => Effect.scoped(check))
+  }
+  for (const { name, check } of storageNoRoomLaws(faultyMemory("StorageFull"))) {
+    it.effect(name, () => Effect.scoped(check))
   }
   for (const { name, check } of storageFullLaws(1_000)) {
     it.effect(name, () => Effect.provide(check, MemoryStorage.layer({ limitBytes: 1_000 })))

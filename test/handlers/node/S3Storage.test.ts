@@ -1,14 +1,16 @@
 /** Sealed objects: the laws on a real server, pages, what the bucket shows, and a network and a store that fail. */
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { createServer } from "node:http"
-import { mkdtemp, readFile } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
+import { storageCrashLaws, storageNoRoomLaws } from "../../../src/conformance/StorageFaultLaws.ts"
 import { storageFullLaws, storageLaws } from "../../../src/conformance/StorageLaws.ts"
 import { Keys } from "../../../src/effects/Keys.ts"
 import { Storage, type StorageError } from "../../../src/effects/Storage.ts"
@@ -80,6 +82,47 @@ describe("S3Storage keeps the laws", () => {
   })
 })
 
+/** The fault strikes every request from one on, and its tries. */
+const faulty = (fault: Fault) =>
+  Effect.sync(() => {
+    const own = `faulty-${prefixes++}`
+    let requests = 0
+    let isStruck = false
+    return {
+      open: (from: number) => {
+        requests = 0
+        isStruck = false
+        server.fault = () => {
+          if (requests++ < from) return undefined
+          isStruck = true
+          return fault
+        }
+        return layer({ prefix: own, pauseMillis: 1 })
+      },
+      hasStruck: () => isStruck,
+      recover: Effect.sync(() => {
+        server.fault = () => undefined
+      })
+    }
+  })
+
+describe("S3Storage keeps the laws of faults", () => {
+  const crashes: ReadonlyArray<readonly [string, Fault]> = [
+    ["no connection", { kind: "cut", at: "request" }],
+    ["a connection that ends after the work", { kind: "cut", at: "answer" }],
+    ["a connection that ends in mid body", { kind: "cut", at: "body" }],
+    ["503", { kind: "refuse", status: 503 }]
+  ]
+  for (const [what, fault] of crashes) {
+    for (const { name, check } of storageCrashLaws(faulty(fault))) {
+      it.live(`${what}: ${name}`, () => Effect.scoped(check), 60_000)
+    }
+  }
+  for (const { name, check } of storageNoRoomLaws(faulty({ kind: "refuse", status: 507, code: "XMinioStorageFull" }))) {
+    it.live(name, () => Effect.scoped(check), 60_000)
+  }
+})
+
 describe("S3Storage", () => {
   it.live("what one process put, the next one gets and lists, page by page", () =>
     Effect.gen(function* () {
@@ -115,6 +158,23 @@ describe("S3Storage", () => {
     })
   )
 
+  it.live("an object put back to an older version, or taken away, is damage", () =>
+    Effect.gen(function* () {
+      yield* using((store) => store.put("key", utf8("first")))
+      const isOwn = (file: string) => file.includes(`/${prefix}/`) && /[0-9a-f]{62}/u.test(file)
+      const objects = (yield* filesBelow(directory)).filter(isOwn).map((file) => path.join(directory, file))
+      const older = yield* Effect.promise(() => Promise.all(objects.map((file) => readFile(file))))
+      yield* using((store) => store.put("key", utf8("later")))
+      yield* Effect.promise(() => Promise.all(objects.map((file, at) => writeFile(file, older[at]!))))
+      const reason = yield* reasonOf(using((store) => store.get("key")))
+      assert.include(reason.message, "an older version of it was put back")
+      yield* Effect.promise(() => Promise.all(objects.map((file) => rm(file))))
+      assert.strictEqual((yield* reasonOf(using((store) => store.list(""))))._tag, "StorageCorrupt")
+      yield* using((store) => store.put("key", utf8("newest")))
+      assert.strictEqual(yield* using((store) => text(store, "key")), "newest")
+    })
+  )
+
   it.live("another device does not open the store, and has one of its own without a prefix", () =>
     Effect.gen(function* () {
       yield* using((store) => store.put("key", utf8("blob")))
@@ -130,11 +190,13 @@ describe("S3Storage", () => {
   it.live("of two that make a store at once, one goes on with the other's", () =>
     Effect.gen(function* () {
       const open = (key: string) => using((store) => store.put(key, utf8(key)))
-      yield* open("first").pipe(Effect.ignore, Effect.zip(open("second").pipe(Effect.ignore), { concurrent: true }))
+      const exits = yield* Effect.all([Effect.exit(open("first")), Effect.exit(open("second"))], { concurrency: 2 })
+      const acknowledged = ["first", "second"].filter((_, index) => Exit.isSuccess(exits[index]!))
+      assert.isNotEmpty(acknowledged)
       yield* using((store) =>
         Effect.gen(function* () {
-          for (const key of yield* store.list("")) assert.strictEqual(yield* text(store, key), key)
-          assert.isNotEmpty(yield* store.list(""))
+          for (const key of acknowledged) assert.strictEqual(yield* text(store, key), key)
+          assert.includeMembers([...(yield* store.list(""))], acknowledged)
         })
       )
     })
