@@ -330,13 +330,17 @@ describe("S3Storage and a failing network", () => {
     )
   }
 
-  it.live("a bucket that is not there and a key that is unknown are told by the server itself", () =>
+  it.live("a bucket that is not there, an unknown key and a wrong secret are told by the server itself", () =>
     Effect.gen(function* () {
       const none = yield* reasonOf(using((store) => store.list(""), { bucket: "none" }))
       assert.strictEqual("why" in none ? none.why : "", "noBucket")
       const unknown = { accessKeyId: Redacted.make("MALLORY") }
-      const forbidden = yield* reasonOf(using((store) => store.list(""), unknown))
-      assert.strictEqual("why" in forbidden ? forbidden.why : "", "forbidden")
+      const wrong = { secretAccessKey: Redacted.make("another-pl4nted") }
+      for (const options of [unknown, wrong]) {
+        const forbidden = yield* reasonOf(using((store) => store.list(""), options))
+        assert.strictEqual("why" in forbidden ? forbidden.why : "", "forbidden")
+        assert.notInclude(forbidden.message, "pl4nted")
+      }
     })
   )
 
