@@ -9,3 +9,7 @@ export { LawBroken, type Law } from "./conformance/Law.ts"
 
 /** Laws of journal stores. */
 export { fullJournalLaws, JournalPlace, journalPlaceLaws, journalStoreLaws } from "./conformance/JournalStoreLaws.ts"
+
+/** Laws of storages, and of what they do where things fail. */
+export { storageFullLaws, storageLaws } from "./conformance/StorageLaws.ts"
+export { storageCrashLaws, storageNoRoomLaws, type FaultyStore } from "./conformance/StorageFaultLaws.ts"

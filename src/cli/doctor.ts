@@ -231,11 +231,13 @@ const laws = Effect.fnUntraced(function* (office: Office) {
   ]
 })
 
-/** The store itself, where it is elsewhere: the laws leave alone what is in it. */
+/** Where blobs are elsewhere: beside those of this device, in a store that only the doctor has. */
 const bucket = Effect.fnUntraced(function* ({ home, keys, settings }: Office) {
   const { s3, ...others } = storageOptions(settings)
   if (s3 === undefined) return []
-  const layer = () => Layer.provide(NodeEffects.storage(home, { s3, ...others }), Layer.succeed(Keys, keys))
+  const prefix = `${s3.prefix ?? keys.device.slice(0, 32)}/doctor`
+  const options = { ...others, s3: { ...s3, prefix } }
+  const layer = () => Layer.provide(NodeEffects.storage(home, options), Layer.succeed(Keys, keys))
   const advice = "see above what the store answers, and correct the settings of storage.s3 or the store"
   return [yield* keep("storage in the bucket", storageLaws, layer, advice)]
 })

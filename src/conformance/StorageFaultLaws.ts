@@ -20,7 +20,7 @@ export interface FaultyStore {
   readonly recover: Effect.Effect<void>
 }
 
-/** For a fault behind which nothing is answered any more, and each whether a write took place is unknown. */
+/** For a fault behind which nothing is answered any more, so that whether a write took place is unknown. */
 export const storageCrashLaws = (
   fresh: Effect.Effect<FaultyStore, never, Scope.Scope>
 ): ReadonlyArray<Law<Scope.Scope>> => [

@@ -2,7 +2,7 @@
  * What every Storage handler promises, as checks that run anywhere, also beside blobs in use: they touch only keys that
  * begin with "conformance/", need 2 MiB of room, and leave nothing behind when they hold.
  *
- * What takes a crash or a damaged disk to see is not here: those are tests of the handler with its own faults.
+ * What takes a crash or a full disk to see is in StorageFaultLaws.ts; damage is for tests of the handler that knows its bytes.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

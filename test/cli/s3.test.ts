@@ -37,7 +37,7 @@ describe("blobs in a bucket", () => {
     assert.strictEqual(started.code, 0, started.stderr)
     const good = await found(data, settings())
     assert.strictEqual(good?.["verdict"], "good", JSON.stringify(good))
-    assert.isTrue(server.seen.some(({ path }) => /^\/blobs\/[0-9a-f]{32}\/header$/u.test(path)))
+    assert.isTrue(server.seen.some(({ path }) => /^\/blobs\/[0-9a-f]{32}\/doctor\/header$/u.test(path)))
     assert.isFalse(existsSync(join(data, "blobs")))
     const bad = await found(data, { ...settings(), AURA_STORAGE__S3__BUCKET: "none" })
     assert.strictEqual(bad?.["verdict"], "bad")

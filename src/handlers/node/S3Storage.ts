@@ -38,10 +38,21 @@ export const layer = (options: S3StorageOptions): Layer.Layer<Storage, StorageEr
     Storage,
     Effect.gen(function* () {
       const keys = yield* Keys
-      const prefix = options.prefix ?? keys.device.slice(0, 32)
-      return yield* SealedStorage.open(filesIn(S3Bucket.make(options), `${prefix}/`), keys, options)
+      return yield* SealedStorage.open(filesOf(options, keys), keys, options)
     })
   )
+
+/**
+ * Seals the store's data key for `next` instead of the Keys in force; without a prefix it stays where those have theirs. One
+ * conditional write, no blob is touched; no storage may be open over the prefix meanwhile.
+ */
+export const reseal = Effect.fn("S3Storage.reseal")(function* (options: S3StorageOptions, next: Keys["Service"]) {
+  const keys = yield* Keys
+  yield* SealedStorage.reseal(filesOf(options, keys), keys, next)
+})
+
+const filesOf = (options: S3StorageOptions, { device }: Keys["Service"]): SealedStorage.SealedFiles =>
+  filesIn(S3Bucket.make(options), `${options.prefix ?? device.slice(0, 32)}/`)
 
 const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string): SealedStorage.SealedFiles => {
   // Of the header as it was last read or written here.

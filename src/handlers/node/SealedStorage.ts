@@ -227,14 +227,10 @@ const makeStorage = (
 
   const remove = (file: string) =>
     Effect.gen(function* () {
-      // Read without proof: what is damaged is removed as well.
-      const counter = Option.map(yield* files.read(file, SealedRecord.beginBytesMax), SealedRecord.counterOf)
+      const begin = yield* files.read(file, SealedRecord.beginBytesMax)
+      const counter = Option.map(begin, (bytes) => provenCounter(keys, file, bytes))
       const verdict = yield* ledger.judge(file, Option.getOrUndefined(counter))
-      if (verdict !== "absent")
-        yield* ledger.strike(
-          file,
-          Option.getOrElse(counter, () => 0)
-        )
+      if (verdict !== "absent") yield* ledger.strike(file, Option.getOrUndefined(counter) ?? 0)
       const wasThere = yield* files.remove(file)
       yield* ledger.settle(file)
       room.settle(file, 0)
@@ -264,6 +260,10 @@ const makeStorage = (
     })
   })
 }
+
+/** 0 for what is damaged: it is removed as well, and teaches the ledger nothing. */
+const provenCounter = (keys: SealedRecord.StoreKeys, file: string, begin: Uint8Array): number =>
+  Result.isSuccess(SealedRecord.openKey(keys, file, begin)) ? SealedRecord.counterOf(begin) : 0
 
 /** Files that hold a record, or should. */
 const recordsOf = (files: SealedFiles, ledger: SealedLedger.SealedLedger) =>

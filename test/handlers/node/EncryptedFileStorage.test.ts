@@ -274,6 +274,24 @@ describe("EncryptedFileStorage", () => {
     })
   )
 
+  it.effect("a counter that was made up is not believed when its record is removed", () =>
+    Effect.gen(function* () {
+      const directory = yield* newStore
+      yield* using(directory, (store) => store.put("key", utf8("blob")))
+      const record = path.join(directory, (yield* recordsOf(directory))[0]!)
+      const whole = yield* Effect.promise(() => fileSystem.readFile(record))
+      const ledger = path.join(path.dirname(record), "ledger")
+      yield* Effect.promise(async () => {
+        await fileSystem.writeFile(record, Buffer.from(whole).fill(0xff, 1, 9))
+        await fileSystem.unlink(ledger)
+      })
+      yield* using(directory, (store) => store.remove("key"))
+      yield* using(directory, (store) => store.put("key", utf8("new")))
+      yield* Effect.promise(() => fileSystem.unlink(ledger))
+      assert.strictEqual(yield* using(directory, (store) => text(store, "key")), "new")
+    })
+  )
+
   it.effect("every byte of a ledger altered, every cut, and another directory's are damage by name", () =>
     Effect.gen(function* () {
       const directory = yield* newStore

@@ -1,7 +1,7 @@
 /** Sealed objects: the laws on a real server, pages, what the bucket shows, and a network and a store that fail. */
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -187,18 +187,33 @@ describe("S3Storage", () => {
     })
   )
 
-  it.live("of two that make a store at once, one goes on with the other's", () =>
+  it.live("of two that make a store at once, one goes on with the other's, and nothing acknowledged is lost", () =>
     Effect.gen(function* () {
-      const open = (key: string) => using((store) => store.put(key, utf8(key)))
-      const exits = yield* Effect.all([Effect.exit(open("first")), Effect.exit(open("second"))], { concurrency: 2 })
-      const acknowledged = ["first", "second"].filter((_, index) => Exit.isSuccess(exits[index]!))
-      assert.isNotEmpty(acknowledged)
+      // The first has seen that there is no store, and tries again when the second has made one.
+      const isHeader = ({ method, path: name }: Seen) => method === "PUT" && name.endsWith("/header")
+      const struck = strike({ kind: "refuse", status: 503 }, 1, isHeader)
+      const open = (key: string, pauseMillis: number) => using((store) => store.put(key, utf8(key)), { pauseMillis })
+      const first = yield* Effect.forkChild(open("first", 500))
+      while (struck() === 0) yield* Effect.sleep(5)
+      yield* open("second", 1)
+      yield* Fiber.join(first)
       yield* using((store) =>
         Effect.gen(function* () {
-          for (const key of acknowledged) assert.strictEqual(yield* text(store, key), key)
-          assert.includeMembers([...(yield* store.list(""))], acknowledged)
+          assert.deepStrictEqual(yield* store.list(""), ["first", "second"])
+          for (const key of ["first", "second"]) assert.strictEqual(yield* text(store, key), key)
         })
       )
+    })
+  )
+
+  it.live("a store is resealed for another device without a blob being written", () =>
+    Effect.gen(function* () {
+      yield* using((store) => store.put("key", utf8("blob")))
+      const before = server.seen.length
+      yield* Effect.provideService(S3Storage.reseal({ ...server.options, prefix }, bob), Keys, alice)
+      assert.isFalse(server.seen.slice(before).some(isRecord))
+      assert.strictEqual(yield* using((store) => text(store, "key"), {}, bob), "blob")
+      assert.strictEqual((yield* reasonOf(using((store) => text(store, "key"))))._tag, "StorageCorrupt")
     })
   )
 
@@ -315,13 +330,17 @@ describe("S3Storage and a failing network", () => {
     )
   }
 
-  it.live("a bucket that is not there and a key that is unknown are told by the server itself", () =>
+  it.live("a bucket that is not there, an unknown key and a wrong secret are told by the server itself", () =>
     Effect.gen(function* () {
       const none = yield* reasonOf(using((store) => store.list(""), { bucket: "none" }))
       assert.strictEqual("why" in none ? none.why : "", "noBucket")
       const unknown = { accessKeyId: Redacted.make("MALLORY") }
-      const forbidden = yield* reasonOf(using((store) => store.list(""), unknown))
-      assert.strictEqual("why" in forbidden ? forbidden.why : "", "forbidden")
+      const wrong = { secretAccessKey: Redacted.make("another-pl4nted") }
+      for (const options of [unknown, wrong]) {
+        const forbidden = yield* reasonOf(using((store) => store.list(""), options))
+        assert.strictEqual("why" in forbidden ? forbidden.why : "", "forbidden")
+        assert.notInclude(forbidden.message, "pl4nted")
+      }
     })
   )
 

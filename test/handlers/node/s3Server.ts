@@ -1,9 +1,10 @@
 /**
  * An S3-compatible server on loopback, with its objects in a temporary directory, and a proxy in front of it that does as
- * a script says: cuts connections, answers with errors, is slow, shortens answers, and knows conditions, which the server
- * does not.
+ * a script says: cuts connections, answers with errors, is slow, shortens answers. It knows conditions and checks
+ * signatures, which the server does not.
  */
 import * as Redacted from "effect/Redacted"
+import { createHash, createHmac } from "node:crypto"
 import { rm } from "node:fs/promises"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -82,6 +83,7 @@ const passOn = async (
   if (body === undefined || fault?.kind === "never") return
   if (fault?.kind === "refuse") return refuse(response, fault.status, fault.code)
   if (fault?.kind === "cut" && fault.at === "request") return void request.socket.destroy()
+  if (!isSigned(seen, body)) return refuse(response, 403, "SignatureDoesNotMatch")
   if (server.knowsConditions && !(await holds(port, seen))) return refuse(response, 412, "PreconditionFailed")
   const answer = seen.path.includes("list-type=2") ? await page(port, seen) : await ask(port, seen, body)
   if (fault?.kind === "cut" && fault.at === "answer") return void request.socket.destroy()
@@ -96,6 +98,26 @@ const refuse = (response: http.ServerResponse, status: number, code = ""): void 
   response.writeHead(status, { "content-type": "application/xml" })
   response.end(code === "" ? "" : `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`)
 }
+
+/** AWS Signature 4, as the specification has it; the server itself believes every signature. */
+const isSigned = ({ headers, method, path }: Seen, body: Buffer): boolean => {
+  const form = /Credential=[^/]+\/((\d{8})\/([^/]+)\/s3\/aws4_request), SignedHeaders=([^,]+), Signature=(\w{64})$/u
+  const [, scope, day, region, signed, signature] = form.exec(headers.authorization ?? "") ?? []
+  if (scope === undefined || headers["x-amz-content-sha256"] !== sha256(body)) return false
+  const url = new URL(path, "http://server")
+  const encoded = (text: string) =>
+    encodeURIComponent(text).replaceAll(/[!'()*]/gu, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
+  const query = [...url.searchParams].map(([name, value]) => `${encoded(name)}=${encoded(value)}`).toSorted()
+  const lines = signed!.split(";").map((name) => `${name}:${String(headers[name] ?? "").trim()}\n`)
+  const canonical = [method, url.pathname, query.join("&"), lines.join(""), signed, sha256(body)].join("\n")
+  const said = ["AWS4-HMAC-SHA256", headers["x-amz-date"], scope, sha256(canonical)].join("\n")
+  const key = [day!, region!, "s3", "aws4_request"].reduce<string | Buffer>(hmac, `AWS4${secret}`)
+  return hmac(key, said).toString("hex") === signature
+}
+
+const sha256 = (bytes: string | Buffer): string => createHash("sha256").update(bytes).digest("hex")
+
+const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest()
 
 /** Requests come one at a time here, near enough: the answer stays true until the write. */
 const holds = async (port: number, { headers, method, path }: Seen): Promise<boolean> => {
