@@ -41,12 +41,13 @@ export interface Verdict {
 /** Bytes asked of the store at a time. */
 const readBytes = 256 * 1024
 
-/** Every entry of a line from the position `from` on; what does not decode is left to `aura journal verify`. */
+/** Every entry of a line from the position `from` on, up to `to`; what does not decode is left to `aura journal verify`. */
 export const rowsOf = Effect.fnUntraced(function* (
   store: JournalStore["Service"],
   space: SpaceId,
   line: Line.Line,
-  from: number
+  from: number,
+  to = Number.POSITIVE_INFINITY
 ) {
   const rows: Array<Row> = []
   const start = Line.startOf(line)
@@ -56,6 +57,7 @@ export const rowsOf = Effect.fnUntraced(function* (
       const run = Run.decode(bytes)
       if (Result.isFailure(run)) return rows
       for (let index = Math.max(0, next - run.success.first); index < run.success.times.length; index++) {
+        if (run.success.first + index >= to) return rows
         rows.push(rowOf(line, run.success, index))
       }
       next = Run.lastSeq(run.success) + 1

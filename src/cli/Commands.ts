@@ -216,9 +216,21 @@ const journal = (output: Output) =>
       Command.make(
         "log",
         {
-          limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("The newest so many (default 50)"))
+          limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("The newest so many (default 50)")),
+          device: text("device", "Only what this device wrote: its name, its id, or the beginning of the id"),
+          type: text("type", "Only entries that say this: tasks.add, or tasks.* for all that begin so"),
+          since: text("since", "Only what was written from then on: 2027-01-31, 2027-01-31T18:00Z, or 12h (ago)"),
+          until: text("until", "Only what was written before then")
         },
-        ({ limit }) => simply(output, { _tag: "JournalLog", limit })
+        ({ device, limit, since, type, until }) =>
+          simply(output, {
+            _tag: "JournalLog",
+            limit,
+            device: Option.getOrNull(device),
+            type: Option.getOrNull(type),
+            since: Option.getOrNull(since),
+            until: Option.getOrNull(until)
+          })
       ).pipe(Command.withDescription("The newest entries: when, who, what, and what became of them.")),
       Command.make("verify", {}, () => simply(output, { _tag: "JournalVerify" })).pipe(
         Command.withDescription("Read everything stored back and check every chain and signature.")

@@ -31,7 +31,13 @@ export const Errand = Schema.TaggedUnion({
     timeoutSeconds: Schema.Finite
   },
   State: {},
-  JournalLog: { limit: Schema.Int },
+  JournalLog: {
+    limit: Schema.Int,
+    device: Schema.NullOr(Schema.String),
+    type: Schema.NullOr(Schema.String),
+    since: Schema.NullOr(Schema.String),
+    until: Schema.NullOr(Schema.String)
+  },
   JournalVerify: {},
   DeviceList: {},
   /** Decides, or tells what would change if that were decided. */

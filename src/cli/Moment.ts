@@ -27,17 +27,32 @@ export const instantOf = (text: string): number | undefined =>
 const isDay = (text: string): boolean =>
   Option.match(DateTime.make(text), { onNone: () => false, onSome: (day) => DateTime.formatIsoDateUtc(day) === text })
 
+const spanMillisOf = (text: string): number | undefined => {
+  const [, amount, unit = ""] = span.exec(text) ?? []
+  return amount === undefined ? undefined : Number(amount) * (unitMillis[unit] ?? 0)
+}
+
 /** The same, or so long from now: `12h`, `30d`. */
 export const momentOf = Effect.fnUntraced(function* (text: string, nowMillis: number) {
-  const [, amount, unit = ""] = span.exec(text) ?? []
-  const millis = amount === undefined ? instantOf(text) : nowMillis + Number(amount) * (unitMillis[unit] ?? 0)
+  const ahead = spanMillisOf(text)
+  const millis = ahead === undefined ? instantOf(text) : nowMillis + ahead
   if (millis !== undefined && Clock.isTime(Clock.fromMillis(millis))) return millis
-  return yield* Problem.make("TimeInvalid", {
+  return yield* invalid(text, "how long from now")
+})
+
+/** The same, or so long ago. */
+export const pastOf = Effect.fnUntraced(function* (text: string, nowMillis: number) {
+  const ago = spanMillisOf(text)
+  const millis = ago === undefined ? instantOf(text) : nowMillis - ago
+  return millis ?? (yield* invalid(text, "how long ago"))
+})
+
+const invalid = (text: string, spans: string) =>
+  Problem.make("TimeInvalid", {
     what: `"${text}" is no time`,
-    allowed: "a day (2027-01-31), a time with its zone (2027-01-31T18:00Z), or how long from now (30m, 12h, 30d, 2w)",
+    allowed: `a day (2027-01-31), a time with its zone (2027-01-31T18:00Z), or ${spans} (30m, 12h, 30d, 2w)`,
     isUsage: true
   })
-})
 
 /** The end of something that begins now: entry time, undefined where no end was named. */
 export const endOf = Effect.fnUntraced(function* (text: string | null, nowMillis: number) {
