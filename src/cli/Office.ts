@@ -28,10 +28,12 @@ import type { AnyApp } from "../runtime/App.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import { Summarizing } from "../runtime/Summaries.ts"
 import * as Control from "./Control.ts"
+import type { Growth } from "./Growth.ts"
 import type { Home } from "./Home.ts"
 import * as Memory from "./Memory.ts"
 import * as Problem from "./Problem.ts"
 import type { Settings } from "./Settings.ts"
+import type * as Readiness from "./web/Readiness.ts"
 
 export interface Office {
   readonly settings: Settings
@@ -52,10 +54,18 @@ export interface Office {
   readonly replica: Effect.Effect<Replica, Problem.Problem>
   /** Whether this process listens on the network. */
   readonly isServing: boolean
+  /** What this process has watched since it serves; undefined when it does not. */
+  readonly watched: () => Watched | undefined
   readonly remember: (learned: Memory.Learned) => Effect.Effect<void, Problem.Problem>
 }
 
+export interface Watched {
+  readonly readiness: Readiness.Watch
+  readonly growth: Growth
+}
+
 export interface Options {
+  readonly watched?: Office["watched"]
   /** Listens on the network when given. */
   readonly network?: NodeEffects.NetworkOptions
   /** Hears what came of each commit. */
@@ -67,7 +77,7 @@ export interface Options {
 export const open = Effect.fnUntraced(function* (
   settings: Settings,
   { directory: home, socket }: Home,
-  { answer, committed, network }: Options
+  { answer, committed, network, watched = () => undefined }: Options
 ): Effect.fn.Return<Office, Problem.Problem, Scope.Scope> {
   yield* expectDeviceKey(settings)
   const stores = yield* Layer.build(Stores.stores(home, settings, committed)).pipe(Effect.mapError(Problem.fromError))
@@ -113,6 +123,7 @@ export const open = Effect.fnUntraced(function* (
     application: yield* Effect.cached(application(settings)),
     replica: Effect.flatMap(agent, (opened) => chosen(opened, settings)),
     isServing: network?.listen !== undefined,
+    watched,
     remember
   }
   yield* Control.serve(socket, answer(office))

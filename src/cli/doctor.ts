@@ -2,11 +2,13 @@
  * `aura doctor`: tries what this installation rests on, on its own disk, and says what to do about what it finds.
  *
  * The laws that every handler keeps (conformance) run against real handlers in a temporary folder of the data directory,
- * so on the very disk and file system that the journal lies on. The rest looks at what is there: privacy of the directory,
+ * so on the very disk and file system that the journal lies on, and where the journal is kept in a database, in a schema of its
+ * own there that is removed afterwards. What is there is not touched. The rest looks at what is there: privacy of the directory,
  * the clock, the certificate, the recovery words, and what the journal holds back. It repairs nothing. Exit code 1 when
  * something is bad; warnings leave it at 0.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -15,6 +17,7 @@ import * as Schema from "effect/Schema"
 import { X509Certificate } from "node:crypto"
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises"
 import * as path from "node:path"
+import * as Stores from "../composition/Stores.ts"
 import { journalStoreLaws } from "../conformance/JournalStoreLaws.ts"
 import { keysLaws } from "../conformance/KeysLaws.ts"
 import type { Law } from "../conformance/Law.ts"
@@ -22,16 +25,16 @@ import { secretStoreLaws } from "../conformance/SecretStoreLaws.ts"
 import { storageLaws } from "../conformance/StorageLaws.ts"
 import { timeLaws } from "../conformance/TimeLaws.ts"
 import { verifierLaws } from "../conformance/VerifierLaws.ts"
+import { JournalStore } from "../effects/JournalStore.ts"
 import { Keys } from "../effects/Keys.ts"
 import * as DirectorySecretStore from "../handlers/node/DirectorySecretStore.ts"
 import * as EncryptedFileStorage from "../handlers/node/EncryptedFileStorage.ts"
 import * as FileKeys from "../handlers/node/FileKeys.ts"
-import { storageOptions } from "../composition/Stores.ts"
 import * as NodeEffects from "../handlers/node/NodeEffects.ts"
 import * as NodeVerifier from "../handlers/node/NodeVerifier.ts"
 import * as SqliteJournal from "../handlers/node/SqliteJournal.ts"
 import * as SystemTime from "../handlers/node/SystemTime.ts"
-import { short } from "../identity/Id.ts"
+import { short, spaceId } from "../identity/Id.ts"
 import * as Revocation from "../runtime/Revocation.ts"
 import * as Budget from "../trust/Budget.ts"
 import type { Voice } from "./Control.ts"
@@ -48,6 +51,8 @@ interface Finding {
   readonly verdict: "good" | "warning" | "bad"
   readonly what: string
   readonly do?: string
+  /** How long the trial took. */
+  readonly millis?: number
 }
 
 const good = (check: string, what: string): Finding => ({ check, verdict: "good", what })
@@ -60,7 +65,8 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     deviceKey(office),
     recoveryWords(office),
     contents(office),
-    laws(office)
+    laws(office),
+    database(office)
   ]
   let bad = 0
   for (const part of parts) {
@@ -223,6 +229,7 @@ const laws = Effect.fnUntraced(function* (office: Office) {
     yield* keep("storage on this disk", storageLaws, () =>
       EncryptedFileStorage.layer({ directory: fresh() }).pipe(Layer.provide(keys()))
     ),
+    ...(yield* database(office)),
     ...(yield* bucket(office)),
     yield* keep("secrets on this disk", secretStoreLaws, secrets),
     yield* keep("keys", keysLaws, keys),
@@ -233,7 +240,7 @@ const laws = Effect.fnUntraced(function* (office: Office) {
 
 /** Where blobs are elsewhere: beside those of this device, in a store that only the doctor has. */
 const bucket = Effect.fnUntraced(function* ({ home, keys, settings }: Office) {
-  const { s3, ...others } = storageOptions(settings)
+  const { s3, ...others } = Stores.storageOptions(settings)
   if (s3 === undefined) return []
   const prefix = `${s3.prefix ?? keys.device.slice(0, 32)}/doctor`
   const options = { ...others, s3: { ...s3, prefix } }
@@ -242,22 +249,88 @@ const bucket = Effect.fnUntraced(function* ({ home, keys, settings }: Office) {
   return [yield* keep("storage in the bucket", storageLaws, layer, advice)]
 })
 
-const diskAdvice = "put the data directory on a local disk with a file system that keeps its promises"
+/** In the schema of a journal for trials, through the wrappers that go around the real one, faults apart. */
+const database = Effect.fnUntraced(function* ({ home, keys, settings }: Office) {
+  const { journal, storage, wrap } = settings
+  if (journal.kind !== "postgres" || journal.url === undefined) return []
+  const { removeTrial, trialPrefix } = yield* Effect.promise(() => import("../handlers/node/PostgresUpkeep.ts"))
+  const owner = `${trialPrefix}${NodeEffects.ownerOf(keys.device)}`
+  const remove = removeTrial({ url: journal.url, owner })
+  const reached = yield* Effect.result(remove)
+  if (Result.isFailure(reached)) {
+    const way = "see that the server runs, that journal.url names it, and that its role has CREATE on the database"
+    return [{ check: "database", verdict: "bad", what: reached.failure.message, do: way } as const]
+  }
+  const wrapped = { storage, journal: { ...journal, owner }, wrap: { ...wrap, journal: wrap.journal.filter(isHonest) } }
+  const trial = () => Stores.journal(home, wrapped).pipe(Layer.provide(Layer.succeed(Keys, keys)))
+  // each law finds nothing; what a killed doctor left is removed with the first
+  const fresh = () => Layer.unwrap(Effect.as(remove, trial()))
+  return yield* Effect.ensuring(
+    Effect.gen(function* () {
+      const kept = yield* keep("journal in the database", journalStoreLaws, fresh, databaseWay)
+      return [kept, yield* commitTime(fresh())]
+    }),
+    Effect.ignore(remove)
+  )
+})
+
+const databaseWay =
+  "use a PostgreSQL server of version 15 or later directly, not through a transaction pooler and not a standby; see the laws that broke"
+
+const isHonest = (name: string): boolean => name !== "faults"
+
+const commitsTried = 20
+const commitMillisMax = 100
+
+const commitTime = Effect.fnUntraced(function* <E>(layer: Layer.Layer<JournalStore, E>) {
+  const check = "commits there"
+  const measured = yield* Effect.exit(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const store = Context.get(yield* Layer.build(layer), JournalStore)
+        const row = { space: spaceId(new Uint8Array(32)), locals: [{ name: "doctor", bytes: new Uint8Array(1024) }] }
+        const times: Array<number> = []
+        for (let count = 0; count < commitsTried; count++) {
+          const begin = performance.now()
+          yield* store.commit(row)
+          times.push(performance.now() - begin)
+        }
+        const millis = Math.round(times.toSorted((one, other) => one - other)[commitsTried / 2]!)
+        return { millis, isDurable: store.persistenceGuaranteed }
+      })
+    )
+  )
+  if (Exit.isFailure(measured)) {
+    const way = "see that the server runs and has room"
+    return { check, verdict: "bad", what: reasonOf(measured.cause), do: way } as const
+  }
+  const { isDurable, millis } = measured.value
+  const what = `half of them take up to ${millis} ms`
+  if (!isDurable) {
+    const lost = "the server acknowledges before the disk has it (fsync = off): a power cut loses entries"
+    return { check, verdict: "bad", what: lost, do: "set fsync = on at the server", millis } as const
+  }
+  return millis > commitMillisMax
+    ? ({ check, verdict: "warning", what, do: "move the server nearer, or give it a faster disk", millis } as const)
+    : { ...good(check, what), millis }
+})
 
 const keep = Effect.fnUntraced(function* <R, E>(
   check: string,
   kept: ReadonlyArray<Law<R>>,
   layer: () => Layer.Layer<R, E>,
-  advice = diskAdvice
+  way = "put the data directory on a local disk with a file system that keeps its promises"
 ) {
   const broken: Array<string> = []
+  const begin = performance.now()
   for (const law of kept) {
     const exit = yield* Effect.exit(Effect.scoped(Effect.provide(law.check, layer())))
     if (Exit.isFailure(exit)) broken.push(`${law.name} (${reasonOf(exit.cause)})`)
   }
-  if (broken.length === 0) return good(check, `keeps all ${count(kept.length, "law")}`)
+  const millis = Math.round(performance.now() - begin)
+  if (broken.length === 0) return { ...good(check, `keeps all ${count(kept.length, "law")} (${millis} ms)`), millis }
   const what = `breaks ${count(broken.length, "law")}: ${broken.join("; ")}`
-  return { check, verdict: "bad", what, do: advice } as const
+  return { check, verdict: "bad", what, do: way, millis } as const
 })
 
 const reasonOf = (cause: Cause.Cause<unknown>): string => {
@@ -269,10 +342,11 @@ const Found = Schema.Struct({
   check: Schema.String,
   verdict: Schema.String,
   what: Schema.String,
-  do: Schema.optionalKey(Schema.String)
+  do: Schema.optionalKey(Schema.String),
+  millis: Schema.optionalKey(Schema.Finite)
 })
 
-const checkWidth = 22
+const checkWidth = 23
 const marks: Readonly<Record<string, string>> = { good: "good   ", warning: "warning", bad: "BAD    " }
 
 export const render = (data: Data): string => {

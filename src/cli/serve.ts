@@ -14,6 +14,7 @@ import * as Operations from "../runtime/Operations.ts"
 import type { Replica } from "../runtime/Replica.ts"
 import * as Replenishing from "../runtime/Replenishing.ts"
 import * as Errands from "./Errands.ts"
+import * as Growth from "./Growth.ts"
 import * as Home from "./Home.ts"
 import * as Log from "./Log.ts"
 import * as Office from "./Office.ts"
@@ -25,6 +26,7 @@ import * as Run from "./Run.ts"
 import * as Settings from "./Settings.ts"
 import { sheet } from "./space.ts"
 import * as Stop from "./Stop.ts"
+import * as Survey from "./Survey.ts"
 import { count, strong, table } from "./Text.ts"
 import * as FrontDoor from "./web/FrontDoor.ts"
 import * as Management from "./web/Management.ts"
@@ -52,10 +54,12 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   const home = yield* Effect.mapError(Home.open(settings.data, true), (error) => inUse(Problem.fromError(error)))
   const management = yield* Management.make(settings.management)
   const door = yield* FrontDoor.make
-  let hear: Readiness.Watch["committed"] = () => undefined
+  let watched: Office.Watched | undefined = undefined
+  const watchedNow = (): Office.Watched | undefined => watched
   const office = yield* Office.open(settings, home, {
     answer: Errands.answer,
-    committed: (exit) => hear(exit),
+    committed: (exit) => watchedNow()?.readiness.committed(exit),
+    watched: watchedNow,
     network: {
       listen: { host: settings.host, port: settings.port },
       request: door.listener,
@@ -71,11 +75,10 @@ const running = Effect.fnUntraced(function* (settings: Office.Office["settings"]
   for (const { address, device } of settings.peers) yield* agent.stayConnected(address, device)
   yield* keepBudgets(office, replica)
   yield* recoveryWords(office, output, isFirst, options)
-  const watch = yield* watchOf(office, replica)
-  hear = watch.committed
-  yield* openPages(office, door, replica, app, watch)
+  const { readiness } = (watched = yield* watch(office, replica))
+  yield* openPages(office, door, replica, app, readiness)
   management.open({
-    ready: watch.now,
+    ready: readiness.now,
     gauges: () => ({ peers: agent.links().length, quarantined: replica.ledger().quarantine.size })
   })
   const addresses = agent.addresses()
@@ -108,8 +111,12 @@ const keepBudgets = Effect.fnUntraced(function* ({ keys, settings, time }: Offic
   yield* Effect.forkScoped(Effect.repeat(replenish, Schedule.spaced("5 minutes")))
 })
 
-const watchOf = Effect.fnUntraced(function* ({ keys, storage, store, time }: Office.Office, { space }: Replica) {
-  return yield* Readiness.watch({ store, storage: yield* storage, keys, time, space })
+const watch = Effect.fnUntraced(function* (office: Office.Office, replica: Replica) {
+  const { keys, storage, store, time } = office
+  return {
+    readiness: yield* Readiness.watch({ store, storage: yield* storage, keys, time, space: replica.space }),
+    growth: yield* Growth.watch(time, () => Survey.of(replica).entries)
+  } satisfies Office.Watched
 })
 
 /** From here on the listeners answer with the application's pages and its API. */
@@ -118,7 +125,7 @@ const openPages = Effect.fnUntraced(function* (
   door: FrontDoor.FrontDoor,
   replica: Replica,
   app: AnyApp,
-  watch: Readiness.Watch
+  readiness: Readiness.Watch
 ) {
   const { keys, store, time, verifier } = office
   const agent = yield* office.agent
@@ -129,7 +136,7 @@ const openPages = Effect.fnUntraced(function* (
     verifier,
     time,
     app,
-    ready: watch.told,
+    ready: readiness.told,
     pair: Pair.everything(office),
     facts: [
       { name: "data directory", text: office.home.path },
@@ -221,7 +228,7 @@ const banner = (
       ["device", office.keys.device],
       ["space", replica.space],
       ["data", office.home.path],
-      ...(management === undefined ? [] : [["probes, metrics", management]]),
+      ...(management === undefined ? [] : [["probes", management]]),
       ...(peers.length === 0 ? [] : [["peers", count(peers.length, "known device")]])
     ]),
     "",

@@ -35,10 +35,10 @@ export interface Chosen {
 export type Committed = (exit: Exit.Exit<unknown, JournalStoreError>) => void
 
 /** All that needs no network, as `NodeEffects.stores` gives it. */
-export const stores = (home: DataDirectory, chosen: Chosen, committed: Committed = () => undefined) =>
+export const stores = (home: DataDirectory, chosen: Chosen, committed?: Committed) =>
   NodeEffects.stores(home, {
     ...(chosen.passphrase !== undefined && { passphrase: chosen.passphrase }),
-    journal: wrappedJournal(home, chosen, committed)
+    journal: journal(home, chosen, committed)
   })
 
 export const storage = (home: DataDirectory, chosen: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
@@ -57,7 +57,12 @@ export const storageOptions = ({
   return { limitBytes: limit, s3: { ...s3, accessKeyId, bucket, endpoint, secretAccessKey } }
 }
 
-const wrappedJournal = (home: DataDirectory, { journal, wrap }: Chosen, committed: Committed) =>
+/** The journal that is named, with what goes around it. */
+export const journal = (
+  home: DataDirectory,
+  { journal, wrap }: Omit<Chosen, "passphrase">,
+  committed: Committed = () => undefined
+): Layer.Layer<JournalStore, JournalStoreError, Keys> =>
   around(bareJournal(home, journal), JournalStore, (store) =>
     Effect.map(
       Wrapper.wrapJournal(

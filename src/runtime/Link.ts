@@ -59,6 +59,8 @@ export interface Link {
   readonly isCaughtUp: (space: SpaceId) => boolean
   /** Whether the peer has said that it has all that is here. */
   readonly isServed: (space: SpaceId) => boolean
+  /** Entries here that the peer has not acknowledged; undefined while nothing is known of what it has. */
+  readonly lag: (space: SpaceId) => number | undefined
   /** Whether what is due to the peer waits, for what may be spent on it in this hour is spent. */
   readonly isOverBudget: (space: SpaceId) => boolean
 }
@@ -69,6 +71,19 @@ type Event =
   /** The peer said what is no message; nothing after it is read. */
   | { readonly _tag: "Malformed"; readonly what: string }
   | { readonly _tag: "Ended"; readonly error: NetworkError | JournalStoreError }
+
+/** Reads until the connection ends, or the peer says what is no message. */
+const readAll = Effect.fnUntraced(function* (connection: Connection, events: Queue.Enqueue<Event>) {
+  for (;;) {
+    const frame = yield* connection.receive
+    const message = Message.decode(frame)
+    if (Result.isFailure(message)) {
+      yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
+      return
+    }
+    yield* Queue.offer(events, { _tag: "Message", message: message.success, bytes: frame.length })
+  }
+})
 
 /** Runs until the connection ends; returns why. `linked` is told once the machine runs. */
 export const run = Effect.fnUntraced(function* (
@@ -153,22 +168,13 @@ export const run = Effect.fnUntraced(function* (
       const replica = host.replica(space)
       return replica !== undefined && Session.isServed(session, space, replica.feeds())
     },
+    lag: (space) => {
+      const replica = host.replica(space)
+      return replica === undefined ? undefined : Session.lag(session, space, replica.feeds())
+    },
     isOverBudget: outbox.isOverBudget
   }
   linked(link)
-
-  /** Reads until the connection ends, or the peer says what is no message. */
-  const readAll = Effect.fnUntraced(function* () {
-    for (;;) {
-      const frame = yield* connection.receive
-      const message = Message.decode(frame)
-      if (Result.isFailure(message)) {
-        yield* Queue.offer(events, { _tag: "Malformed", what: message.failure.what })
-        return
-      }
-      yield* Queue.offer(events, { _tag: "Message", message: message.success, bytes: frame.length })
-    }
-  })
 
   /** Runs waiting to be verified and stored, per space, in order of arrival. */
   const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
@@ -305,7 +311,7 @@ export const run = Effect.fnUntraced(function* (
       Effect.forkScoped
     )
 
-  yield* forkBeside(readAll())
+  yield* forkBeside(readAll(connection, events))
   if (greeted) yield* step(opened)
   for (;;) {
     const batch = yield* Queue.takeAll(events)

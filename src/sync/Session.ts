@@ -162,15 +162,19 @@ export const retry = (
 export const spaceOf = (session: Session, tag: Message.Tag): SpaceId | undefined =>
   session._tag === "Closed" ? undefined : session.topics.get(tag)?.share.space
 
-/** Whether the peer has acknowledged everything in `feeds`, up to what it asked for. */
-export const isServed = (session: Session, space: SpaceId, feeds: ReadonlyMap<FeedId, Local>): boolean => {
+/** Entries in `feeds` that the peer asked for and has not acknowledged; undefined while nothing is known of it. */
+export const lag = (session: Session, space: SpaceId, feeds: ReadonlyMap<FeedId, Local>): number | undefined => {
   const topic = topicOf(session, space)
-  if (topic === undefined || !topic.heard) return false
-  for (const [feed, local] of feeds) {
-    if ((topic.acknowledged.get(feed)?.seq ?? -1) < Topic.boundOf(topic, feed, local)) return false
-  }
-  return true
+  if (topic === undefined || !topic.heard) return undefined
+  let entries = 0
+  for (const [feed, local] of feeds)
+    entries += Math.max(0, Topic.boundOf(topic, feed, local) - (topic.acknowledged.get(feed)?.seq ?? -1))
+  return entries
 }
+
+/** Whether the peer has acknowledged everything in `feeds`, up to what it asked for. */
+export const isServed = (session: Session, space: SpaceId, feeds: ReadonlyMap<FeedId, Local>): boolean =>
+  lag(session, space, feeds) === 0
 
 /** Whether everything the peer claims to have is here, among the feeds that `wanted` tells, up to what we asked for. */
 export const isCaughtUp = (

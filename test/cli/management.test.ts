@@ -71,9 +71,55 @@ describe("a server whose database goes away", { timeout: 120_000 }, () => {
     const { tasks } = json(told)[0]!["state"] as { readonly tasks: Record<string, { readonly title: string }> }
     const titles = Object.values(tasks).map(({ title }) => title)
     assert.includeMembers(titles, ["before", "after"])
+
+    const status = json(await aura(["status", "--data", data, "--json"], { env }))[0]!
+    assert.include(status["journal"], { kind: "postgres", entriesInHour: null })
+    assert.isAbove((status["journal"] as { readonly bytes: number }).bytes, 0)
+    assert.isTrue((status["readiness"] as Checked["checks"]).every(({ ok }) => ok))
     assert.strictEqual((await stop(server)).code, 0)
   })
 })
+
+describe("a doctor", { timeout: 120_000 }, () => {
+  it("tries the database in a schema that is gone afterwards, and touches nothing else", async () => {
+    const env = {
+      AURA_APP: exampleApp,
+      AURA_JOURNAL__KIND: "postgres",
+      AURA_WRAP__JOURNAL: "metrics,faults",
+      AURA_WRAP__FAULT_PERCENT: "0",
+      DATABASE_URL: Redacted.value(cluster.url)
+    }
+    const data = join(folder(), "erin")
+    await stop(await serve(["--data", data, "--port", "0"], { env }))
+    const before = await schemas()
+    const rows = await rowsOf(before)
+    const told = await aura(["doctor", "--data", data, "--json"], { env })
+    assert.strictEqual(told.code, 0, told.stdout)
+    const findings = json(told)
+    const found = findings.find(({ check }) => check === "journal in the database")
+    assert.strictEqual(found?.["verdict"], "good", JSON.stringify(found))
+    assert.isAbove(Number(found?.["millis"]), 0)
+    assert.isDefined(findings.find(({ check }) => check === "commits there")?.["millis"])
+    assert.deepStrictEqual(await schemas(), before)
+    assert.deepStrictEqual(await rowsOf(before), rows)
+    assert.notInclude(told.stdout + told.stderr, encodeURIComponent(password))
+  })
+})
+
+const schemas = async (): Promise<ReadonlyArray<string>> => {
+  const rows = await cluster.run("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'aura%' ORDER BY 1")
+  return rows.map(({ nspname }) => String(nspname))
+}
+
+/** Runs of every journal: what nobody but its owner may add to. */
+const rowsOf = async (names: ReadonlyArray<string>) => {
+  const counts: Array<string> = []
+  for (const name of names)
+    counts.push(
+      JSON.stringify(await cluster.run(`SELECT md5(string_agg(r::text, '' ORDER BY r)) FROM "${name}".runs r`))
+    )
+  return counts
+}
 
 describe("the management listener", { timeout: 60_000 }, () => {
   it("has the promised metrics, and answers addresses alone", async () => {

@@ -18,8 +18,8 @@
  * problems (RFC 9457). The door stands from the start of the process and says 503 until it is opened, for the network
  * listens before the journal is read. Answers to HEAD are those to GET without content.
  *
- * Probes and metrics move to a listener of their own with the management step; client certificates come with
- * `aura keys`; the WebSocket of devices on the same port is none of its business (handlers/node/TlsNetwork.ts).
+ * What only who runs this may know, reasons and places, is told by a listener of its own (Management.ts); client certificates
+ * come with `aura keys`; the WebSocket of devices on the same port is none of its business (handlers/node/TlsNetwork.ts).
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"

@@ -17,6 +17,7 @@ import { networkInterfaces } from "node:os"
 import type { JournalStore, JournalStoreError } from "../../effects/JournalStore.ts"
 import { Keys } from "../../effects/Keys.ts"
 import type { Storage, StorageError } from "../../effects/Storage.ts"
+import type { DeviceId } from "../../identity/Id.ts"
 import * as EffectTelemetry from "../../observability/EffectTelemetry.ts"
 import type { DataDirectory } from "./DataDirectory.ts"
 import * as DirectorySecretStore from "./DirectorySecretStore.ts"
@@ -84,13 +85,16 @@ export const journal = (
 ): Layer.Layer<JournalStore, JournalStoreError, Keys> =>
   postgres === undefined ? SqliteJournal.layer({ path: home.file(names.journal) }) : journalIn(postgres)
 
+/** Whose journal it is in a database where nobody said: as long a name as leaves room for others. */
+export const ownerOf = (device: DeviceId): string => device.slice(0, 32)
+
 /** The driver is loaded by who has a database: a command on a file starts sooner without it. */
 const journalIn = ({ owner, ...others }: NonNullable<StoresOptions["postgres"]>) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { device } = yield* Keys
       const PostgresJournal = yield* Effect.promise(() => import("./PostgresJournal.ts"))
-      return PostgresJournal.layer({ ...others, owner: owner ?? device.slice(0, 32) })
+      return PostgresJournal.layer({ ...others, owner: owner ?? ownerOf(device) })
     })
   )
 

@@ -198,6 +198,18 @@ describe("a cache", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("hands out bytes that belong to the caller", () =>
+    Effect.gen(function* () {
+      const store = StorageCache.make({ bytesMax: 1_000 })(MemoryStorage.make())
+      yield* store.put("key", new Uint8Array([1]))
+      for (let count = 0; count < 3; count++) {
+        const found = Option.getOrThrow(yield* store.get("key"))
+        assert.deepStrictEqual(found, new Uint8Array([1]))
+        found.fill(0)
+      }
+    })
+  )
+
   it.effect("does not keep what was read while somebody wrote", () =>
     Effect.gen(function* () {
       const memory = MemoryStorage.make()
