@@ -63,7 +63,9 @@ describe("the time from a restriction to its effect", () => {
       told.restricted("folded", 0.2)
       told.restricted("folded", 0.3)
       assert.deepStrictEqual(
-        [...registry.values()].map(({ attributes, id }) => [id, attributes]),
+        [...registry.values()]
+          .filter(({ id }) => id.startsWith("aura_revocation"))
+          .map(({ attributes, id }) => [id, attributes]),
         [
           ["aura_revocation_effect_seconds", { outcome: "noted" }],
           ["aura_revocation_effect_seconds", { outcome: "folded" }]
