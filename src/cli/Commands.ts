@@ -7,6 +7,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as ArchiveCommands from "./ArchiveCommands.ts"
 import * as AuthorityCommands from "./AuthorityCommands.ts"
 import type * as Config from "./config.ts"
 import type { Errand } from "./Errand.ts"
@@ -40,6 +41,8 @@ export const make = (output: Output) =>
       AuthorityCommands.explain(output),
       AuthorityCommands.feed(output),
       space(output),
+      ArchiveCommands.backup(output),
+      ArchiveCommands.restore(output),
       config(output),
       doctor(output),
       simulate(output)
@@ -232,6 +235,8 @@ const journal = (output: Output) =>
             until: Option.getOrNull(until)
           })
       ).pipe(Command.withDescription("The newest entries: when, who, what, and what became of them.")),
+      ArchiveCommands.exportJournal(output),
+      ArchiveCommands.importJournal(output),
       Command.make("verify", {}, () => simply(output, { _tag: "JournalVerify" })).pipe(
         Command.withDescription("Read everything stored back and check every chain and signature.")
       )

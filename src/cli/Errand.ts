@@ -39,6 +39,10 @@ export const Errand = Schema.TaggedUnion({
     until: Schema.NullOr(Schema.String)
   },
   JournalVerify: {},
+  /** Files of errands are absolute paths: the owner's process reads and writes them. */
+  JournalExport: { file: Schema.String, space: Schema.NullOr(Schema.String) },
+  JournalImport: { file: Schema.String },
+  Backup: { file: Schema.String },
   DeviceList: {},
   /** Decides, or tells what would change if that were decided. */
   Govern: { wish: Wish, isWhatIf: Schema.Boolean },
@@ -68,4 +72,4 @@ export type ErrandOf<Tag extends ErrandTag> = Extract<Errand, { readonly _tag: T
 export const needsServer = (errand: Errand): boolean => errand._tag === "Pair"
 
 /** Errands that make sense in a directory that is not there yet. */
-export const mayCreate = (errand: Errand): boolean => errand._tag === "Join"
+export const mayCreate = (errand: Errand): boolean => errand._tag === "Join" || errand._tag === "JournalImport"

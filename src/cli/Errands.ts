@@ -29,6 +29,12 @@ const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, vo
       return yield* (yield* load(() => import("./journal.ts"))).answer(office, errand, voice)
     case "JournalVerify":
       return yield* (yield* load(() => import("./verify.ts"))).answer(office, voice)
+    case "JournalExport":
+      return yield* (yield* load(() => import("./export.ts"))).answer(office, errand, voice)
+    case "JournalImport":
+      return yield* (yield* load(() => import("./import.ts"))).answer(office, errand, voice)
+    case "Backup":
+      return yield* (yield* load(() => import("./backup.ts"))).answer(office, errand, voice)
     case "DeviceList":
       return yield* (yield* load(() => import("./device.ts"))).list(office, voice)
     case "Govern":
@@ -71,6 +77,11 @@ export const rendererOf = async (tag: ErrandTag): Promise<(data: Data) => string
       return (await import("./journal.ts")).render
     case "JournalVerify":
       return (await import("./verify.ts")).render
+    case "Backup":
+    case "JournalExport":
+      return (await import("./export.ts")).render
+    case "JournalImport":
+      return (await import("./import.ts")).render
     case "DeviceList":
       return (await import("./device.ts")).renderMember
     case "Govern":

@@ -101,6 +101,9 @@ const textOf = (value: unknown): string | undefined => {
 }
 
 const waysOn: Readonly<Record<string, string>> = {
+  ArchiveBroken: "make the file anew, or take another copy of it; nothing of it was applied",
+  ArchiveTooNew: "upgrade Aura; nothing was changed",
+  ExportDamaged: 'run "aura journal verify": it tells what is damaged, and the ways on',
   DataDirectoryForeign: "name a directory that is empty or does not exist: --data DIRECTORY",
   DataDirectoryInUse: "wait until that process has finished, or stop it",
   DataDirectoryTooNew: "upgrade Aura; the directory was not touched",

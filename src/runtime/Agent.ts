@@ -69,6 +69,8 @@ export class Agent extends Context.Service<
       root: DeviceId,
       definition: Definition
     ) => Effect.Effect<Replica.Replica, WriteError | SecretStoreError>
+    /** Opens a space whose entries come from elsewhere than a peer; from then on the store has it. */
+    readonly adopt: (space: SpaceId) => Effect.Effect<Replica.Replica, JournalStoreError | SecretStoreError>
     /** Connects and syncs until the scope ends. */
     readonly connect: (
       address: string,
@@ -281,6 +283,7 @@ export const layer: Layer.Layer<
         )
         return replica
       }),
+      adopt: (space) => Effect.uninterruptible(openReplica(space)),
       connect,
       stayConnected: (address, expected, options) => {
         /** Until a connection held for a while. */

@@ -42,7 +42,7 @@ describe("the command line", () => {
   it("names every command in its help, on stdout, with code 0", async () => {
     const { code, stderr, stdout } = await aura(["--help"], { cwd: folder() })
     const commands =
-      "serve pair join sync status perform state journal device grant revoke limit lift trust policy explain feed space config doctor simulate"
+      "serve pair join sync status perform state journal device grant revoke limit lift trust policy explain feed space backup restore config doctor simulate"
     for (const command of commands.split(" ")) assert.match(stdout, new RegExp(`^  ${command} +\\w`, "mu"))
     assert.match(stdout, /pair +.*Needs a running server/u)
     assert.strictEqual(stderr, "")
