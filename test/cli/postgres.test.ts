@@ -47,6 +47,40 @@ describe("a journal on PostgreSQL", () => {
     assert.strictEqual(json(verified)[0]!["ok"], true, verified.stdout)
   })
 
+  it("goes by a file to a journal in SQLite, and by a backup into a database again", { timeout: 120_000 }, async () => {
+    const home = folder()
+    const [data, copy, moved] = [join(home, "carol"), join(home, "copy"), join(home, "moved")]
+    const [exported, backup] = [join(home, "journal.archive"), join(home, "backup")]
+    const env = settings()
+    const server = await serve(["--data", data, "--port", "0"], { env })
+    assert.strictEqual((await add(data, "milk")).code, 0)
+    for (const [words, file] of [
+      [["journal", "export"], exported],
+      [["backup"], backup]
+    ] as const)
+      assert.strictEqual((await aura([...words, file, "--data", data], { env })).code, 0)
+    await stop(server)
+
+    const inSqlite = { AURA_APP: exampleApp }
+    const told = await aura(["journal", "import", exported, "--data", copy, "--json"], { env: inSqlite })
+    assert.deepInclude(json(told)[0], { ok: true, stored: 2, leftOut: [] }, told.stdout)
+    assert.isTrue(existsSync(join(copy, "journal.sqlite")))
+    const back = join(home, "back")
+    assert.strictEqual((await aura(["journal", "export", back, "--data", copy], { env: inSqlite })).code, 0)
+    const joined = await aura(["journal", "import", back, "--data", join(home, "other"), "--json"], { env })
+    assert.deepInclude(json(joined)[0], { ok: true, stored: 2 }, "into a schema of a device's own")
+    assert.deepStrictEqual(await titlesIn(join(home, "other")), ["milk"])
+
+    // the database outlived the directory: what it has joins what the backup has, and no feed is continued
+    const restored = await aura(["restore", backup, "--data", moved, "--json"], { env })
+    assert.strictEqual(restored.code, 0, restored.stdout)
+    assert.isFalse(existsSync(join(moved, "journal.sqlite")))
+    assert.strictEqual((await add(moved, "bread")).code, 0)
+    assert.deepStrictEqual(await titlesIn(moved), ["bread", "milk"])
+    const log = json(await aura(["journal", "log", "--type", "tasks.add", "--data", moved, "--json"], { env }))
+    assert.strictEqual(new Set(log.map(({ feed }) => feed)).size, 2)
+  })
+
   it(
     "that is away is told with what to do and no password, and is there again afterwards",
     { timeout: 120_000 },
