@@ -6,7 +6,8 @@
  * `append-postgres` and `catch-up-postgres` ask the store alone, with runs that are made and signed before the clock starts: one
  * entry each with 64 commits waiting, and as many entries each as a peer may send. The other two ask whole agents.
  */
-import type { Question } from "./question.ts"
+import type { Cluster } from "../test/handlers/postgresCluster.ts"
+import type { Question, Side } from "./question.ts"
 import { appendPerSecond, catchUpPerSecond } from "./timing.ts"
 
 const rows = "nothing: keys and values in a table, each insert acknowledged when the server's log is synced"
@@ -14,106 +15,72 @@ const checks = "that each run continues its feed; a digest per row; synchronous_
 
 const load = async () => ({ ...(await import("./ours.ts")), ...(await import("./peers/postgres.ts")) })
 
-const insertOf64 = {
-  peer: "its driver, an insert of 64 rows",
-  package: "@effect/sql-pg",
-  verifies: rows,
+type Loaded = Awaited<ReturnType<typeof load>>
+
+/** Measured on a server of its own. */
+const side = (
+  of: Pick<Side, "peer" | "package" | "verifies">,
+  measure: (loaded: Loaded, url: Cluster["url"]) => Promise<number>
+): Side => ({
+  ...of,
   run: async () => {
-    const { table, withServer } = await load()
-    return withServer(({ url }) => appendPerSecond(() => table(url)))
+    const loaded = await load()
+    return loaded.withServer(({ url }) => measure(loaded, url))
   }
-}
+})
+
+const aura = (peer: string, verifies: string) => ({ peer, package: "aura", verifies })
+const driver = (what: string, verifies = rows) => ({ peer: `its driver, ${what}`, package: "@effect/sql-pg", verifies })
+
+const insertOf64 = side(driver("an insert of 64 rows"), ({ table }, url) => appendPerSecond(() => table(url)))
+
+const question = (name: string, ours: Side, peer: Side): Question => ({
+  question: name,
+  unit: "entries/s",
+  better: "higher",
+  ours,
+  peers: [peer]
+})
 
 export const questions: ReadonlyArray<Question> = [
-  {
-    question: "append-postgres",
-    unit: "entries/s",
-    better: "higher",
-    ours: {
-      peer: "Aura, the store alone",
-      package: "aura",
-      verifies: checks,
-      run: async () => {
-        const { postgresStore, withServer } = await load()
-        return withServer(({ url }) => appendPerSecond(() => postgresStore(url)))
+  question(
+    "append-postgres",
+    side(aura("Aura, the store alone", checks), ({ postgresStore }, url) => appendPerSecond(() => postgresStore(url))),
+    side(
+      driver(
+        "an insert of 64 rows of the same bytes",
+        "nothing: each insert acknowledged when the server's log is synced"
+      ),
+      ({ runsOfWrites, tableOfBytes }, url) => {
+        const bytes = runsOfWrites(1).runs.map((run) => run.bytes)
+        return appendPerSecond(() => tableOfBytes(url, bytes))
       }
-    },
-    peers: [
-      {
-        peer: "its driver, an insert of 64 rows of the same bytes",
-        package: "@effect/sql-pg",
-        verifies: "nothing: each insert acknowledged when the server's log is synced",
-        run: async () => {
-          const { runsOfWrites, tableOfBytes, withServer } = await load()
-          const rows = runsOfWrites(1).runs.map(({ bytes }) => bytes)
-          return withServer(({ url }) => appendPerSecond(() => tableOfBytes(url, rows)))
-        }
-      }
-    ]
-  },
-  {
-    question: "append-postgres-agent",
-    unit: "entries/s",
-    better: "higher",
-    ours: {
-      peer: "Aura",
-      package: "aura",
-      verifies: "each entry decided, chained, each batch signed and committed; synchronous_commit=on",
-      run: async () => {
-        const { onPostgres, withServer } = await load()
-        return withServer(({ url }) => appendPerSecond(() => onPostgres(url, 1)))
-      }
-    },
-    peers: [insertOf64]
-  },
-  {
-    question: "catch-up-postgres",
-    unit: "entries/s",
-    better: "higher",
-    ours: {
-      peer: "Aura, the store alone",
-      package: "aura",
-      verifies: checks,
-      run: async () => {
-        const { postgresCatchUp, withServer } = await load()
-        return withServer(({ url }) => catchUpPerSecond(() => postgresCatchUp(url)))
-      }
-    },
-    peers: [
-      {
-        peer: "its driver, an insert of 1 024 rows",
-        package: "@effect/sql-pg",
-        verifies: rows,
-        run: async () => {
-          const { inserted, withServer } = await load()
-          return withServer(({ url }) => catchUpPerSecond(() => inserted(url)))
-        }
-      }
-    ]
-  },
-  {
-    question: "catch-up-postgres-agent",
-    unit: "entries/s",
-    better: "higher",
-    ours: {
-      peer: "Aura, from a neighbour in the database",
-      package: "aura",
-      verifies: "every hash chain, signature and author's authority; every delta joined; a durable copy of its own",
-      run: async () => {
-        const { neighboursOnPostgres, withServer } = await load()
-        return withServer(({ url }) => catchUpPerSecond(() => neighboursOnPostgres(url)))
-      }
-    },
-    peers: [
-      {
-        peer: "its driver, all rows read and inserted by 1 024",
-        package: "@effect/sql-pg",
-        verifies: rows,
-        run: async () => {
-          const { copied, withServer } = await load()
-          return withServer(({ url }) => catchUpPerSecond(() => copied(url)))
-        }
-      }
-    ]
-  }
+    )
+  ),
+  question(
+    "append-postgres-agent",
+    side(
+      aura("Aura", "each entry decided, chained, each batch signed and committed; synchronous_commit=on"),
+      ({ onPostgres }, url) => appendPerSecond(() => onPostgres(url, 1))
+    ),
+    insertOf64
+  ),
+  question(
+    "catch-up-postgres",
+    side(aura("Aura, the store alone", checks), ({ postgresCatchUp }, url) =>
+      catchUpPerSecond(() => postgresCatchUp(url))
+    ),
+    side(driver("an insert of 1 024 rows"), ({ inserted }, url) => catchUpPerSecond(() => inserted(url)))
+  ),
+  question(
+    "catch-up-postgres-agent",
+    side(
+      aura(
+        "Aura, from a neighbour in the database",
+        "every hash chain, signature and author's authority; every delta joined; a durable copy of its own"
+      ),
+      ({ neighboursOnPostgres }, url) => catchUpPerSecond(() => neighboursOnPostgres(url))
+    ),
+    side(driver("all rows read and inserted by 1 024"), ({ copied }, url) => catchUpPerSecond(() => copied(url)))
+  )
 ]

@@ -49,7 +49,7 @@ export const backup = (output: Output) =>
     ({ file }) => simply(output, { _tag: "Backup", file: path.resolve(file) })
   ).pipe(
     Command.withDescription(
-      "Write to one file what this installation needs to come back, also while it runs: all journals, its aura.toml with the known addresses, its secrets with the device key as sealed on disk, its certificates. Keep it as secret as the data directory. Not in it: blobs, the application, settings outside the directory, a passphrase."
+      "Write to one file what this installation needs to come back, also while it runs: all journals, its aura.toml with the known addresses, its secrets with the device key as sealed on disk, its certificates. Keep it as secret as the data directory. Not in it: blobs, the application, settings outside the directory, a passphrase; what was spent on peers in this hour, and the answers of the last day to operations with a key."
     )
   )
 

@@ -3,10 +3,12 @@
  *
  * Everything started here is stopped with `stopAll`, and no process outlives `lifeMillisMax`.
  */
+import * as Effect from "effect/Effect"
 import { spawn, type ChildProcess } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import * as Control from "../../src/cli/Control.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -109,4 +111,26 @@ export const serve = async (
 export const stop = (running: Running, signal: NodeJS.Signals = "SIGINT"): Promise<Ended> => {
   running.child.kill(signal)
   return running.ended
+}
+
+/**
+ * Adds a task at the running server of this directory, through its control socket; returns its id. Undefined: it did not
+ * answer. What became of it then, nobody knows, and only asking again with the same key is safe.
+ */
+export const addAt = async (data: string, title: string, key: string | null = null): Promise<string | undefined> => {
+  let id: string | undefined
+  const errand = {
+    _tag: "Perform",
+    operation: "add",
+    payload: { title },
+    key,
+    wait: "durable",
+    timeoutSeconds: 10
+  } as const
+  const voice = {
+    data: ({ result }: Readonly<Record<string, unknown>>) => Effect.sync(() => void (id = String(result))),
+    note: () => Effect.void
+  }
+  await Effect.runPromise(Effect.ignore(Control.ask(join(data, "control.sock"), errand, voice)))
+  return id
 }

@@ -4,32 +4,14 @@
  * missing, nothing that the other device had is, no feed forks, and both have one state.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
-import * as Control from "../../src/cli/Control.ts"
-import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
+import { addAt, aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
 
 afterAll(stopAll)
 
 const env = { AURA_APP: exampleApp }
-
-/** Performs at the running server. True: it was answered. */
-const addAt = async (data: string, title: string): Promise<boolean> => {
-  let isAnswered = false
-  const errand = {
-    _tag: "Perform",
-    operation: "add",
-    payload: { title },
-    key: null,
-    wait: "durable",
-    timeoutSeconds: 10
-  } as const
-  const voice = { data: () => Effect.sync(() => void (isAnswered = true)), note: () => Effect.void }
-  await Effect.runPromise(Effect.ignore(Control.ask(join(data, "control.sock"), errand, voice)))
-  return isAnswered
-}
 
 const titlesIn = async (data: string): Promise<ReadonlyArray<string>> => {
   const { tasks } = json(await aura(["state", "--data", data, "--json"], { env }))[0]!["state"] as {

@@ -3,27 +3,19 @@
  * them, servers die by `kill -9` and come back, and the database does. Each client asks again, with the same key, until it
  * is answered: nothing that was answered is missing anywhere afterwards, nothing was done twice, and no feed forked.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import * as Control from "../../src/cli/Control.ts"
 import * as Chance from "../../src/simulation/Chance.ts"
-import { makeCluster, type Cluster } from "../handlers/postgresCluster.ts"
-import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
+import { clusterOfFile } from "../handlers/clusterOfFile.ts"
+import { addAt, aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
 
 const operationsEach = 150
 const levelMillis = 20_000
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(async () => {
-  await stopAll()
-  await cluster.remove()
-}, 60_000)
+const cluster = clusterOfFile()
+afterAll(stopAll)
 
 type Server = Awaited<ReturnType<typeof serve>>
 
@@ -46,7 +38,7 @@ describe("three servers on one database", () => {
     const client = async (index: number) => {
       for (let count = 0; count < operationsEach; count++) {
         const title = `${index} ${count}`
-        while (!(await perform(places[index]!, title))) await sleep(20)
+        while ((await addAt(places[index]!, title, title)) === undefined) await sleep(20)
         answered++
       }
     }
@@ -97,25 +89,6 @@ describe("three servers on one database", () => {
     }
   })
 })
-
-/** Whether it was answered. What became of it otherwise, nobody knows; asking again with its key is safe. */
-const perform = async (data: string, title: string): Promise<boolean> => {
-  let isAnswered = false
-  const errand = {
-    _tag: "Perform",
-    operation: "add",
-    payload: { title },
-    key: title,
-    wait: "durable",
-    timeoutSeconds: 10
-  } as const
-  const asked = Control.ask(join(data, "control.sock"), errand, {
-    data: () => Effect.sync(() => void (isAnswered = true)),
-    note: () => Effect.void
-  })
-  await Effect.runPromise(Effect.ignore(asked))
-  return isAnswered
-}
 
 const titlesOf = async (data: string, env: Readonly<Record<string, string>>): Promise<ReadonlyArray<string>> => {
   const told = await aura(["state", "--data", data, "--json"], { env })

@@ -17,7 +17,6 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { app } from "../../examples/tasks/app.ts"
-import * as Control from "../../src/cli/Control.ts"
 import { SecretStore } from "../../src/effects/SecretStore.ts"
 import * as DirectorySecretStore from "../../src/handlers/node/DirectorySecretStore.ts"
 import * as SqliteJournal from "../../src/handlers/node/SqliteJournal.ts"
@@ -26,7 +25,7 @@ import { fold } from "../../src/runtime/Fold.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Token from "../../src/runtime/Token.ts"
 import * as Chance from "../../src/simulation/Chance.ts"
-import { aura, exampleApp, folder, json, serve, start, stop, stopAll } from "./aura.ts"
+import { addAt, aura, exampleApp, folder, json, serve, start, stop, stopAll } from "./aura.ts"
 
 const names = ["phone", "tablet", "laptop"] as const
 const operations = 2_000
@@ -195,22 +194,9 @@ const writeAll = async (
   }
 }
 
-/** Performs at the running server, through its control socket. Undefined: it did not answer; what it did, nobody knows. */
+/** Undefined: it did not answer. */
 const performAt = async (data: string, title: string): Promise<Answered | undefined> => {
-  let id: string | undefined
-  const errand = {
-    _tag: "Perform",
-    operation: "add",
-    payload: { title },
-    key: null,
-    wait: "durable",
-    timeoutSeconds: 10
-  } as const
-  const asked = Control.ask(join(data, "control.sock"), errand, {
-    data: ({ result }) => Effect.sync(() => void (id = String(result))),
-    note: () => Effect.void
-  })
-  await Effect.runPromise(Effect.ignore(asked))
+  const id = await addAt(data, title)
   return id === undefined ? undefined : { id, title }
 }
 

@@ -1,21 +1,16 @@
 /** What who runs a server sees of it: probes and metrics on a port of its own, also while its database is away. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import { request } from "node:http"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { makeCluster, password, type Cluster } from "../handlers/postgresCluster.ts"
+import { clusterOfFile } from "../handlers/clusterOfFile.ts"
+import { password } from "../handlers/postgresCluster.ts"
 import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
 import { parse } from "./web/exposition.ts"
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(async () => {
-  await stopAll()
-  await cluster.remove()
-}, 60_000)
+const cluster = clusterOfFile()
+afterAll(stopAll)
 
 interface Checked {
   readonly status: number

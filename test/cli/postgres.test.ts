@@ -1,19 +1,14 @@
 /** The journal of a device in a database, chosen by settings alone, in real processes and on a real server. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Redacted from "effect/Redacted"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { makeCluster, password, type Cluster } from "../handlers/postgresCluster.ts"
+import { clusterOfFile } from "../handlers/clusterOfFile.ts"
+import { password } from "../handlers/postgresCluster.ts"
 import { aura, exampleApp, folder, json, serve, stop, stopAll } from "./aura.ts"
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(async () => {
-  await stopAll()
-  await cluster.remove()
-}, 60_000)
+const cluster = clusterOfFile()
+afterAll(stopAll)
 
 const settings = () => ({
   AURA_APP: exampleApp,

@@ -2,7 +2,7 @@
  * The PostgreSQL journal keeps every law of journal stores, on a server of its own. Below them: what only a server, its
  * operators and kill -9 can do to it.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -27,13 +27,10 @@ import {
   runOf as writtenRun,
   space as writtenSpace
 } from "./journalWriter.ts"
-import { makeCluster, password, type Cluster } from "./postgresCluster.ts"
+import { clusterOfFile } from "./clusterOfFile.ts"
+import { password } from "./postgresCluster.ts"
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-})
-afterAll(() => cluster.remove())
+const cluster = clusterOfFile()
 
 let owners = 0
 const freshOwner = (): string => `test ${++owners}`

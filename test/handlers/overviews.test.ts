@@ -1,5 +1,5 @@
 /** What people see who look into a journal with the tools of its database: the same in a file and on a server. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
@@ -12,13 +12,9 @@ import { entryHash, toBytes, type FeedId } from "../../src/identity/Id.ts"
 import * as Branch from "../../src/journal/Branch.ts"
 import * as Feed from "../../src/journal/Feed.ts"
 import { alice, bob, noon, spaceOf } from "../runtime/fixtures.ts"
-import { makeCluster, type Cluster } from "./postgresCluster.ts"
+import { clusterOfFile } from "./clusterOfFile.ts"
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(() => cluster.remove())
+const cluster = clusterOfFile()
 
 const { space } = spaceOf()
 const empty = spaceOf(1).space

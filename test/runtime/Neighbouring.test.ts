@@ -2,7 +2,7 @@
  * Agents that keep their journals in one database and have no connection to each other: on a real server, everything that
  * one of them made durable reaches the others, and nothing that its rows hold can harm them.
  */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import * as Agent from "../../src/runtime/Agent.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Ledger from "../../src/runtime/Ledger.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
-import { makeCluster, type Cluster } from "../handlers/postgresCluster.ts"
+import { clusterOfFile } from "../handlers/clusterOfFile.ts"
 import {
   account,
   admit,
@@ -45,11 +45,7 @@ import {
 } from "./fixtures.ts"
 import { verifier } from "./signing.ts"
 
-let cluster: Cluster
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(() => cluster.remove())
+const cluster = clusterOfFile()
 
 type Signer = Keys["Service"]
 
@@ -143,6 +139,15 @@ const has = (agent: Agent.Agent["Service"], space: SpaceId, key: string) => () =
 
 const put = (agent: Agent.Agent["Service"], space: SpaceId, key: string) =>
   agent.replica(space)!.write(written(agent.device, set(key, "said")))
+
+/** Until everything was looked at that journals up to this name held: what Carol says in that one was found, behind it. */
+const lookedAt = (owner: string, agent: Agent.Agent["Service"], space: SpaceId, authority: Script) =>
+  Effect.gen(function* () {
+    const last = script(space, carol, "data", { nonce: 11 })
+    say(last, { facts: [set(`last of ${owner}`, "x")], seen: [head(authority)] })
+    yield* plant(owner, space, last, [rowOf(last)])
+    yield* eventually("it was looked at", has(agent, space, `last of ${owner}`))
+  })
 
 const members = [bob, carol].map((keys) => [keys, right("*", 1)] as const)
 let spaces = 0
@@ -294,7 +299,7 @@ describe("a journal beside one's own", () => {
   test(
     "that knows more of one's own feed ends it even where it can't be read",
     Effect.gen(function* () {
-      const { all, space } = yield* together(alice, bob)
+      const { all, authority, space } = yield* together(alice, bob)
       const one = all[0]!
       const dataFeed = (agent: Agent.Agent["Service"]) =>
         [...agent.replica(space)!.ledger().lines.values()].find(({ feed }) => feed.kind === "data")!
@@ -310,7 +315,7 @@ describe("a journal beside one's own", () => {
       say(own, { facts: [set("lost", "x")] })
       yield* plant("vague memory", space, own, [rowOf(own, new Uint8Array(40))])
       const agent = yield* agentOf(one)
-      yield* Effect.sleep("300 millis")
+      yield* lookedAt("vague memory", agent, space, authority)
       yield* put(agent, space, "new")
       assert.isTrue(has(agent, space, "new")())
       assert.strictEqual(agent.replica(space)!.ledger().lines.get(own.feed.id)!.taken, 1, "it is not continued")
@@ -346,7 +351,7 @@ describe("a journal beside one's own", () => {
       yield* plant("early", space, strange, [rowOf(strange)])
       const agent = yield* agentOf(all[0]!)
       const replica = agent.replica(space)!
-      yield* Effect.sleep("300 millis")
+      yield* lookedAt("early", agent, space, authority)
       assert.isFalse(replica.ledger().lines.has(strange.feed.id))
       yield* replica.receive([runOf(admitted, authority.entries.length)])
       yield* eventually("he is heard now", has(agent, space, "strange"))
@@ -362,8 +367,7 @@ describe("a journal beside one's own", () => {
       yield* plant("newer", space, later, [rowOf(later)])
       yield* Effect.promise(() => cluster.run(`UPDATE "aura_newer".journal_format SET version = 9`))
       const agent = yield* agentOf(all[0]!)
-      yield* put(agent, space, "mine")
-      yield* Effect.sleep("300 millis")
+      yield* lookedAt("newer still", agent, space, authority)
       assert.isFalse(has(agent, space, "later")())
     })
   )

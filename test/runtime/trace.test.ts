@@ -1,5 +1,5 @@
 /** One recorded trace ends in the same journal and the same state on every store, and is read back the same. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,7 +17,7 @@ import * as SqliteJournal from "../../src/handlers/node/SqliteJournal.ts"
 import { spaceId } from "../../src/identity/Id.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
-import { makeCluster, type Cluster } from "../handlers/postgresCluster.ts"
+import { clusterOfFile } from "../handlers/clusterOfFile.ts"
 import { alice, noonMillis } from "./fixtures.ts"
 import { hear, outcomeOf } from "./hearing.ts"
 import { verifier } from "./signing.ts"
@@ -36,15 +36,9 @@ const deliveries: ReadonlyArray<Delivery> = trace.heard.map(({ header, run }) =>
   run: bytesOf(run)
 }))
 
-let cluster: Cluster
+const cluster = clusterOfFile()
 const directory = mkdtempSync(join(tmpdir(), "aura-trace-"))
-beforeAll(async () => {
-  cluster = await makeCluster()
-}, 60_000)
-afterAll(async () => {
-  await cluster.remove()
-  rmSync(directory, { recursive: true })
-})
+afterAll(() => rmSync(directory, { recursive: true }))
 
 const disk = MemoryJournal.disk()
 const stores: Readonly<Record<string, () => Layer.Layer<JournalStore, unknown>>> = {

@@ -236,8 +236,9 @@ const showViews = (database: DatabaseSync): void => {
   try {
     const anew = stale.map(([name, sql]) => `DROP VIEW IF EXISTS ${name}; ${sql}`)
     database.exec(`BEGIN; ${anew.join(";")}; COMMIT`)
-  } catch {
+  } catch (error) {
     if (database.isTransaction) database.exec("ROLLBACK")
+    if (reasonOf(error, "")?._tag !== "JournalFull") throw error
   }
 }
 

@@ -44,7 +44,7 @@ import {
   type Row
 } from "./JournalRows.ts"
 import { ask, columns, runRow, sql } from "./PostgresRows.ts"
-import type { Tell } from "./PostgresNotice.ts"
+import { tell } from "./PostgresNotice.ts"
 import { answered, beginError, isDivisionByZero, type NotBegun, type Place } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
@@ -138,25 +138,22 @@ const knownFeedsMax = 4_096
 /** For each commit nothing, or why it conflicts. On failure nothing was written, or it is unknown if `COMMIT` was sent. */
 export const writeGroup = (
   connection: PgConnection,
-  { where }: Place,
+  place: Place,
   group: ReadonlyArray<Encoded>,
-  known: Known,
-  tell: Tell
+  known: Known
 ): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
-    const continued = continuedBy(known, where, group)
-    const isWritten = continued !== undefined && (yield* continueFeeds(connection, continued, known))
+    const continued = continuedBy(known, place, group)
+    const isWritten = continued !== undefined && (yield* continueFeeds(connection, place, continued, known))
     if (continued !== undefined && isWritten) {
       learn(known, continued)
-      tell(headsOf(continued))
       return group.map(() => undefined)
     }
     known.feeds.clear()
-    const draft = yield* begin(connection, where, group)
+    const draft = yield* begin(connection, place.where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
-    yield* end(connection, write(connection, draft))
+    yield* end(connection, write(connection, draft), tell(connection, place.schema, headsOf(draft)))
     learn(known, draft)
-    tell(headsOf(draft))
     return outcomes
   })
 
@@ -167,7 +164,7 @@ const learn = (known: Known, draft: Draft): void => {
 }
 
 /** What a group does that only continues feeds as they are known. Undefined if it does anything else, or so it seems. */
-const continuedBy = (known: Known, where: string, group: ReadonlyArray<Encoded>): Draft | undefined => {
+const continuedBy = (known: Known, { where }: Place, group: ReadonlyArray<Encoded>): Draft | undefined => {
   if (performance.now() - known.answeredAtMillis > silenceMillisMax) return undefined
   const draft = emptyDraft(where)
   for (const commit of group) {
@@ -186,13 +183,18 @@ const continuedBy = (known: Known, where: string, group: ReadonlyArray<Encoded>)
 }
 
 /** One statement, which is its own transaction. False, and nothing written, where a row is not what it was known as. */
-const continueFeeds = (connection: PgConnection, draft: Draft, known: Known): Effect.Effect<boolean, SqlError> => {
+const continueFeeds = (
+  connection: PgConnection,
+  { schema }: Place,
+  draft: Draft,
+  known: Known
+): Effect.Effect<boolean, SqlError> => {
   const moves = [...draft.moved].map(([name, { row, space }]) => {
     const before = feedDigest(space, known.feeds.get(name)!)
     return [toBytes(space), toBytes(row.feed), row.entries, toBytes(row.hash), feedDigest(space, row), before]
   })
   const append = ask(connection, sql.continueFeeds, ...columns(draft.runs), ...columns(moves), moves.length)
-  return append.pipe(
+  return together<unknown>([append, ...tell(connection, schema, headsOf(draft))]).pipe(
     Effect.as(true),
     Effect.catchIf(isDivisionByZero, () => Effect.succeed(false))
   )
@@ -212,12 +214,16 @@ export const asked = <A>(
   statements: ReadonlyArray<Effect.Effect<A, SqlError>>
 ): Effect.Effect<ReadonlyArray<A>, SqlError | NotBegun> => Effect.mapError(together(statements), beginError)
 
-/** Writes and commits in one round trip. What failed in between makes `COMMIT` a rollback, and is what is told. */
+/**
+ * Writes and commits in one round trip, and does what comes `after` whatever becomes of that. What failed before `COMMIT`
+ * makes it a rollback, and is what is told.
+ */
 export const end = (
   connection: PgConnection,
-  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>
+  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>,
+  after: ReadonlyArray<Effect.Effect<void>> = []
 ): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(together<unknown>([...writes, commitOn(connection)]), () => Effect.void)
+  Effect.flatMap(together<unknown>([...writes, commitOn(connection), ...after]), () => Effect.void)
 
 const commitOn = (connection: PgConnection): Effect.Effect<void, SqlError> =>
   Effect.flatMap(answered(connection.query("COMMIT")), ({ command }) => {

@@ -49,7 +49,6 @@ import {
   type Encoded,
   type Known
 } from "./PostgresCommit.ts"
-import { makeTeller, type Tell } from "./PostgresNotice.ts"
 import { neighboursOf } from "./PostgresNeighbours.ts"
 import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
 import { ask, columns, runRow, sql, type Parameter } from "./PostgresRows.ts"
@@ -105,12 +104,11 @@ export const open = (
         return yield* isDurable(place, connection)
       })
     )
+    const commit = yield* makeCommits(writer, place, sweptAtMillis)
     const readers = yield* Effect.mapError(PgPool.make(place.readers), (error) => errorOf(place, error))
     const look = <A>(
       work: (connection: PgConnection) => Effect.Effect<A, Failure>
     ): Effect.Effect<A, JournalStoreError> => (writer.isClosed() ? closed : understood(place, readers.use(work)))
-    const tell = yield* makeTeller(place.schema, look)
-    const commit = yield* makeCommits(writer, place, tell, sweptAtMillis)
     const rows =
       (statement: string, ...parameters: ReadonlyArray<Parameter>) =>
       (connection: PgConnection) =>
@@ -267,7 +265,7 @@ const checkCount = (table: string, found: number, expected: number, where: strin
 }
 
 /** Commits wait here for the next transaction; one fiber writes them, all that wait at once, and ends when none does. */
-const makeCommits = (writer: Writer, place: Place, tell: Tell, openedAtMillis: number) =>
+const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const waiting: Array<Waiting> = []
@@ -283,7 +281,7 @@ const makeCommits = (writer: Writer, place: Place, tell: Tell, openedAtMillis: n
     }
     const writeGroupOf = (group: ReadonlyArray<Waiting>) => (connection: PgConnection, known: Known) => {
       const commits = group.map(({ commit }) => commit)
-      return writeGroup(connection, place, commits, known, tell).pipe(
+      return writeGroup(connection, place, commits, known).pipe(
         Effect.tapError((error) =>
           Effect.sync(() => (isPassingFailure(error) ? undefined : settle(group, () => commitError(place, error))))
         ),

@@ -2,18 +2,15 @@
  * What agents on one database tell each other by NOTIFY: whose journal grew, in which space, and how far its feeds reach.
  *
  * A notice is JSON on the channel `aura_journals`: `{"journal": schema, "space": hex, "feeds": {hex: [entries, mark]}}`.
- * It is sent after the transaction that it tells of, on another connection: a transaction with a notice in it would hold the
- * lock of the server's queue of notices while it waits for the disk, and with it every other one. So a notice may get
+ * It is sent behind the transaction that it tells of, in one of its own: a transaction with a notice in it would hold
+ * the lock of the server's queue of notices while it waits for the disk, and with it every other one. So a notice may get
  * lost with its sender; who listens looks by itself now and then.
  */
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import type { SqlError } from "effect/sql/SqlError"
-import type { JournalStoreError, StoredFeed } from "../../effects/JournalStore.ts"
+import type { StoredFeed } from "../../effects/JournalStore.ts"
 import type { Change, Reach } from "../../effects/Neighbours.ts"
 import { feedId, spaceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
 import * as Frontier from "../../journal/Frontier.ts"
@@ -24,52 +21,23 @@ export const channel = "aura_journals"
 /** Feeds in one notice: the server takes less than 8 000 bytes of them. */
 const feedsMax = 50
 
-/** So long after a notice the next one is sent: what is written meanwhile is told together. */
-const pauseMillis = 5
+/** A transaction that tells has a record in the log, too: nobody waits for the disk to have that one. */
+const notify = "SELECT pg_notify($1, $2), set_config('synchronous_commit', 'off', true)"
 
-/** Hands over how far feeds reach, to be told to everybody who listens. Returns at once: it is a hint. */
-export type Tell = (heads: ReadonlyMap<SpaceId, ReadonlyArray<StoredFeed>>) => void
-
-/** Tells, until the scope ends, over whatever connection `ask` has. */
-export const makeTeller = (
+/** Tells everybody who listens. Never fails: it is a hint. */
+export const tell = (
+  connection: PgConnection,
   journal: string,
-  ask: (
-    work: (connection: PgConnection) => Effect.Effect<unknown, SqlError>
-  ) => Effect.Effect<unknown, JournalStoreError>
-): Effect.Effect<Tell, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const due = new Map<SpaceId, Map<FeedId, StoredFeed>>()
-    const isDue = yield* Queue.sliding<void>(1)
-    const tellAll = Effect.gen(function* () {
-      yield* Queue.take(isDue)
-      const payloads = [...due].flatMap(([space, feeds]) => payloadsOf(journal, space, [...feeds.values()]))
-      due.clear()
-      yield* Effect.ignore(
-        ask((connection) =>
-          Effect.forEach(payloads, (payload) =>
-            answered(connection.query("SELECT pg_notify($1, $2)", [channel, payload]))
-          )
-        )
-      )
-      yield* Effect.sleep(pauseMillis)
+  heads: ReadonlyMap<SpaceId, ReadonlyArray<StoredFeed>>
+): ReadonlyArray<Effect.Effect<void>> =>
+  [...heads].flatMap(([space, feeds]) =>
+    Array.from({ length: Math.ceil(feeds.length / feedsMax) }, (_, page) => {
+      const told = feeds.slice(page * feedsMax, (page + 1) * feedsMax)
+      const reaches = told.map(({ entries, feed, hash }) => [feed, [entries, Frontier.mark(hash)]])
+      const payload = JSON.stringify({ journal, space, feeds: Object.fromEntries(reaches) })
+      return Effect.ignore(answered(connection.query(notify, [channel, payload])))
     })
-    yield* Effect.forkScoped(Effect.forever(tellAll))
-    return (heads) => {
-      for (const [space, feeds] of heads) {
-        const known = due.get(space) ?? new Map<FeedId, StoredFeed>()
-        due.set(space, known)
-        for (const feed of feeds) known.set(feed.feed, feed)
-      }
-      Queue.offerUnsafe(isDue, undefined)
-    }
-  })
-
-const payloadsOf = (journal: string, space: SpaceId, feeds: ReadonlyArray<StoredFeed>): ReadonlyArray<string> =>
-  Array.from({ length: Math.ceil(feeds.length / feedsMax) }, (_, page) => {
-    const told = feeds.slice(page * feedsMax, (page + 1) * feedsMax)
-    const reaches = told.map(({ entries, feed, hash }) => [feed, [entries, Frontier.mark(hash)]])
-    return JSON.stringify({ journal, space, feeds: Object.fromEntries(reaches) })
-  })
+  )
 
 const Hex = (digits: number) => Schema.String.check(Schema.isPattern(new RegExp(`^[0-9a-f]{${digits}}$`, "u")))
 

@@ -92,12 +92,7 @@ export const placeOf = Effect.fnUntraced(function* ({
     writer: { ...config({ synchronous_commit: "on", lock_timeout: `${lockMillis}` }), multiplex: true },
     listener: config({}),
     readers: {
-      // they write nothing that anybody waits for: a notice, at most
-      ...config({
-        default_transaction_read_only: "on",
-        default_transaction_isolation: "repeatable read",
-        synchronous_commit: "off"
-      }),
+      ...config({ default_transaction_read_only: "on", default_transaction_isolation: "repeatable read" }),
       maxConnections: Math.max(1, (poolMax ?? poolConnections) - 2)
     }
   }
