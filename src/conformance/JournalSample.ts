@@ -77,6 +77,7 @@ export const firstOf = (space: SpaceId, feed: FeedId, ...runs: ReadonlyArray<Sto
 export const feedAt = (feed: FeedId, entries: number): StoredFeed => ({
   feed,
   header: header(feed),
+  first: 0,
   entries,
   hash: hashAt(feed, entries - 1)
 })

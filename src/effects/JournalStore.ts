@@ -71,10 +71,14 @@ export class JournalStoreError extends Data.TaggedError("JournalStoreError")<{
   }
 }
 
-/** A feed as stored: `entries` = how many, so the next seq; `hash` = of the last one, the FeedId while there is none. */
+/**
+ * A feed as stored: `entries` = how many, so the next seq; `hash` = of the last one, the FeedId while there is none;
+ * `first` = the first one still kept, 0 unless the beginning was dropped; `entries` where none is.
+ */
 export interface StoredFeed {
   readonly feed: FeedId
   readonly header: Uint8Array
+  readonly first: number
   readonly entries: number
   readonly hash: EntryHash
 }
@@ -102,11 +106,24 @@ export interface StoredResult {
   readonly atMillis: number
 }
 
-/** All of it becomes durable, or none. */
+/**
+ * From here on a feed is kept: of what lies before, everything that is a whole run is dropped. A feed that is unknown or
+ * ends before `entries` is empty afterwards and goes on there, behind the entry with this hash. One that reaches so far
+ * keeps its end, and the run that holds the entry at `entries`, with its own beginning. What was dropped stays so.
+ */
+export interface Start {
+  readonly feed: FeedId
+  readonly header: Uint8Array
+  readonly entries: number
+  readonly hash: EntryHash
+}
+
+/** All of it becomes durable, or none; starts take effect before runs. */
 export interface Commit {
   readonly space: SpaceId
   /** Feeds seen for the first time; repeating a known one changes nothing. */
   readonly feeds?: ReadonlyArray<{ readonly feed: FeedId; readonly header: Uint8Array }>
+  readonly starts?: ReadonlyArray<Start>
   /** Each continues its feed exactly: `first` = entries so far, `previous` = stored hash; else `JournalConflict`. */
   readonly runs?: ReadonlyArray<StoredRun>
   readonly results?: ReadonlyArray<StoredResult>
@@ -130,7 +147,7 @@ export class JournalStore extends Context.Service<
     /** Atomic and durable when it succeeds: no crash, kill or power cut afterwards loses it. */
     readonly commit: (commit: Commit) => Effect.Effect<void, JournalStoreError>
     /**
-     * Runs of a feed in order, beginning with the one that contains `from`; whole runs, at least one if there is
+     * Runs of a feed in order, beginning with the one that contains `from`, or the first one kept; whole runs, at least one if there is
      * one, no further run once `bytesMax` is reached.
      */
     readonly read: (

@@ -23,6 +23,7 @@ import {
   JournalStoreError,
   JournalUnavailable,
   type Commit,
+  type Start,
   type StoredFeed,
   type StoredResult,
   type StoredRun
@@ -59,6 +60,8 @@ interface Space {
 
 interface Feed {
   readonly header: Uint8Array
+  /** What comes before the runs: nothing, or what was dropped. */
+  start: Head
   readonly runs: Array<StoredRun>
 }
 
@@ -139,10 +142,12 @@ const failed = (reason: Reason): Effect.Effect<never, JournalStoreError> =>
 
 const feedOf = (disk: Disk, space: SpaceId, feed: FeedId): Feed | undefined => disk.spaces.get(space)?.feeds.get(feed)
 
-const storedFeed = ([feed, { header, runs }]: readonly [FeedId, Feed]): StoredFeed => {
-  const head = headOf(feed, runs)
-  return { feed, header: copyOf(header), entries: head.entries, hash: head.hash }
-}
+const storedFeed = ([id, feed]: readonly [FeedId, Feed]): StoredFeed => ({
+  feed: id,
+  header: copyOf(feed.header),
+  first: feed.start.entries,
+  ...headOf(feed)
+})
 
 /** Where a feed ends: the next seq and the hash that the next run has to name. */
 interface Head {
@@ -150,9 +155,9 @@ interface Head {
   readonly hash: EntryHash
 }
 
-const headOf = (feed: FeedId, runs: ReadonlyArray<StoredRun>): Head => {
+const headOf = ({ runs, start }: Feed): Head => {
   const last = runs.at(-1)
-  return last === undefined ? emptyHead(feed) : { entries: last.last + 1, hash: last.hash }
+  return last === undefined ? start : { entries: last.last + 1, hash: last.hash }
 }
 
 const emptyHead = (feed: FeedId): Head => ({ entries: 0, hash: entryHash(toBytes(feed)) })
@@ -170,8 +175,9 @@ const keep = (disk: Disk, commit: Commit): Result.Result<void, Reason> => {
   disk.usedBytes = usedBytes
   disk.spaces.set(commit.space, space)
   for (const { feed, header } of commit.feeds ?? []) {
-    if (!space.feeds.has(feed)) space.feeds.set(feed, { header: copyOf(header), runs: [] })
+    if (!space.feeds.has(feed)) space.feeds.set(feed, { header: copyOf(header), start: emptyHead(feed), runs: [] })
   }
+  for (const start of commit.starts ?? []) begin(disk, space, start)
   for (const run of commit.runs ?? []) space.feeds.get(run.feed)?.runs.push(copyOfRun(run))
   for (const { name, bytes } of commit.locals ?? []) {
     if (bytes === null) space.locals.delete(name)
@@ -183,12 +189,29 @@ const keep = (disk: Disk, commit: Commit): Result.Result<void, Reason> => {
   return Result.succeed(undefined)
 }
 
+/** Drops the runs that lie whole before a start. */
+const begin = (disk: Disk, space: Space, { entries, feed: id, hash, header }: Start): void => {
+  const feed = space.feeds.get(id) ?? { header: copyOf(header), start: emptyHead(id), runs: [] }
+  space.feeds.set(id, feed)
+  const isShort = headOf(feed).entries < entries
+  const kept = isShort ? feed.runs.length : indexOfEntry(feed.runs, entries)
+  const dropped = feed.runs.splice(0, kept)
+  for (const { bytes } of dropped) disk.usedBytes -= bytes.length
+  const last = dropped.at(-1)
+  if (isShort) feed.start = { entries, hash }
+  else if (last !== undefined) feed.start = { entries: last.last + 1, hash: last.hash }
+}
+
 const runsRefused = (space: Space, commit: Commit): JournalConflict | undefined => {
   const heads = new Map<FeedId, Head>()
   for (const { feed } of commit.feeds ?? []) if (!space.feeds.has(feed)) heads.set(feed, emptyHead(feed))
+  for (const { entries, feed, hash } of commit.starts ?? []) {
+    const stored = space.feeds.get(feed)
+    if (stored === undefined || headOf(stored).entries < entries) heads.set(feed, { entries, hash })
+  }
   for (const { feed, first, last, previous, hash } of commit.runs ?? []) {
     const stored = space.feeds.get(feed)
-    const head = heads.get(feed) ?? (stored && headOf(feed, stored.runs))
+    const head = heads.get(feed) ?? (stored && headOf(stored))
     if (head === undefined) return new JournalConflict({ feed, what: "the feed is unknown" })
     if (first !== head.entries || last < first) {
       return new JournalConflict({ feed, what: `entries ${first} to ${last} given, ${head.entries} is next` })
@@ -220,7 +243,7 @@ const resultName = (requester: DeviceId, key: string): string => `${requester}${
 const growthBytes = (space: Space, commit: Commit): number => {
   let bytes = 0
   const seen = new Set<FeedId>(space.feeds.keys())
-  for (const { feed, header } of commit.feeds ?? []) {
+  for (const { feed, header } of [...(commit.feeds ?? []), ...(commit.starts ?? [])]) {
     if (!seen.has(feed)) bytes += header.length
     seen.add(feed)
   }

@@ -77,6 +77,7 @@ export const feedFrom = (row: Row, space: SpaceId, where: string): FeedRow => {
   const stored: FeedRow = {
     feed,
     header: blobOf(row, "header", at),
+    first: 0,
     entries: integerOf(row, "entries", at),
     hash: entryHash(idOf(row, "hash", at)),
     number: integerOf(row, "number", at)

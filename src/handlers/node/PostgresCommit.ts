@@ -324,7 +324,7 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
   for (const { feed, header } of commit.feeds) {
     const name = nameOf(space, feed)
     if (feeds.has(name) || draft.feeds.has(name)) continue
-    feeds.set(name, { feed, header, number: ++count, entries: 0, hash: entryHash(toBytes(feed)) })
+    feeds.set(name, { feed, header, number: ++count, first: 0, entries: 0, hash: entryHash(toBytes(feed)) })
   }
   for (const { feed, first, last, previous, hash } of commit.runs) {
     const name = nameOf(space, feed)

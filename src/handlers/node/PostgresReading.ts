@@ -41,8 +41,8 @@ export const allSpaces = (connection: PgConnection, { where }: Place) =>
 
 export const feedsFrom = (rows: ReadonlyArray<Row>, space: SpaceId, { where }: Place): ReadonlyArray<StoredFeed> =>
   rows.map((row) => {
-    const { feed, header, entries, hash } = feedFrom(row, space, `${where}, table feeds`)
-    return { feed, header, entries, hash }
+    const { feed, header, first, entries, hash } = feedFrom(row, space, `${where}, table feeds`)
+    return { feed, header, first, entries, hash }
   })
 
 export const resultOf = (place: Place, space: SpaceId, requester: DeviceId, key: string) =>

@@ -100,7 +100,15 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
       persistenceGuaranteed: true,
       spaces: look(() => allSpaces(journal)),
       feeds: (space) =>
-        look(() => feedsOf(journal, space).map(({ feed, header, entries, hash }) => ({ feed, header, entries, hash }))),
+        look(() =>
+          feedsOf(journal, space).map(({ feed, header, first, entries, hash }) => ({
+            feed,
+            header,
+            first,
+            entries,
+            hash
+          }))
+        ),
       commit: (commit) =>
         Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => change(() => keep(journal, commit, nowMillis))),
       read: (space, feed, from, bytesMax) => look(() => runsFrom(journal, space, feed, from, bytesMax)),
@@ -252,7 +260,7 @@ const addFeed = (journal: Journal, space: SpaceId, inSpace: number, feed: FeedId
   if (feedOf(journal, space, feed) !== undefined) return
   const number = journal.feedNumber + 1
   if (number >= feedsMax) throw new JournalFull({ what: `a journal has room for ${feedsMax} feeds` })
-  const row: FeedRow = { feed, number, header, entries: 0, hash: entryHash(toBytes(feed)) }
+  const row: FeedRow = { feed, number, header, first: 0, entries: 0, hash: entryHash(toBytes(feed)) }
   journal.sql.addFeed.run(inSpace, toBytes(feed), number, header, 0, toBytes(feed), feedDigest(space, row))
   // Stays where it is when the transaction is rolled back: numbers need not be without gaps.
   journal.feedNumber = number
