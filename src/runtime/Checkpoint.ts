@@ -2,7 +2,7 @@
  * The books of a replica in one row, so that opening reads the entries written since, not all of them.
  *
  * A checkpoint is a cache: it names where each data feed stood, the digest of everything that can overturn verdicts
- * (standing restrictions, forks, settlements, closings), and the state that followed. It is taken up only if authority, folded from
+ * (standing restrictions, forks, settlements, closings, the sealed books below it), and the state that followed. It is taken up only if authority, folded from
  * the journal itself, gives the same digest, and each feed still chains to where it stood; otherwise it is thrown away
  * and the journal folded whole. It never leaves this device.
  *
@@ -24,7 +24,7 @@ import * as State from "../journal/crdt/State.ts"
 import { isPosition, isSeq, positionFromCbor, positionToCbor } from "../journal/Feed.ts"
 import * as Authority from "../trust/Authority.ts"
 import { limitOf, type Ledger, type Quarantined } from "./Ledger.ts"
-import { startOf, type Line } from "./Line.ts"
+import * as Line from "./Line.ts"
 
 /** Name of the local row. */
 export const checkpointRow = "checkpoint"
@@ -60,7 +60,7 @@ export const encode = (ledger: Ledger): Uint8Array | undefined => {
   if (ledger.authority === undefined) return undefined
   const lines: Array<Cbor.Cbor> = []
   for (const line of ledger.lines.values())
-    if (line.feed.kind === "data" && line.judged > startOf(line)) lines.push(lineToCbor(line))
+    if (line.feed.kind === "data" && line.judged > Line.startOf(line)) lines.push(lineToCbor(line))
   return Cbor.encode(
     [
       version,
@@ -112,7 +112,7 @@ export const restore = (
     if (place === undefined) return false
     places.push(place)
   }
-  for (const place of places) stand(place)
+  for (const place of places) Line.stand(place.line, place)
   for (const [key, slot] of state.success.slots) ledger.state.slots.set(key, slot)
   for (const [key, one] of JSON.parse(quarantine) as ReadonlyArray<[string, Quarantined]>)
     ledger.quarantine.set(key, one)
@@ -138,7 +138,8 @@ const verdictsDigest = (ledger: Ledger): Uint8Array => {
   })
   const closers = [...ledger.closers.values()].flat().map(({ id }) => id as string)
   const words = rootsWords(authority)
-  return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort(), ...words]))
+  const base = ledger.sealed === undefined ? [] : [ledger.sealed.digest]
+  return hash(verdictsDomain, Cbor.encode([standing.sort(), forks.sort(), closers.sort(), ...words, ...base]))
 }
 
 /** Seals, and the entries here that were settled on, where there are any. */
@@ -153,7 +154,7 @@ const rootsWords = (authority: Authority.Authority): ReadonlyArray<ReadonlyArray
   return sealed.length + settled.length === 0 ? [] : [[...sealed, ...settled].sort()]
 }
 
-const lineToCbor = (line: Line): Cbor.Cbor => [
+const lineToCbor = (line: Line.Line): Cbor.Cbor => [
   toBytes(line.id),
   line.judged,
   toBytes(line.judgedHash),
@@ -162,13 +163,8 @@ const lineToCbor = (line: Line): Cbor.Cbor => [
   [...line.named].map(([feed, seq]) => [toBytes(feed), seq])
 ]
 
-interface Place {
-  readonly line: Line
-  readonly judged: number
-  readonly hash: EntryHash
-  readonly time: number
-  readonly view: Authority.View
-  readonly named: ReadonlyArray<readonly [FeedId, number]>
+interface Place extends Line.Place {
+  readonly line: Line.Line
 }
 
 const placeOf = (
@@ -183,8 +179,8 @@ const placeOf = (
   if (!Array.isArray(heads) || !Array.isArray(named)) return undefined
   const line = ledger.lines.get(feedId(feed))
   const stored = ends.get(feedId(feed))
-  if (line === undefined || stored === undefined || line.taken > startOf(line)) return undefined
-  const entries = startOf(line) + stored.entries
+  if (line === undefined || stored === undefined || line.taken > Line.startOf(line)) return undefined
+  const entries = Line.startOf(line) + stored.entries
   if (judged > entries || judged - 1 > limitOf(ledger, line)) return undefined
   if (judged === entries && stored.hash !== entryHash(hash)) return undefined
   const seen = []
@@ -202,17 +198,6 @@ const placeOf = (
     view: Authority.look(authority, Authority.emptyView(authority), seen),
     named: (named as ReadonlyArray<readonly [Uint8Array, number]>).map(([id, seq]) => [feedId(id), seq])
   }
-}
-
-const stand = ({ hash, judged, line, named, time, view }: Place): void => {
-  line.taken = judged
-  line.hash = hash
-  line.time = time
-  line.judged = judged
-  line.judgedHash = hash
-  line.judgedTime = time
-  line.view = view
-  for (const [feed, seq] of named) line.named.set(feed, seq)
 }
 
 const isBytes32 = (value: Cbor.Cbor | undefined): value is Uint8Array =>

@@ -124,7 +124,9 @@ const compare = (ledger: Ledger, progress: Progress): void => {
   const judged = [...ledger.lines.values()].filter(isJudged)
   if ((judged.length > 0 && shift.from < verdictsBy.memo.count) || judged.some(isCutShort)) progress.overturned = true
   for (const line of judged) {
-    const from = Math.min(Verdicts.firstReached(shift.limits, line.feed), progress.doubts.get(line) ?? line.judged)
+    const sealed = (ledger.sealed?.ends.get(line.id)?.seq ?? -1) + 1
+    const reached = Math.max(sealed, Verdicts.firstReached(shift.limits, line.feed))
+    const from = Math.min(reached, progress.doubts.get(line) ?? line.judged)
     if (from < line.judged) progress.doubts.set(line, from)
   }
 }
@@ -354,7 +356,7 @@ const refuse = (
   }
 }
 
-/** Of two entries with one (requester, key) the lower (time, FeedId) counts. */
+/** Of two entries with one (requester, key) the lower (time, FeedId) counts; of those where one is sealed, that one. */
 const claimRequest = (ledger: Ledger, line: Line, pending: Pending, request: Request, progress: Progress): boolean => {
   const key = requestName(request)
   const known = ledger.requests.get(key)
@@ -363,7 +365,8 @@ const claimRequest = (ledger: Ledger, line: Line, pending: Pending, request: Req
     ledger.requests.set(key, { time: pending.time, feed: line.feed.id, seq: pending.seq })
     return true
   }
-  if (pending.time < known.time || (pending.time === known.time && line.feed.id < known.feed)) {
+  const isLower = pending.time < known.time || (pending.time === known.time && line.feed.id < known.feed)
+  if (isLower && (ledger.sealed?.ends.get(known.feed)?.seq ?? -1) < known.seq) {
     ledger.requests.set(key, { time: pending.time, feed: line.feed.id, seq: pending.seq })
     progress.overturned = true
     return true

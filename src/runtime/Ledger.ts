@@ -36,6 +36,7 @@ import * as Authority from "../trust/Authority.ts"
 import type * as Decision from "../trust/Decision.ts"
 import type { Definition } from "../trust/Definition.ts"
 import * as Line from "./Line.ts"
+import type { Sealed } from "./Sealed.ts"
 import { feedPendingBytesMax } from "./limits.ts"
 
 export interface Quarantined {
@@ -66,6 +67,10 @@ export interface Ledger {
   readonly parted: Map<FeedId, Line.Line>
   /** Feeds whose stored entries can't be read to the end: nothing is put behind them. */
   readonly damaged: Set<FeedId>
+  /** The sealed books that these stand on: what lies below is judged once and for all. */
+  sealed: Sealed | undefined
+  /** Nothing is judged of data behind these, and of other feeds nothing; undefined: all is that counts. */
+  upTo: ReadonlyMap<FeedId, Position> | undefined
   /** Something judged before no longer counts, or the reverse; judging reports it. */
   overturned: boolean
   applied: number
@@ -87,6 +92,8 @@ export const make = (space: SpaceId): Ledger => ({
   branches: new Map(),
   parted: new Map(),
   damaged: new Set(),
+  sealed: undefined,
+  upTo: undefined,
   overturned: false,
   applied: 0,
   latest: 0
@@ -170,8 +177,14 @@ export const boundOf = (ledger: Ledger, feed: Feed): End => {
   return settled !== undefined && settled.seq > end.seq ? settled : end
 }
 
-/** Where a feed ends whatever histories it has: behind it nothing counts. */
+/** Where a feed ends whatever histories it has: behind it nothing counts. What is sealed counts, whatever else ends it. */
 const countedOf = (ledger: Ledger, feed: Feed): End => {
+  const end = endedBy(ledger, feed)
+  const sealed = ledger.sealed?.ends.get(feed.id)
+  return sealed === undefined || end.seq >= sealed.seq ? end : sealed
+}
+
+const endedBy = (ledger: Ledger, feed: Feed): End => {
   const authority = ledger.authority
   if (authority === undefined) return feed.kind === "authority" ? unlimited : nothing
   if (feed.kind === "authority") return Authority.isNamed(authority, feed.device) ? unlimited : nothing
@@ -207,7 +220,8 @@ export const endOf = (ledger: Ledger, feed: Feed): number | undefined => {
 
 /** The last position of a line that counts: of a forked feed of data before its fork, or on the way to what was settled on. */
 export const limitOf = (ledger: Ledger, line: Line.Line): number => {
-  const { seq } = countedOf(ledger, line.feed)
+  const bound = ledger.upTo === undefined ? Number.POSITIVE_INFINITY : (ledger.upTo.get(line.feed.id)?.seq ?? -1)
+  const seq = Math.min(bound, countedOf(ledger, line.feed).seq)
   const fork = line.feed.kind === "data" ? ledger.forks.get(line.feed.id) : undefined
   return fork === undefined ? seq : Math.min(seq, reachOf(ledger, line, fork.seq))
 }

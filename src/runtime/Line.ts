@@ -51,6 +51,8 @@ export interface Line {
   host: Line | undefined
   /** Of data: hashes that are asked for again, by position (`Ledger.unread`); undefined: the store does not tell. */
   readonly hashes: Map<number, EntryHash | undefined>
+  /** The first entry that the store still has; what comes before it was sealed, and dropped. */
+  kept: number
   taken: number
   hash: EntryHash
   /** Time of the last entry taken. */
@@ -107,6 +109,7 @@ export const make = (feed: Feed, branch: Branch.Branch | undefined): Line => {
     splits: [],
     host: undefined,
     hashes: new Map(),
+    kept: start,
     taken: start,
     hash: previous,
     time: feed.time,
@@ -120,6 +123,27 @@ export const make = (feed: Feed, branch: Branch.Branch | undefined): Line => {
     named: new Map(),
     rules: undefined
   }
+}
+
+/** Where a line stands in books that were written down: the entry before `judged` was the last one judged, and taken. */
+export interface Place {
+  readonly judged: number
+  readonly hash: EntryHash
+  readonly time: number
+  readonly view: Authority.View
+  readonly named: Iterable<readonly [FeedId, number]>
+}
+
+/** Puts a line of which nothing is taken where it stood. */
+export const stand = (line: Line, { hash, judged, named, time, view }: Place): void => {
+  line.taken = judged
+  line.hash = hash
+  line.time = time
+  line.judged = judged
+  line.judgedHash = hash
+  line.judgedTime = time
+  line.view = view
+  for (const [feed, seq] of named) line.named.set(feed, seq)
 }
 
 /** The first position of a line. */

@@ -101,12 +101,12 @@ const isSameSeals = (a: Regime.Regimes["seals"], b: Regime.Regimes["seals"]): bo
   a.size === b.size &&
   [...a].every(([feed, positions]) => {
     const others = b.get(feed) ?? []
-    return positions.length === others.length && positions.every(({ hash }, index) => others[index]?.hash === hash)
+    return positions.length === others.length && positions.every(({ by, hash }, index) => others[index]?.hash === hash && others[index].by.hash === by.hash)
   })
 
 const firstOf = ({ is, isOther, standing, was }: Change, feed: FeedId): number => {
   const [before, after] = [was, is].map((regimes) =>
-    regimes === undefined ? Number.POSITIVE_INFINITY : (Regime.lastLeft(regimes, standing.cut, feed)?.seq ?? -1)
+    regimes === undefined ? Number.POSITIVE_INFINITY : (Regime.lastLeft(regimes, standing, feed)?.seq ?? -1)
   ) as [number, number]
   return before === after && !isOther ? Number.POSITIVE_INFINITY : Math.min(before, after) + 1
 }
@@ -152,7 +152,7 @@ const freezesOf = (old: Judge.Judge, now: Judge.Judge): ReadonlyMap<FeedId, numb
 
 const isMoved = ({ is, isOther, standing, was }: Change, node: Authority.Node): boolean => {
   const [before, after] = [was, is].map(
-    (regimes) => regimes !== undefined && !Regime.isInside(regimes, standing.cut, node)
+    (regimes) => regimes !== undefined && !Regime.isInside(regimes, standing, node)
   )
   return before !== after || (isOther && after === true)
 }

@@ -21,7 +21,7 @@
  * A proved fork freezes what its feed gives from there on, whoever's feed it is, until a settlement names the branch that
  * counts. Both belong to stratum 3: restrictions earned on any branch stand, and so do those whose authors had their
  * authority from a feed that forked since, or a device could undo its own revocation by forking away the admission of
- * whoever revoked it. Below root's seals nothing is cut.
+ * whoever revoked it. Below root's seals nothing is cut by what they had not seen.
  *
  * Late grants therefore never change a verdict; late restrictions, proofs of forks and settlements do, and only for what
  * they are about. Leaving something out of `seen` gains nothing: it removes grants and no restriction.
@@ -241,7 +241,7 @@ export const revocationOn = (
   seq: number
 ): Revocation | undefined => {
   const { regimes } = finalJudge(authority)
-  return against(authority, device).find(({ cut }) => (lastLeft(regimes, cut, feed)?.seq ?? -1) < seq)
+  return against(authority, device).find((revocation) => (lastLeft(regimes, revocation, feed)?.seq ?? -1) < seq)
 }
 
 /** Where a data feed ends as far as the revocations of its device go; undefined when nothing bounds it. */
@@ -249,7 +249,7 @@ export const cutOf = (authority: Authority, device: DeviceId, feed: FeedId): Pos
   const { regimes } = finalJudge(authority)
   let last: Position | undefined
   for (const revocation of against(authority, device)) {
-    const cut = lastLeft(regimes, revocation.cut, feed)
+    const cut = lastLeft(regimes, revocation, feed)
     if (cut === undefined) return "start"
     if (last === undefined || cut.seq < last.seq) last = cut
   }
@@ -424,6 +424,13 @@ const settledOn = (authority: Authority, feed: FeedId, owner: DeviceId | undefin
     ? first
     : undefined
 }
+
+/**
+ * The newest seal, by time: what it names is what its digest says, whatever comes (runtime/Sealed.ts). Root is one person
+ * with 24 words, so its seals are meant to have seen each other.
+ */
+export const seal = ({ memo }: Authority): Book.Stated<Fact.Seal> | undefined =>
+  memo.book.seals.filter(({ node }) => node.number < memo.count).sort(Book.byTime).at(-1)
 
 /** Whether a device may define applications now. */
 export const mayDefine = (authority: Authority, device: DeviceId): boolean => {

@@ -113,8 +113,8 @@ const isAs = (a: Judge, b: Judge): boolean =>
   a.restrictions.every((restriction, index) => restriction === b.restrictions[index]) &&
   isSameMap(a.freezes, b.freezes, (one, other) => one.at === other.at && one.settled === other.settled)
 
-const isSamePositions = (a: ReadonlyArray<Position>, b: ReadonlyArray<Position>): boolean =>
-  a.length === b.length && a.every(({ hash, seq }, index) => seq === b[index]!.seq && hash === b[index]!.hash)
+const isSamePositions = (a: ReadonlyArray<Regime.Sealed>, b: ReadonlyArray<Regime.Sealed>): boolean =>
+  a.length === b.length && a.every(({ by, hash }, index) => hash === b[index]!.hash && by.hash === b[index]!.by.hash)
 
 const isSameMap = <Key, Value>(
   a: ReadonlyMap<Key, Value>,
@@ -129,14 +129,15 @@ const touching = (former: Judge, judge: Judge): ((node: Book.Node) => boolean) =
   const others = [...without(former, judge), ...without(judge, former)].flatMap((restriction) => {
     const reached = Descent.reachedBy(judge.book, restriction)
     const parted = Descent.parted(judge.book, restriction)
-    return reached === undefined ? [] : [{ reached, parted, cut: restriction.cut }]
+    return reached === undefined ? [] : [{ reached, parted, restriction }]
   })
   return (node) =>
     judge.freezes.has(node.feed.id) ||
     former.freezes.has(node.feed.id) ||
     others.some(
-      ({ cut, parted, reached }) =>
-        parted.has(node.feed.device) || (reached.has(node.feed.device) && !Regime.isInside(judge.regimes, cut, node))
+      ({ parted, reached, restriction }) =>
+        parted.has(node.feed.device) ||
+        (reached.has(node.feed.device) && !Regime.isInside(judge.regimes, restriction, node))
     )
 }
 
@@ -152,7 +153,7 @@ const nameOf = ({ index, node, reach }: Regime.Standing): string => `${node.hash
 export const revocationOn = (judge: Judge, node: Book.Node): Regime.Standing<Fact.Revoke> | undefined =>
   judge.revocationsByDevice
     .get(node.feed.device)
-    ?.find((restriction) => !Regime.isInside(judge.regimes, restriction.cut, node))
+    ?.find((restriction) => !Regime.isInside(judge.regimes, restriction, node))
 
 /** Root and creator are members without anybody's doing. */
 export const isMember = (judge: Judge, view: Book.View, device: DeviceId): boolean =>

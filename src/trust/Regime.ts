@@ -7,7 +7,7 @@
  */
 import type { FeedId } from "../identity/Id.ts"
 import type { Position } from "../journal/Feed.ts"
-import type * as Book from "./Book.ts"
+import * as Book from "./Book.ts"
 import type * as Fact from "./Fact.ts"
 import * as Heads from "./Heads.ts"
 import type * as Trust from "./Trust.ts"
@@ -27,8 +27,16 @@ export interface Regime {
   readonly limits: ReadonlyArray<Standing<Limit>>
 }
 
+/** A position that root sealed, and the entry that says so. */
+export interface Sealed extends Position {
+  readonly by: Book.Node
+}
+
 /** Per feed the positions that root sealed, the highest first: on different branches, if it forked. */
-export type Seals = ReadonlyMap<FeedId, ReadonlyArray<Position>>
+export type Seals = ReadonlyMap<FeedId, ReadonlyArray<Sealed>>
+
+/** What a restriction leaves alone: what its cut names, and what was sealed by who had not seen it. */
+type Cutting = Pick<Book.Restriction, "cut" | "node">
 
 /** The regimes under one set of standing restrictions. */
 export interface Regimes {
@@ -64,11 +72,14 @@ export const isOf = <Tag extends Fact.Restriction["_tag"]>(
 
 /**
  * Whether a cut leaves an entry alone: it is the one named for its feed, or before it on the same chain. While the named
- * one is not here the numbers decide, and they are right unless the feed forked. Below a seal nothing is cut.
+ * one is not here the numbers decide, and they are right unless the feed forked. Below a seal nothing is cut that had not
+ * been cut before: a seal keeps what restrictions it has seen left out.
  */
-export const isInside = ({ find, seals }: Regimes, cut: Book.Restriction["cut"], node: Book.Node): boolean =>
-  isBefore(find, cut.get(node.feed.id), node) ||
-  (seals.get(node.feed.id)?.some((sealed) => isBefore(find, sealed, node)) ?? false)
+export const isInside = ({ find, seals }: Regimes, cutting: Cutting, node: Book.Node): boolean =>
+  isBefore(find, cutting.cut.get(node.feed.id), node) ||
+  (seals.get(node.feed.id)?.some((sealed) => isLate(cutting, sealed) && isBefore(find, sealed, node)) ?? false)
+
+const isLate = (cutting: Cutting, { by }: Sealed): boolean => !Book.inView(by.view, cutting.node)
 
 const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.Node): boolean => {
   if (last === undefined || last.seq < node.seq) return false
@@ -77,14 +88,14 @@ const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.
 }
 
 /** The last position of a feed that a cut and the seals leave alone; undefined: none. For feeds of data. */
-export const lastLeft = ({ seals }: Regimes, cut: Book.Restriction["cut"], feed: FeedId): Position | undefined => {
-  const [last, seal] = [cut.get(feed), seals.get(feed)?.[0]]
+export const lastLeft = ({ seals }: Regimes, cutting: Cutting, feed: FeedId): Position | undefined => {
+  const [last, seal] = [cutting.cut.get(feed), seals.get(feed)?.find((sealed) => isLate(cutting, sealed))]
   return seal === undefined || (last !== undefined && last.seq >= seal.seq) ? last : seal
 }
 
 /** The regime of an entry of authority. */
 export const ofNode = (regimes: Regimes, node: Book.Node): Regime =>
-  regimes.limits.length === 0 ? regimes.none : intern(regimes, (limit) => !isInside(regimes, limit.cut, node))
+  regimes.limits.length === 0 ? regimes.none : intern(regimes, (limit) => !isInside(regimes, limit, node))
 
 /** The regime of what is written now: every restriction is against it. */
 export const ofNow = (regimes: Regimes): Regime => intern(regimes, () => true)
@@ -100,7 +111,7 @@ export const ofData = (regimes: Regimes, feed: FeedId, seq: number): Regime => {
 }
 
 const stepsOf = (regimes: Regimes, feed: FeedId): ReadonlyArray<Step> => {
-  const ends = regimes.limits.map(({ cut }) => (lastLeft(regimes, cut, feed)?.seq ?? -1) + 1)
+  const ends = regimes.limits.map((limit) => (lastLeft(regimes, limit, feed)?.seq ?? -1) + 1)
   return [...new Set([0, ...ends])]
     .sort((a, b) => a - b)
     .map((from) => ({ from, regime: intern(regimes, (_, index) => ends[index]! <= from) }))

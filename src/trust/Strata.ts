@@ -171,7 +171,8 @@ const rests = (
 }
 
 /** Devices of whose authority entries the author had seen some that his cut leaves out. */
-const takenBack = (judge: Judge.Judge, { cut, fact, node }: Book.Restriction): ReadonlySet<DeviceId> => {
+const takenBack = (judge: Judge.Judge, restriction: Book.Restriction): ReadonlySet<DeviceId> => {
+  const { fact, node } = restriction
   const reached =
     fact._tag === "Ungrant" || (fact._tag === "Refine" && fact.grant !== undefined)
       ? Descent.descendants(judge.book, fact.device, node.view)
@@ -181,7 +182,7 @@ const takenBack = (judge: Judge.Judge, { cut, fact, node }: Book.Restriction): R
   const found = new Set<DeviceId>()
   if (reached.size === 0) return found
   for (const head of Heads.linksOf(node.view.heads))
-    if (reached.has(head.feed.device) && !Regime.isInside(judge.regimes, cut, head)) found.add(head.feed.device)
+    if (reached.has(head.feed.device) && !Regime.isInside(judge.regimes, restriction, head)) found.add(head.feed.device)
   return found
 }
 
@@ -238,10 +239,11 @@ const common = (a: Book.Node, b: Book.Node): Book.Node | undefined => {
 
 /** Per feed what root's seals name among the first `count` entries, the highest first. */
 export const sealsOf = (book: Book.Book, count: number): Regime.Seals => {
-  const seals = new Map<FeedId, Array<Position>>()
+  const seals = new Map<FeedId, Array<Regime.Sealed>>()
   for (const { fact, node } of book.seals) {
     if (node.number >= count) continue
-    for (const position of fact.positions) seals.set(position.feed, [...(seals.get(position.feed) ?? []), position])
+    for (const position of fact.positions)
+      seals.set(position.feed, [...(seals.get(position.feed) ?? []), { ...position, by: node }])
   }
   for (const positions of seals.values()) positions.sort((a, b) => b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
   return seals

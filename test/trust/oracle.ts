@@ -136,16 +136,19 @@ export const oracle = (
   }
 
   // ── what restrictions leave alone ──
-  const seals = allOf("Seal").flatMap(({ entry, fact }) => (author(entry) === root ? fact.positions : []))
+  const seals = allOf("Seal").filter(({ entry }) => author(entry) === root)
+  /** What was sealed by who had not seen a restriction. */
+  const sealedBefore = (restriction: AuthorityEntry): ReadonlyArray<Position> =>
+    seals.filter(({ entry }) => !past(entry).has(restriction)).flatMap(({ fact }) => fact.positions)
   const isBefore = (last: Position, x: AuthorityEntry): boolean => {
     if (last.feed !== x.feed.id || last.seq < x.seq) return false
     const head = named(last)
     return head === undefined || isOnChain(head, x)
   }
-  const leavesAlone = ({ cut }: Fact.Restriction, x: AuthorityEntry): boolean =>
-    [...cut, ...seals].some((last) => isBefore(last, x))
+  const leavesAlone = ({ entry, fact }: Stated<Fact.Restriction>, x: AuthorityEntry): boolean =>
+    [...fact.cut, ...sealedBefore(entry)].some((last) => isBefore(last, x))
   const regimeOf = ({ restrictions: all }: Bench, x: AuthorityEntry): Regime =>
-    all.filter(({ fact }) => !leavesAlone(fact, x))
+    all.filter((standing) => !leavesAlone(standing, x))
   const isLeftOut = (judges: Bench, x: AuthorityEntry): boolean =>
     regimeOf(judges, x).some(({ fact }) => fact._tag === "Revoke" && fact.device === author(x))
 
@@ -282,7 +285,7 @@ export const oracle = (
     const [reach, seen] = reachOf(judges, stated)
     const isAllowed = [...reachedDevices(fact, past(entry))].every(
       (device) =>
-        [...past(entry)].every((x) => author(x) !== device || leavesAlone(fact, x)) ||
+        [...past(entry)].every((x) => author(x) !== device || leavesAlone(stated, x)) ||
         mayAt(judges, entry, `device:rollback/${device}`)
     )
     return reach === undefined || !isAllowed ? undefined : { ...stated, reach, web: seen }
@@ -379,13 +382,15 @@ export const oracle = (
     past,
     /** Whether nothing but a seal keeps a restriction away from an entry. */
     isSealed: (x: AuthorityEntry) =>
-      restrictions.some(({ fact }) => leavesAlone(fact, x) && !fact.cut.some((last) => isBefore(last, x))),
+      restrictions.some((one) => leavesAlone(one, x) && !one.fact.cut.some((last) => isBefore(last, x))),
     isLifted: (view: Past, regime: Regime) => unlifted(final, view, regime).length < regime.length,
     counts: (x: AuthorityEntry) => counts(final, x),
     regimeOf: (x: AuthorityEntry) => regimeOf(final, x),
     /** Against a position of a feed of data; against what is written now it is all restrictions. */
     regimeAt: (feed: FeedId, seq: number): Regime =>
-      restrictions.filter(({ fact }) => ![...fact.cut, ...seals].some((last) => last.feed === feed && last.seq >= seq)),
+      restrictions.filter(
+        ({ entry, fact }) => ![...fact.cut, ...sealedBefore(entry)].some((last) => last.feed === feed && last.seq >= seq)
+      ),
     isMember: (view: Past, device: DeviceId) => isMember(final, view, device),
     chains: (view: Past, device: DeviceId, regime: Regime, wanted: string, time: number, depth = 0) =>
       chains(final, view, device, regime, wanted, [time], depth),

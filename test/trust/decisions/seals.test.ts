@@ -1,4 +1,4 @@
-/** Seals: below them nothing is cut. ▣n = root seals a feed up to n. */
+/** Seals: below them nothing is cut by what they had not seen. ▣n = root seals a feed up to n. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Authority from "../../../src/trust/Authority.ts"
 import {
@@ -68,10 +68,27 @@ describe("below a seal", () => {
     const home = household({ bob: [right(write, { depth: 1 })] })
     const first = home.write(bob, [grant(carol, right(write))])
     home.write(bob, [grant(mallory, right(write))])
-    home.write(root, [revoke(bob, home.bob)])
     home.write(root, [seal(first)])
-    assert.deepStrictEqual(may(home, carol, write), by(write, home.bob, first), "whichever of the two came first")
+    home.write(root, [revoke(bob, home.bob)])
+    assert.deepStrictEqual(may(home, carol, write), by(write, home.bob, first))
     assert.deepStrictEqual(may(home, mallory, write), lacks(write))
+  })
+
+  // root ── ✂B|start ── ▣1: what was left out before it was sealed was left out of what was sealed
+  it("what had been cut before stays cut", () => {
+    const home = household({ bob: [right(write, { depth: 1 })] })
+    const first = home.write(bob, [grant(carol, right(write))])
+    const end = home.write(root, [revoke(bob, home.bob)])
+    home.write(root, [seal(first), seal(dataAt(bob, 1))])
+    assert.deepStrictEqual(may(home, carol, write), lacks(write))
+    assert.deepStrictEqual(may(home, bob, write, { seq: 1 }), revokedBy(end))
+  })
+
+  it("what had been limited before stays limited", () => {
+    const home = household({ bob: [right(write)] })
+    const limit = home.write(root, [ungrant(bob, home.bob)])
+    home.write(root, [seal(dataAt(bob, 1))], { seen: [limit] })
+    assert.property(may(home, bob, write, { seq: 1, seen: [home.bob] }), "denied")
   })
 
   it("one that took back nothing else needs no device:rollback", () => {
@@ -79,7 +96,7 @@ describe("below a seal", () => {
     const own = home.write(bob, [relate(carol, "Low")])
     home.write(mallory, [revoke(bob, home.bob)])
     assert.isFalse(Authority.isRevoked(judged(home), bob), "he took back what he had seen")
-    home.write(root, [seal(own)])
+    home.write(root, [seal(own)], { seen: [own] })
     assert.isTrue(Authority.isRevoked(judged(home), bob), "there is nothing left to take back")
   })
 })
