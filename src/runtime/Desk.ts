@@ -20,6 +20,7 @@ import { SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
 import { Time } from "../effects/Time.ts"
 import { Verifier } from "../effects/Verifier.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type * as Authority from "../trust/Authority.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import type { Effected } from "../observability/Telemetry.ts"
 import * as Checkpoint from "./Checkpoint.ts"
@@ -79,6 +80,8 @@ export interface Desk {
   checkpointed: number
   /** What checkpoints are sealed with, once this device has said or claimed anything here. */
   checkpointKey: Redacted.Redacted<Uint8Array> | undefined
+  /** The authority with which the newest seal could not be taken up from what is here. */
+  sealTriedBy: Authority.Authority | undefined
   /** Whether this opening has drawn its token: before that this device writes nothing here. */
   isClaimed: boolean
 }
@@ -128,6 +131,7 @@ export const open = Effect.fnUntraced(function* (
     ladder: Ladder.make(rungEntriesMin),
     checkpointed: folded.ledger.applied,
     checkpointKey: secret?.checkpointKey,
+    sealTriedBy: undefined,
     isClaimed: false
   }
   if (folded.base !== undefined) Ladder.put(desk.ladder, folded.base)
@@ -289,6 +293,14 @@ const readBack = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
         })
       : Effect.void
   )
+
+/** Reads the whole journal again, for its beginning is another one, and tells everybody. */
+export const foldWhole = (desk: Desk): Effect.Effect<void, JournalStoreError> =>
+  Effect.suspend(() => {
+    desk.isStale = true
+    desk.isUnsure = true
+    return recover(desk)
+  })
 
 /** From the ladder where the store holds what the books say, and only verdicts differ; else from the beginning. */
 const foldAnew = Effect.fnUntraced(function* (desk: Desk) {

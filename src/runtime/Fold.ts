@@ -6,6 +6,7 @@
  * decode, does not chain or belongs to another feed is reported as damage and ends that feed for this fold; what lies
  * before it stays usable. Signatures were checked when the runs came in and are checked again by `aura journal verify`.
  */
+import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -13,13 +14,16 @@ import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError, StoredFeed, StoredRun } from "../effects/JournalStore.ts"
 import { entryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
+import type { Position } from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
+import * as Authority from "../trust/Authority.ts"
 import * as Branches from "./Branches.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import * as Histories from "./Histories.ts"
 import * as Judging from "./Judging.ts"
 import * as Ladder from "./Ladder.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Sealed from "./Sealed.ts"
 import * as Line from "./Line.ts"
 import { judgedTogether, loadBytes } from "./limits.ts"
 
@@ -37,12 +41,32 @@ export interface Folded {
   readonly base: Ladder.Rung | undefined
 }
 
-/** Folds a space's journal whole, or from the checkpoint that was sealed with this key, if there is one. */
-export const fold = Effect.fnUntraced(function* (
+/**
+ * Folds a space's journal whole, or from the checkpoint that was sealed with this key, if there is one. What root sealed and
+ * is here as such is the beginning in any case: of what lies below nothing is read.
+ */
+export const fold = (
   store: JournalStore["Service"],
   space: SpaceId,
   nowMillis: number,
   from: Redacted.Redacted<Uint8Array> | "whole"
+): Effect.Effect<Folded, JournalStoreError> => foldUpTo(store, space, nowMillis, from, undefined)
+
+/** Folds the entries up to these positions, and no other data: what a seal of them is the digest of. */
+export const foldTo = (
+  store: JournalStore["Service"],
+  space: SpaceId,
+  nowMillis: number,
+  positions: ReadonlyArray<Position>
+): Effect.Effect<Folded, JournalStoreError> =>
+  foldUpTo(store, space, nowMillis, "whole", new Map(positions.map((position) => [position.feed, position])))
+
+const foldUpTo = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  space: SpaceId,
+  nowMillis: number,
+  from: Redacted.Redacted<Uint8Array> | "whole",
+  upTo: Ledger.Ledger["upTo"]
 ): Effect.fn.Return<Folded, JournalStoreError> {
   const damage: Array<Damage> = []
   const headless: Array<FeedId> = []
@@ -60,12 +84,14 @@ export const fold = Effect.fnUntraced(function* (
   }
   const row = from === "whole" ? undefined : Option.getOrUndefined(yield* store.local(space, Checkpoint.checkpointRow))
   const checkpoint = from === "whole" || row === undefined ? undefined : Checkpoint.unseal(Redacted.value(from), row)
+  const sealed = yield* sealedBooks(store, space)
   const ends = new Map(feeds.map(([, { entries, feed, hash }]) => [feed, { entries, hash }]))
   let ledger = Ledger.make(space)
   let base: Ladder.Rung | undefined
   for (let attempt = 0; ; attempt++) {
     const found: Array<Damage> = []
     for (const feed of headless) ledger.damaged.add(feed)
+    ledger.upTo = upTo
     // all headers first: a feed may close another that is read before it
     for (const [{ branch, feed }] of feeds) if (branch === undefined) Ledger.lineOf(ledger, feed)
     // in the order of the store: what a branch follows was stored before it
@@ -76,10 +102,13 @@ export const fold = Effect.fnUntraced(function* (
       if (feed.kind === "data" && branch !== undefined)
         Branches.lineOf(ledger, feed, branch, yield* Histories.forkOf(store, ledger, branch))
     yield* Histories.read(store, ledger)
+    if (sealed !== undefined && isRoots(ledger, sealed)) ledger.sealed = sealed
     const isRestored = attempt === 0 && checkpoint !== undefined && Checkpoint.restore(ledger, checkpoint, ends)
     base = isRestored ? Ladder.rungOf(ledger, checkpoint) : undefined
+    if (!isRestored && sealed !== undefined && ledger.sealed !== undefined) begin(ledger, sealed)
     let overturned = false
     for (const [named, stored] of feeds) {
+      if (upTo?.has(named.feed.id) === false) continue
       if (named.feed.kind === "data" && (yield* foldFeed(store, ledger, named, stored, found, nowMillis)))
         overturned = true
     }
@@ -90,6 +119,25 @@ export const fold = Effect.fnUntraced(function* (
     for (const [key, counts] of requests) ledger.requests.set(key, counts)
   }
 })
+
+/** The sealed books in the store, whosever word they are. */
+const sealedBooks = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  space: SpaceId
+): Effect.fn.Return<Sealed.Books | undefined, JournalStoreError> {
+  const row = yield* store.local(space, Sealed.sealedRow)
+  const books = Option.isSome(row) ? Sealed.decode(row.value) : undefined
+  return books !== undefined && Result.isSuccess(books) ? books.success : undefined
+})
+
+/** Whether root sealed these books. */
+const isRoots = ({ authority }: Ledger.Ledger, { digest }: Sealed.Sealed): boolean =>
+  authority !== undefined && Authority.seals(authority).some(({ fact }) => bytesToHex(fact.digest) === digest)
+
+/** Begins with sealed books; books that this version can't read leave their feeds without a beginning, which is damage. */
+const begin = (ledger: Ledger.Ledger, sealed: Sealed.Books): void => {
+  if (Result.isFailure(Sealed.restore(ledger, sealed))) ledger.sealed = undefined
+}
 
 /**
  * Folds again what lies behind the newest rung that fits, beside authority as it is. Undefined: none does, or a verdict
@@ -172,9 +220,16 @@ const foldFeed = Effect.fnUntraced(function* (
 ): Effect.fn.Return<boolean, JournalStoreError> {
   const line = Branches.lineOf(ledger, feed, branch)
   const start = branch?.at ?? 0
+  line.kept = start + stored.first
+  if (line.taken < line.kept) {
+    damage.push({ feed: line.id, seq: line.taken, what: withoutBeginning(line) })
+    ledger.damaged.add(line.id)
+    return false
+  }
+  const end = Math.min(start + stored.entries, (ledger.upTo?.get(line.id)?.seq ?? Number.POSITIVE_INFINITY) + 1)
   let overturned = false
   let bytesMax = loadBytes
-  while (line.taken < start + stored.entries) {
+  while (line.taken < end) {
     const read = yield* readable(store.read(ledger.space, line.id, line.taken - start, bytesMax))
     if (Result.isFailure(read) && bytesMax > 1) {
       // somewhere in what was asked for lies a damaged row: run by run, up to it
@@ -204,6 +259,9 @@ const foldFeed = Effect.fnUntraced(function* (
   }
   return overturned
 })
+
+const withoutBeginning = ({ kept, taken }: Line.Line): string =>
+  `entries ${taken} to ${kept - 1} were dropped under a seal, and the sealed books they are in are missing or not root's`
 
 /** What the store finds damaged itself is damage of this feed, not of the whole space. */
 const readable = (

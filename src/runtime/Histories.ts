@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type { JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
 import { entryHash, type EntryHash, type FeedId } from "../identity/Id.ts"
 import type * as Branch from "../journal/Branch.ts"
-import type { Feed } from "../journal/Feed.ts"
+import type { Feed, Position } from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
 import type * as Branches from "./Branches.ts"
 import * as Ledger from "./Ledger.ts"
@@ -46,14 +46,16 @@ const placeOn = Effect.fnUntraced(function* (
   line: Line.Line,
   run: Run.Run
 ): Effect.fn.Return<Place | undefined, JournalStoreError> {
-  const start = Line.startOf(line)
+  // what lies below a seal is one history, and may have been dropped
+  const sealed = ledger.sealed?.ends.get(line.id)
+  const start = sealed === undefined ? Line.startOf(line) : sealed.seq + 1
   const from = Math.max(run.first, start)
   if (from > Run.lastSeq(run) || from > line.taken) return undefined
   const before = Run.hashBefore(run, from)
-  if (from === start && before !== (line.branch?.previous ?? line.feed.id)) return undefined
+  if (from === start && before !== (sealed?.hash ?? line.branch?.previous ?? line.feed.id)) return undefined
   // what leaves another line at the same place, or ends before it, lies on that one
   if (line.branch !== undefined && from === start && hashOf(run, start) !== line.branch.first) return undefined
-  let time = line.branch === undefined ? line.feed.time : line.time
+  let time = sealed?.time ?? (line.branch === undefined ? line.feed.time : line.time)
   if (from > start) {
     const last =
       from === line.taken ? { hash: line.hash, time: line.time } : yield* entryAt(store, ledger, line, from - 1)
@@ -100,6 +102,19 @@ export const read = Effect.fnUntraced(function* (
         if (seq >= Line.startOf(line)) line.hashes.set(seq, (yield* entryAt(store, ledger, line, seq))?.hash)
   }
 })
+
+/** Whether a line has this very entry at its position, as far as the store can tell. */
+export const isAt = (
+  store: Store,
+  ledger: Ledger.Ledger,
+  line: Line.Line,
+  { hash, seq }: Position
+): Effect.Effect<boolean, JournalStoreError> => {
+  const known = Line.hashAt(line, seq) ?? ledger.sealed?.ends.get(line.id)
+  if (typeof known === "string") return Effect.succeed(known === hash)
+  if (known?.seq === seq) return Effect.succeed(known.hash === hash)
+  return Effect.map(entryAt(store, ledger, line, seq), (found) => found?.hash === hash)
+}
 
 interface Found {
   readonly hash: EntryHash

@@ -10,6 +10,7 @@ import { entryHash, type EntryHash, type FeedId, type SpaceId } from "../identit
 import type { StoredRun } from "../effects/JournalStore.ts"
 import * as Branch from "../journal/Branch.ts"
 import { deviceFeedsMax, deviceHistoriesMax } from "../journal/limits.ts"
+import type { Position } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as Run from "../journal/Run.ts"
@@ -83,6 +84,14 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
   if (feed.kind === "authority") return fitAuthority(ledger, feed, run)
   if (run.first > Ledger.boundOf(ledger, feed).seq)
     return { _tag: "Unwanted", feed: feed.id, why: "behind the end of its feed" }
+  const sealed = ledger.sealed?.ends.get(feed.id)
+  if (sealed !== undefined && run.first <= sealed.seq && line !== undefined && line.taken > sealed.seq) {
+    const why = againstSeal(run, sealed)
+    if (why !== undefined) return { _tag: "Unwanted", feed: feed.id, why }
+    const last = Math.min(Run.lastSeq(run), sealed.seq)
+    if (Run.lastSeq(run) <= last)
+      return { _tag: "Known", feed: feed.id, seq: last, mark: Frontier.mark(Run.lastHash(run)) }
+  }
   if (ledger.branches.has(feed.id)) return fitEnd(ledger, feed, run)
   const taken = ahead === undefined ? (line?.taken ?? 0) : Run.lastSeq(ahead) + 1
   const last = Run.lastSeq(run)
@@ -104,6 +113,12 @@ export const fit = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run, ahead:
 }
 
 const unclear: Fit = { _tag: "Unclear" }
+
+/** Why a run that begins below a seal is not of the history that root sealed, as far as it tells. */
+const againstSeal = (run: Run.Run, { hash, seq }: Position): string | undefined => {
+  const found = run.hashes[seq - run.first]
+  return found === undefined || entryHash(found) === hash ? undefined : "another history than the one that root sealed"
+}
 
 /** How a run of a forked feed of data fits if it goes on where one of its histories ends, or ends there. */
 const fitEnd = (ledger: Ledger.Ledger, feed: Feed.Feed, run: Run.Run): Fit => {

@@ -42,7 +42,8 @@ export const note = (block: Block, run: Run.Run): void => {
   if (block.bytes > blockBytesMax) forget(block)
 }
 
-const forget = (block: Block): void => {
+/** What is kept of a block is no longer what the store has. */
+export const forget = (block: Block): void => {
   block.feed = undefined
   block.runs = []
   block.bytes = 0

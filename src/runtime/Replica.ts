@@ -19,6 +19,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
@@ -50,6 +51,8 @@ import {
   writesWaitingMax
 } from "./limits.ts"
 import * as Quiet from "./Quiet.ts"
+import * as Sealed from "./Sealed.ts"
+import * as Sealing from "./Sealing.ts"
 import * as Receiving from "./Receiving.ts"
 import * as Spending from "./Spending.ts"
 import { abandonedLocal } from "./Token.ts"
@@ -87,6 +90,19 @@ export interface Replica {
   readonly compare: (frontier: Frontier.Frontier) => void
   /** What this device spends on each peer that it tells of the space. */
   readonly spending: Spending.Spending
+  /**
+   * Takes up the books of root's newest seal (runtime/Sealing.ts): durable, and what readers see, when it succeeds. Others are
+   * refused.
+   */
+  readonly takeUp: (books: Uint8Array) => Effect.Effect<void, JournalStoreError | Sealing.SealRefused>
+  /** What root would have to say now to seal all that counts here. */
+  readonly proposeSeal: () => ReturnType<typeof Sealing.propose>
+  /** The sealed books that this replica stands on, if they have this digest. */
+  readonly sealedBooks: (digest: string) => Effect.Effect<Option.Option<Uint8Array>, JournalStoreError>
+  /** The digest of a seal that this replica does not stand on; `isFailed`: it can't be taken up from what is here. */
+  readonly wantedSeal: () => { readonly digest: string; readonly isFailed: boolean } | undefined
+  /** Drops, durably, what lies below the sealed books: how many entries went. Whoever lacks them takes up the seal. */
+  readonly drop: Effect.Effect<number, JournalStoreError>
   /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
   readonly listen: (listener: (notice: Desk.Notice) => void) => () => void
 }
@@ -101,8 +117,14 @@ type Item =
   | { readonly _tag: "Abandon" }
   /** Draws the token of this opening, for nobody waits for it but the first write. */
   | { readonly _tag: "Claim" }
-  /** Nobody wants anything: time for the checkpoint that is due. */
+  /** Nobody wants anything: time for the checkpoint that is due, and the seal. */
   | { readonly _tag: "Checkpoint" }
+  | {
+      readonly _tag: "TakeUp"
+      readonly books: Uint8Array
+      readonly done: Deferred.Deferred<void, JournalStoreError | Sealing.SealRefused>
+    }
+  | { readonly _tag: "Drop"; readonly done: Deferred.Deferred<number, JournalStoreError> }
 
 interface Receive {
   readonly _tag: "Receive"
@@ -113,6 +135,8 @@ interface Receive {
 export interface Options {
   /** Entries between two rungs of the ladder that late restrictions are folded from; `rungEntriesMin` by default. */
   readonly rungEntriesMin?: number
+  /** Whether what lies below a seal is dropped as soon as this replica stands on it. */
+  readonly dropsSealed?: boolean
 }
 
 /** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
@@ -176,6 +200,22 @@ export const open = Telemetry.fn("Replica.open")(function* (
     }
   })
 
+  /** Housekeeping: what fails is tried again when it is quiet. */
+  const takeUpOwn = Desk.attempt(desk, Sealing.takeUpOwn(desk)).pipe(
+    Effect.andThen(Effect.suspend(() => dropIfTold)),
+    Effect.catch((error) => Effect.logWarning("the seal could not be taken up yet", error.message))
+  )
+  const takeUp = (books: Uint8Array): Effect.Effect<void, JournalStoreError | Sealing.SealRefused> =>
+    Desk.attempt(desk, Sealing.takeUp(desk, books)).pipe(
+      Effect.tap(() => dropIfTold),
+      Effect.flatMap((refused) => refused ?? Effect.void)
+    )
+  const dropIfTold = Effect.suspend(() =>
+    options.dropsSealed === true && desk.folded.ledger.sealed !== undefined
+      ? Effect.asVoid(Desk.attempt(desk, Sealing.drop(desk)))
+      : Effect.void
+  )
+
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length;) {
       const item = batch[at]!
@@ -216,8 +256,17 @@ export const open = Telemetry.fn("Replica.open")(function* (
           at++
           break
         case "Checkpoint":
+          if (Sealing.isDue(desk)) yield* takeUpOwn
           yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
           Desk.keepRung(desk, true)
+          at++
+          break
+        case "TakeUp":
+          yield* Deferred.done(item.done, yield* Effect.exit(takeUp(item.books)))
+          at++
+          break
+        case "Drop":
+          yield* Deferred.done(item.done, yield* Effect.exit(Desk.attempt(desk, Sealing.drop(desk))))
           at++
           break
       }
@@ -229,7 +278,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
       yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
     Desk.keepRung(desk, false)
     quiet.stir()
-    if (Desk.isCheckpointDue(desk, entriesMin) || Desk.isRungDue(desk, true)) quiet.ask()
+    if (Desk.isCheckpointDue(desk, entriesMin) || Desk.isRungDue(desk, true) || Sealing.isDue(desk)) quiet.ask()
   })
   const spending = Spending.make({
     ...desk,
@@ -293,7 +342,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
       const heads: Frontier.Frontier = Ledger.frontier(desk.folded.ledger)
       const { lines, parted } = desk.folded.ledger
       const kindOf = (id: FeedId): Feed.FeedKind => (parted.get(id) ?? lines.get(id))!.feed.kind
-      return new Map([...heads].map(([id, head]) => [id, { kind: kindOf(id), head }]))
+      return new Map([...heads].map(([id, head]) => [id, { kind: kindOf(id), head, ...keptFrom(lines.get(id)) }]))
     },
     compare: (frontier) => {
       for (const [feed, head] of frontier) {
@@ -302,12 +351,25 @@ export const open = Telemetry.fn("Replica.open")(function* (
         Queue.offerUnsafe(items, { _tag: "Abandon" })
       }
     },
+    takeUp: (books) => ask((done) => ({ _tag: "TakeUp", books, done })),
+    proposeSeal: () => Sealing.propose(desk.folded),
+    sealedBooks: (digest) =>
+      desk.folded.ledger.sealed?.digest === digest ? desk.store.local(space, Sealed.sealedRow) : Effect.succeedNone,
+    wantedSeal: () => {
+      const digest = Sealing.wanted(desk.folded.ledger)
+      return digest === undefined ? undefined : { digest, isFailed: Sealing.isFailed(desk) }
+    },
+    drop: ask<number, JournalStoreError>((done) => ({ _tag: "Drop", done })),
     listen: (listener) => {
       desk.listeners.add(listener)
       return () => desk.listeners.delete(listener)
     }
   }
 })
+
+/** The first entry of a feed that can be served, where others were dropped. */
+const keptFrom = (line: Line.Line | undefined): { readonly first?: number } =>
+  line === undefined || line.branch !== undefined || line.kept === 0 ? {} : { first: line.kept }
 
 /** Entries since the last checkpoint that make the next one due. */
 const checkpointDue = (desk: Desk.Desk): number => Math.max(checkpointEveryMin, desk.checkpointed / 2)

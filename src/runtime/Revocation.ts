@@ -59,10 +59,13 @@ export const of = ({ authority }: Ledger, device: DeviceId): DeviceRevoked | und
   })
 }
 
+/** A feed that is told of up to a certain entry. */
+type Bounded = Required<Omit<Local, "first">>
+
 /** What a peer that was put out may be told. */
 export interface Told extends Authority.Dismissal {
   /** By the names that feeds of authority and their branches have among peers, and how far. */
-  readonly feeds: ReadonlyMap<FeedId, Required<Local>>
+  readonly feeds: ReadonlyMap<FeedId, Bounded>
 }
 
 /** Undefined for members, for strangers, and for who could not read the space when it was put out. */
@@ -72,7 +75,7 @@ export const toldTo = (ledger: Ledger, peer: DeviceId): Told | undefined => {
   if (authority === undefined || dismissal === undefined) return undefined
   const { time } = dismissal.restriction.node
   if (Authority.holds(authority, Authority.present(authority), peer, spaceRead, time) === undefined) return undefined
-  const feeds = new Map<FeedId, Required<Local>>()
+  const feeds = new Map<FeedId, Bounded>()
   for (const [feed, ends] of dismissal.heads) {
     for (const part of historiesOf(ledger, feed).flatMap(Line.partsOf)) {
       const local = within(authority, part, ends, time)
@@ -88,7 +91,7 @@ const within = (
   { from, hash, line, to }: Line.Part,
   ends: ReadonlyArray<Authority.Node>,
   time: number
-): Required<Local> | undefined => {
+): Bounded | undefined => {
   const judged = Math.min(to, line.judged - 1)
   const at = (seq: number): Authority.Node | undefined =>
     Authority.backTo(authority, judged === to ? hash : line.judgedHash, seq)

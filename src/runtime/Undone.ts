@@ -34,7 +34,9 @@ const changesOf = (before: Ledger, after: Ledger, then: Line, now: Line | undefi
   const changes: Array<Undone> = []
   for (const { because, seq } of quarantined(after, feed, start, judged))
     if (!before.quarantine.has(nameOf(feed, seq))) changes.push({ feed, device, from: seq, to: seq, because })
-  for (const { seq } of quarantined(before, feed, start, judged))
+  // what was refused below a seal stays refused, and is told of no more
+  const sealed = after.sealed?.ends.get(feed)?.seq ?? -1
+  for (const { seq } of quarantined(before, feed, Math.max(start, sealed + 1), judged))
     if (!after.quarantine.has(nameOf(feed, seq))) changes.push({ feed, device, from: seq, to: seq, because: undefined })
   if (judged < then.judged) {
     const from = judged

@@ -101,7 +101,10 @@ const isSameSeals = (a: Regime.Regimes["seals"], b: Regime.Regimes["seals"]): bo
   a.size === b.size &&
   [...a].every(([feed, positions]) => {
     const others = b.get(feed) ?? []
-    return positions.length === others.length && positions.every(({ by, hash }, index) => others[index]?.hash === hash && others[index].by.hash === by.hash)
+    return (
+      positions.length === others.length &&
+      positions.every(({ by, hash }, index) => others[index]?.hash === hash && others[index].by.hash === by.hash)
+    )
   })
 
 const firstOf = ({ is, isOther, standing, was }: Change, feed: FeedId): number => {
@@ -151,9 +154,7 @@ const freezesOf = (old: Judge.Judge, now: Judge.Judge): ReadonlyMap<FeedId, numb
 }
 
 const isMoved = ({ is, isOther, standing, was }: Change, node: Authority.Node): boolean => {
-  const [before, after] = [was, is].map(
-    (regimes) => regimes !== undefined && !Regime.isInside(regimes, standing, node)
-  )
+  const [before, after] = [was, is].map((regimes) => regimes !== undefined && !Regime.isInside(regimes, standing, node))
   return before !== after || (isOther && after === true)
 }
 

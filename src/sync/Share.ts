@@ -13,6 +13,8 @@ import { digestFeedsMin } from "./limits.ts"
 export interface Local {
   readonly kind: FeedKind
   readonly head: Frontier.Head
+  /** The first entry that is still here: what comes before was sealed, and dropped. Undefined: all of it is. */
+  readonly first?: number | undefined
   /** No run that reaches behind this is sent. Undefined: any that begins at or before `head` is. */
   readonly last?: number | undefined
 }

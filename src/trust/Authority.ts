@@ -426,11 +426,11 @@ const settledOn = (authority: Authority, feed: FeedId, owner: DeviceId | undefin
 }
 
 /**
- * The newest seal, by time: what it names is what its digest says, whatever comes (runtime/Sealed.ts). Root is one person
- * with 24 words, so its seals are meant to have seen each other.
+ * Root's seals in the order of their times: what each names is what its digest says, whatever comes (runtime/Sealed.ts), and
+ * the last one counts. Root is one person with 24 words, so its seals are meant to have seen each other.
  */
-export const seal = ({ memo }: Authority): Book.Stated<Fact.Seal> | undefined =>
-  memo.book.seals.filter(({ node }) => node.number < memo.count).sort(Book.byTime).at(-1)
+export const seals = ({ memo }: Authority): ReadonlyArray<Book.Stated<Fact.Seal>> =>
+  memo.book.seals.filter(({ node }) => node.number < memo.count).sort(Book.byTime)
 
 /** Whether a device may define applications now. */
 export const mayDefine = (authority: Authority, device: DeviceId): boolean => {

@@ -389,7 +389,8 @@ export const oracle = (
     /** Against a position of a feed of data; against what is written now it is all restrictions. */
     regimeAt: (feed: FeedId, seq: number): Regime =>
       restrictions.filter(
-        ({ entry, fact }) => ![...fact.cut, ...sealedBefore(entry)].some((last) => last.feed === feed && last.seq >= seq)
+        ({ entry, fact }) =>
+          ![...fact.cut, ...sealedBefore(entry)].some((last) => last.feed === feed && last.seq >= seq)
       ),
     isMember: (view: Past, device: DeviceId) => isMember(final, view, device),
     chains: (view: Past, device: DeviceId, regime: Regime, wanted: string, time: number, depth = 0) =>

@@ -1,0 +1,158 @@
+/** Replicas that stand on what root sealed have the books of those that read everything, whatever came, and drop what lies below. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { JournalStore } from "../../src/effects/JournalStore.ts"
+import type { Delivery } from "../../src/runtime/Arrivals.ts"
+import { fold } from "../../src/runtime/Fold.ts"
+import * as Replica from "../../src/runtime/Replica.ts"
+import * as Sealed from "../../src/runtime/Sealed.ts"
+import type * as Fact from "../../src/trust/Fact.ts"
+import {
+  account,
+  add,
+  alice,
+  bob,
+  carol,
+  during,
+  fact,
+  founded,
+  head,
+  installation,
+  keysOf,
+  noon,
+  noonMillis,
+  revoke,
+  right,
+  root,
+  runOf,
+  runsOf,
+  say,
+  script,
+  set,
+  until,
+  type Script
+} from "./fixtures.ts"
+
+const entries = 40
+const later = noon + 1_000
+
+/** Bob and Carol wrote; Bob also what he may not. */
+const story = () => {
+  const { authority, space } = founded([
+    [bob, right("kv:write", 1)],
+    [carol, right("kv:write", 1)]
+  ])
+  const admitted = { bob: head(authority, 1), carol: head(authority, 2) }
+  const [his, hers] = [script(space, bob, "data"), script(space, carol, "data")]
+  for (let i = 0; i < entries; i++)
+    for (const of of [his, hers])
+      say(of, { facts: [set(`k${i % 5}`, `${i}`), add(1)], seen: i === 0 ? [head(authority)] : [] })
+  say(his, { facts: [{ type: "kv.name", payload: [["add", "names", "forbidden"]] }] })
+  return { admitted, authority, hers, his, space }
+}
+
+type Story = ReturnType<typeof story>
+
+/** What root says to seal what lies before these entries, and the books that are sealed. */
+const sealOf = ({ authority, hers, his, space }: Story, upTo: readonly [number, number], time = later) =>
+  during(
+    installation(keysOf(70)),
+    Effect.gen(function* () {
+      const replica = yield* Replica.open(space)
+      for (const delivery of [runOf(authority), runOf(his, 0, upTo[0]), runOf(hers, 0, upTo[1])])
+        yield* replica.receive([delivery])
+      const proposed = Result.getOrThrow(replica.proposeSeal())
+      const words = script(space, root, "authority", { time })
+      say(words, { facts: [fact(proposed.fact)], seen: [head(authority)] })
+      return { ...proposed, words }
+    })
+  )
+
+/** A replica that gets these, is told to take up these books if there are any, and what its own opening makes of it. */
+const taken = (
+  { space }: Story,
+  deliveries: ReadonlyArray<Delivery>,
+  books?: Uint8Array,
+  after: (replica: Replica.Replica) => Effect.Effect<unknown, unknown> = () => Effect.void
+) => {
+  const on = installation(keysOf(71))
+  return Effect.gen(function* () {
+    const live = yield* during(
+      on,
+      Effect.gen(function* () {
+        const replica = yield* Replica.open(space)
+        for (const delivery of deliveries) yield* replica.receive([delivery])
+        if (books !== undefined) yield* replica.takeUp(books)
+        yield* Effect.orDie(after(replica) as Effect.Effect<unknown, never>)
+        return account(replica.ledger())
+      })
+    )
+    const opened = yield* during(
+      on,
+      Effect.gen(function* () {
+        const store = yield* JournalStore
+        const folded = yield* fold(store, space, noonMillis + 60_000, "whole")
+        return { ...folded, books: account(folded.ledger) }
+      })
+    )
+    assert.deepStrictEqual(opened.damage, [])
+    assert.deepStrictEqual(opened.books, live, "what is read back is what was there")
+    return live
+  })
+}
+
+/** Two accounts but for what was refused below the seal. */
+const same = (a: ReturnType<typeof account>, b: ReturnType<typeof account>): void => {
+  const seen = ({ quarantine: _, ...rest }: ReturnType<typeof account>) => rest
+  assert.deepStrictEqual(seen(a), seen(b))
+}
+
+const everything = ({ authority, hers, his }: Story): ReadonlyArray<Delivery> => [
+  runOf(authority),
+  ...runsOf(his, 8),
+  ...runsOf(hers, 8)
+]
+
+describe("a replica that was handed what root sealed", () => {
+  it.live("has the books of who read everything, with and without the entries below", () =>
+    Effect.gen(function* () {
+      const of = story()
+      const { books, words } = yield* sealOf(of, [29, 20])
+      const whole = yield* taken(of, [...everything(of), runOf(words)])
+      const stands = yield* taken(of, [...everything(of), runOf(words)], books)
+      same(stands, whole)
+      const fresh = [runOf(of.authority), runOf(words)]
+      const rest = (replica: Replica.Replica) =>
+        Effect.forEach([runOf(of.his, 30), runOf(of.hers, 21)], (delivery) => replica.receive([delivery]))
+      same(yield* taken(of, fresh, books, rest), whole)
+      const some = [runOf(of.authority), runOf(of.his, 0, 10), runOf(words)]
+      same(yield* taken(of, some, books, rest), whole)
+    })
+  )
+
+  it.live("drops what lies below, and goes on from there", () =>
+    Effect.gen(function* () {
+      const of = story()
+      const { books, words } = yield* sealOf(of, [29, 20])
+      const whole = yield* taken(of, [...everything(of), runOf(words)])
+      let dropped = 0
+      const dropping = (replica: Replica.Replica) =>
+        Effect.gen(function* () {
+          dropped = yield* replica.drop
+          assert.strictEqual(yield* replica.drop, 0, "once is enough")
+          assert.deepStrictEqual(
+            [...replica.feeds().values()].flatMap(({ first }) => first ?? []),
+            [24, 16]
+          )
+          // what a peer brings again is known
+          for (const outcome of yield* replica.receive([runOf(of.his), runOf(of.hers, 0, 7)]))
+            assert.strictEqual(outcome._tag, "Known")
+        })
+      same(yield* taken(of, [...everything(of), runOf(words)], books, dropping), whole)
+      assert.strictEqual(dropped, 24 + 16, "whole runs")
+    })
+  )
+})
