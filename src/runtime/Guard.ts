@@ -53,7 +53,7 @@ export const send = Effect.fnUntraced(function* (
   if (frame.length > frameBytesMax) throw new RangeError(`a message of ${frame.length} bytes`)
   const cost = isTold && space !== undefined ? Price.of(space.ledger(), message, frame.length) : 0
   if (space !== undefined && cost > 0) {
-    const isNews = message._tag === "Run" || message._tag === "Fork"
+    const isNews = message._tag === "Run" || message._tag === "Fork" || message._tag === "Sealed"
     while (!space.account.take(cost, isNews)) {
       if (!(yield* space.account.reserve(cost))) return "OverBudget"
       if (!mayTell(space, connection.peer, message)) return yield* denied
@@ -82,12 +82,16 @@ export interface Space {
 /** Messages that tell something of a space's content. */
 export const isTelling = (
   message: Message.Message
-): message is Message.Message & { readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" } =>
+): message is Message.Message & {
+  readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" | "WantSealed" | "Sealed"
+} =>
   message._tag === "Run" ||
   message._tag === "Have" ||
   message._tag === "Digest" ||
   message._tag === "Want" ||
-  message._tag === "Fork"
+  message._tag === "Fork" ||
+  message._tag === "WantSealed" ||
+  message._tag === "Sealed"
 
 const mayTell = (space: Space, peer: DeviceId, message: Message.Message): boolean => {
   const { time } = space

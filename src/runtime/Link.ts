@@ -8,7 +8,9 @@
  * back-pressure the peer feels. A breach ends the connection with its reason and is logged as a security event;
  * a store that fails ends it too, without blaming the peer.
  */
+import { bytesToHex, concatBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
@@ -20,6 +22,7 @@ import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
+import { sealedPartBytes } from "../sync/limits.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
@@ -28,6 +31,7 @@ import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
+import * as Sealed from "./Sealed.ts"
 import { mailboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
@@ -134,7 +138,14 @@ export const run = Effect.fnUntraced(function* (
     const ledger = replica.ledger()
     const upTo = options.upTo?.get(space)
     if (Guard.mayRead(ledger, connection.peer, host.now()))
-      return { space, mayRead: true, feeds: replica.feeds(), upTo }
+      return {
+        space,
+        mayRead: true,
+        feeds: replica.feeds(),
+        upTo,
+        sealed: ledger.sealed?.digest,
+        wanted: replica.wantedSeal()
+      }
     const told = Revocation.toldTo(ledger, connection.peer)
     if (told !== undefined) return { space, mayRead: true, isDismissal: true, feeds: told.feeds }
     return { space, mayRead: false, feeds: replica.feeds(), upTo }
@@ -223,14 +234,65 @@ export const run = Effect.fnUntraced(function* (
           if (breach !== undefined) session = Session.close(Receipt.breaches[breach])
         })
       }
+      case "LoadSealed":
+        return Effect.flatMap(sealedBooks(ask), (books) =>
+          step(Session.sealedLoaded(session, ask.space, ask.digest, ask.offset, books))
+        )
+      case "TakeSealed":
+        return takeSealed(ask)
     }
   }
+
+  /** The sealed books of which the peer is sent one part after the other. */
+  let handedOver: { readonly digest: string; readonly books: Uint8Array } | undefined
+
+  const sealedBooks = Effect.fnUntraced(function* ({ digest, offset, space }: Session.Ask & { _tag: "LoadSealed" }) {
+    if (offset <= 0 || handedOver?.digest !== digest) {
+      const found = Option.getOrUndefined(yield* host.replica(space)?.sealedBooks(digest) ?? Effect.succeedNone)
+      handedOver = found && { digest, books: found }
+    }
+    const books = handedOver?.books
+    if (books === undefined || offset < 0 || offset + sealedPartBytes >= books.length) handedOver = undefined
+    return books
+  })
+
+  /** The sealed books of which the peer was told how far they reach. */
+  const standsOn = new Map<SpaceId, string | undefined>()
+
+  /** Parts of sealed books that are on their way, in order. */
+  const sealed = new Map<SpaceId, Array<Uint8Array>>()
+
+  /** Keeps a part; with the last one the books are taken up, if they are root's. */
+  const takeSealed = Effect.fnUntraced(function* (ask: Session.Ask & { _tag: "TakeSealed" }) {
+    const { bytes, digest, offset, space, total } = ask
+    const parts = offset === 0 ? [] : (sealed.get(space) ?? [])
+    parts.push(bytes)
+    sealed.set(space, parts)
+    if (offset + bytes.length < total) return
+    sealed.delete(space)
+    const books = concatBytes(...parts)
+    if (bytesToHex(Sealed.digestOf(books)) !== digest) {
+      yield* Metrics.refused("seal")
+      yield* Effect.logWarning("security event: a peer brought sealed books that root did not seal")
+      session = Session.close("sealed books of another digest")
+      return
+    }
+    const refused = yield* Effect.flip(host.replica(space)?.takeUp(books) ?? Effect.void).pipe(Effect.option)
+    if (Option.isNone(refused)) return
+    if (refused.value._tag !== "SealRefused") return yield* refused.value
+    yield* Effect.logWarning(refused.value.message)
+    session = Session.sealedRefused(session, space, digest)
+  })
 
   /** After the books moved: what the peer may have of them, and what of it was turned away and is wanted by now. */
   const renew = Effect.fnUntraced(function* (replica: Replica) {
     yield* step(Session.shared(session, shareOf(replica)))
     const ledger = replica.ledger()
     yield* step(Session.retry(session, replica.space, (feed, header) => Intake.isWanted(ledger, feed, header)))
+    if (standsOn.get(replica.space) === ledger.sealed?.digest) return
+    // whoever dropped what this side lacked goes on from here
+    standsOn.set(replica.space, ledger.sealed?.digest)
+    yield* step(Session.acknowledge(session, replica.space))
   })
 
   const settleTaken = Effect.fnUntraced(function* () {
@@ -295,6 +357,8 @@ export const run = Effect.fnUntraced(function* (
           yield* step(greet())
         }
         outbox.arrived(event.message, event.bytes)
+        // what was brought before may hold the seal itself
+        if (event.message._tag === "Sealed") yield* settleTaken()
         yield* step(Session.receive(session, event.message))
         break
       case "Changed":

@@ -32,6 +32,7 @@ import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Feed from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import * as Telemetry from "../observability/Telemetry.ts"
+import type { Wanted } from "../sync/Handover.ts"
 import type { Local, Loaded } from "../sync/Share.ts"
 import type { Delivery } from "./Arrivals.ts"
 import * as Authoring from "./Authoring.ts"
@@ -99,8 +100,8 @@ export interface Replica {
   readonly proposeSeal: () => ReturnType<typeof Sealing.propose>
   /** The sealed books that this replica stands on, if they have this digest. */
   readonly sealedBooks: (digest: string) => Effect.Effect<Option.Option<Uint8Array>, JournalStoreError>
-  /** The digest of a seal that this replica does not stand on; `isFailed`: it can't be taken up from what is here. */
-  readonly wantedSeal: () => { readonly digest: string; readonly isFailed: boolean } | undefined
+  /** The newest seal, if this replica does not stand on it; needed where the books don't follow from what is here. */
+  readonly wantedSeal: () => Wanted | undefined
   /** Drops, durably, what lies below the sealed books: how many entries went. Whoever lacks them takes up the seal. */
   readonly drop: Effect.Effect<number, JournalStoreError>
   /** Told after each turn that changed something. Returns how to stop. Listeners must not throw. */
@@ -357,7 +358,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
       desk.folded.ledger.sealed?.digest === digest ? desk.store.local(space, Sealed.sealedRow) : Effect.succeedNone,
     wantedSeal: () => {
       const digest = Sealing.wanted(desk.folded.ledger)
-      return digest === undefined ? undefined : { digest, isFailed: Sealing.isFailed(desk) }
+      return digest === undefined ? undefined : { digest, isNeeded: Sealing.isFailed(desk) }
     },
     drop: ask<number, JournalStoreError>((done) => ({ _tag: "Drop", done })),
     listen: (listener) => {

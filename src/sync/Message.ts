@@ -22,6 +22,9 @@
  *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
  *                                        to this nonce, durably. One that can't be true is a breach; one that moves
  *                                        nothing on is passed over
+ *     [10, tag, digest, offset]         want sealed  give me these sealed books (runtime/Sealed.ts) from this byte on
+ *     [11, tag, digest, total, offset, bytes]
+ *                               sealed   a part of them; without bytes an offer; total 0: I don't have them (sync/Handover.ts)
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
  * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. In every
@@ -42,6 +45,7 @@ import { signatureBytes } from "../identity/Signing.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { isSeq } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
+import type * as Handover from "./Handover.ts"
 import { isCount, type Signed } from "./Receipt.ts"
 import { helloSpacesMax, messageBytesMax } from "./limits.ts"
 
@@ -72,6 +76,11 @@ export type Message =
       /** Undefined: an answer. */
       readonly receipt: Pick<Signed, "spent" | "previous" | "signature"> | undefined
     }
+  | { readonly _tag: "WantSealed"; readonly space: Tag; readonly digest: string; readonly offset: number }
+  | ({ readonly _tag: "Sealed"; readonly space: Tag } & Handover.Part)
+
+/** A message of sealed books. */
+export type OfSeal = Message & { readonly _tag: "WantSealed" | "Sealed" }
 
 export type Receipt = Message & { readonly _tag: "Receipt" }
 
@@ -129,6 +138,12 @@ export const encode = (message: Message): Uint8Array => {
       const signed = receipt === undefined ? null : [receipt.spent, receipt.previous, receipt.signature]
       return Cbor.encode([9, tagBytes(space), epoch, nonce, signed])
     }
+    case "WantSealed":
+      return Cbor.encode([10, tagBytes(message.space), hexToBytes(message.digest), message.offset])
+    case "Sealed": {
+      const { bytes, digest, offset, space, total } = message
+      return Cbor.encode([11, tagBytes(space), hexToBytes(digest), total, offset, bytes])
+    }
   }
 }
 
@@ -142,7 +157,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
     return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
   const known = kinds.find((candidate) => candidate.kind === kind)
-  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 9`)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 11`)
   if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
   return known.read(fields)
 }
@@ -234,7 +249,7 @@ const kinds: ReadonlyArray<{
     name: "a digest",
     fields: 2,
     read: ([tag, digest]) =>
-      isTag(tag) && isBytes(digest) && digest.length === 32
+      isTag(tag) && isDigest(digest)
         ? succeed({ _tag: "Digest", space: bytesToHex(tag), digest })
         : malformed("a digest of other than a tag and 32 bytes")
   },
@@ -248,6 +263,24 @@ const kinds: ReadonlyArray<{
         ? succeed({ _tag: "Receipt", space: bytesToHex(tag), epoch, nonce, receipt })
         : malformed("a receipt of other than a tag, an epoch, a nonce and what is signed")
     }
+  },
+  {
+    kind: 10,
+    name: "a want of sealed books",
+    fields: 3,
+    read: ([tag, digest, offset]) =>
+      isTag(tag) && isDigest(digest) && isSeq(offset)
+        ? succeed({ _tag: "WantSealed", space: bytesToHex(tag), digest: bytesToHex(digest), offset })
+        : malformed("a want of sealed books of other than a tag, a digest and a number")
+  },
+  {
+    kind: 11,
+    name: "a part of sealed books",
+    fields: 5,
+    read: ([tag, digest, total, offset, bytes]) =>
+      isTag(tag) && isDigest(digest) && isSeq(total) && isSeq(offset) && isBytes(bytes)
+        ? succeed({ _tag: "Sealed", space: bytesToHex(tag), digest: bytesToHex(digest), total, offset, bytes })
+        : malformed("a part of sealed books of other than a tag, a digest, numbers and bytes")
   }
 ]
 
@@ -270,6 +303,8 @@ const tagBytes = (tag: Tag): Uint8Array => {
 }
 
 const isBytes = (value: Cbor.Cbor | undefined): value is Uint8Array => value instanceof Uint8Array
+
+const isDigest = (value: Cbor.Cbor | undefined): value is Uint8Array => isBytes(value) && value.length === 32
 
 const isTag = (value: Cbor.Cbor | undefined): value is Uint8Array => isBytes(value) && value.length === tagBytesCount
 

@@ -91,6 +91,10 @@ export const receive = (session: Session, message: Message.Message): Step => {
       return on(session, message.space, (topic) => Topic.prove(topic, message.proof))
     case "Receipt":
       return on(session, message.space, (topic) => receipt(topic, message))
+    case "WantSealed":
+      return on(session, message.space, (topic) => Topic.wantSealed(topic, message.digest, message.offset))
+    case "Sealed":
+      return on(session, message.space, (topic) => Topic.takeSealed(topic, message))
   }
 }
 
@@ -130,6 +134,19 @@ export const learned = (
   head: Frontier.Head,
   name: FeedId = feed
 ): Session => about(session, space, (topic) => ({ topic: Topic.learned(topic, feed, head, name), asks: [] })).session
+
+/** The store's answer to a LoadSealed: the sealed books that have this digest, or undefined where they are not here. */
+export const sealedLoaded = (
+  session: Session,
+  space: SpaceId,
+  digest: string,
+  offset: number,
+  books: Uint8Array | undefined
+): Step => about(session, space, (topic) => Topic.sealedLoaded(topic, digest, offset, books))
+
+/** Sealed books that the peer brought can't be stood on here: it is not asked for them again. */
+export const sealedRefused = (session: Session, space: SpaceId, digest: string): Session =>
+  about(session, space, (topic) => ({ topic: Topic.sealedRefused(topic, digest), asks: [] })).session
 
 /** Asks the peer for a feed from an earlier point: its run did not continue what is here. */
 export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: number): Step =>

@@ -7,6 +7,7 @@
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type { FeedKind } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
+import type { Wanted } from "./Handover.ts"
 import { digestFeedsMin } from "./limits.ts"
 
 /** Where one feed stands, as far as this side serves it. */
@@ -25,6 +26,10 @@ export interface Share {
   /** Whether the peer may be told what is in `feeds`. */
   readonly mayRead: boolean
   readonly feeds: ReadonlyMap<FeedId, Local>
+  /** Digest of the sealed books that are here: they stand for what was dropped. */
+  readonly sealed?: string | undefined
+  /** Sealed books that are not here, and that this side would stand on. */
+  readonly wanted?: Wanted | undefined
   /** The peer was put out: nothing is asked of it. */
   readonly isDismissal?: boolean
   /** Send me no data beyond this (partial sync). Authority is always told completely. */

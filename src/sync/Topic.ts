@@ -18,6 +18,7 @@ import * as Bytes from "../identity/Bytes.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
+import * as Handover from "./Handover.ts"
 import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
 import { claimOf, isLong, type Claim, type Loaded, type Local, type Reach, type Share } from "./Share.ts"
@@ -41,6 +42,10 @@ export type Ask =
   | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
   | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
   | { readonly _tag: "Receipt"; readonly space: SpaceId; readonly message: Message.Receipt }
+  /** Tell what is here of sealed books (`sealedLoaded`). */
+  | { readonly _tag: "LoadSealed"; readonly space: SpaceId; readonly digest: string; readonly offset: number }
+  /** The next part of sealed books: once they are whole they are taken up, or `sealedRefused`. */
+  | ({ readonly _tag: "TakeSealed"; readonly space: SpaceId } & Handover.Part)
 
 export interface Topic {
   readonly share: Share
@@ -88,6 +93,7 @@ export interface Topic {
   readonly given: number
   /** Feeds whose frontier contradicted ours: the search for the fork has begun. */
   readonly disputed: ReadonlySet<FeedId>
+  readonly handover: Handover.Handover
   /** Feeds whose runs were turned away, with their headers: to be asked for when they are wanted. */
   readonly missed: ReadonlyMap<FeedId, Uint8Array | undefined>
 }
@@ -138,6 +144,7 @@ export const make = (share: Share, tag: Message.Tag): Topic => ({
   asks: 0,
   given: 0,
   disputed: new Set(),
+  handover: Handover.none,
   missed: new Map()
 })
 
@@ -183,6 +190,7 @@ export const update = (topic: Topic, share: Share): Next => {
   const isRepeated = isNewlyReadable && (topic.told !== undefined || topic.claim !== undefined)
   if (mayTell(next) && (next.told === undefined || isBoundMoved)) follow(tellHave(next, isRepeated || isBoundMoved))
   if (mayTell(next) && next.withheld > 0) follow(credit(next))
+  if (mayShare(next)) follow(handed(next, Handover.ask(next.handover, share.wanted)))
   follow(pump(next))
   return { topic: next, asks }
 }
@@ -292,8 +300,49 @@ export const want = (topic: Topic, feed: FeedId, from: number): Next | Breach =>
   exhausted.delete(feed)
   // Kept even where there is nothing to give now: the feed may be back in the journal, or the peer, before it asks again.
   const next = new Map(topic.next).set(feed, from)
-  return pump({ ...topic, wants, exhausted, next, rewound: new Set(topic.rewound).add(feed) })
+  // what was dropped the peer has in the sealed books: then it says how far it is
+  const isDropped = from < (topic.share.feeds.get(feed)?.first ?? 0)
+  const rewound = isDropped ? topic.rewound : new Set(topic.rewound).add(feed)
+  return pump({ ...topic, wants, exhausted, next, rewound })
 }
+
+/** The peer asks for sealed books. */
+export const wantSealed = (topic: Topic, digest: string, offset: number): Next | Breach => {
+  const step = Handover.asked(topic.handover, digest, offset)
+  return "breach" in step ? step : handed(topic, step)
+}
+
+/** The peer brings sealed books, or offers them. */
+export const takeSealed = (topic: Topic, part: Handover.Part): Next | Breach => {
+  const step = Handover.part(topic.handover, part)
+  if ("breach" in step) return step
+  // what is taken up now may still be among what is wanted: that is asked again when the share tells so
+  return step.says.length > 0 ? handed(topic, step) : handed(topic, Handover.ask(step.handover, topic.share.wanted))
+}
+
+/** The store's answer to a LoadSealed; undefined: these books are not here. */
+export const sealedLoaded = (topic: Topic, digest: string, offset: number, books: Uint8Array | undefined): Next =>
+  handed(topic, Handover.loaded(topic.handover, { digest, offset }, books))
+
+/** The books that the peer brought are not what root sealed, or can't be stood on here. */
+export const sealedRefused = (topic: Topic, digest: string): Topic => ({
+  ...topic,
+  handover: Handover.refuse(topic.handover, digest)
+})
+
+const handed = (topic: Topic, { handover, says }: Handover.Next): Next => ({
+  topic: { ...topic, handover },
+  asks: says.map((said): Ask => {
+    switch (said._tag) {
+      case "LoadSealed":
+      case "TakeSealed":
+        return { ...said, space: topic.share.space }
+      case "Sealed":
+      case "WantSealed":
+        return { _tag: "Send", message: { ...said, space: topic.tag } }
+    }
+  })
+})
 
 /** The peer brings a proof of a fork. */
 export const prove = (topic: Topic, proof: Uint8Array): Next | Breach => {
@@ -405,15 +454,21 @@ const pump = (topic: Topic): Next => {
   const isBusy = topic.inFlight > windowBytes / 2 || runsFree < windowRuns / 2
   if (topic.loading !== undefined || isBusy) return { topic, asks: [] }
   let found: FeedId | undefined
+  let isDropped = false
   for (const [feed, local] of topic.share.feeds) {
     if (found !== undefined && local.kind === "data") continue
     if (!mayServe(topic, local)) continue
     const bound = boundOf(topic, feed, local)
+    if ((topic.next.get(feed) ?? 0) < (local.first ?? 0)) {
+      isDropped = true
+      continue
+    }
     if (bound < (topic.next.get(feed) ?? 0) || topic.exhausted.get(feed) === bound) continue
     found = feed
     if (local.kind === "authority") break
   }
-  if (found === undefined) return { topic, asks: [] }
+  if (found === undefined)
+    return isDropped ? handed(topic, Handover.offer(topic.handover, topic.share.sealed)) : { topic, asks: [] }
   const from = topic.next.get(found) ?? 0
   const bytesMax = Math.min(windowBytes - topic.inFlight - runBytesMax, runsFree * smallRunBytes)
   const load = { _tag: "Load", space: topic.share.space, feed: found, from, bytesMax } as const

@@ -9,6 +9,12 @@ export const windowBytes = 4 * 1024 * 1024
 /** Such runs by number, so that many small ones do not fill queues that count messages. */
 export const windowRuns = 512
 
+/** Bytes of one part of sealed books. */
+export const sealedPartBytes = 256 * 1024
+
+/** Bytes of sealed books that are taken from a peer. */
+export const sealedBytesMax = 256 * 1024 * 1024
+
 /** Spaces in one hello or offer; more of them go in several offers. */
 export const helloSpacesMax = 1024
 

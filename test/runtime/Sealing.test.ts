@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
 import { fold } from "../../src/runtime/Fold.ts"
@@ -13,8 +14,10 @@ import type * as Fact from "../../src/trust/Fact.ts"
 import {
   account,
   add,
+  agentOn,
   alice,
   bob,
+  bring,
   carol,
   during,
   fact,
@@ -36,6 +39,7 @@ import {
   type Script
 } from "./fixtures.ts"
 
+const dave = keysOf(5)
 const entries = 40
 const later = noon + 1_000
 
@@ -43,7 +47,8 @@ const later = noon + 1_000
 const story = () => {
   const { authority, space } = founded([
     [bob, right("kv:write", 1)],
-    [carol, right("kv:write", 1)]
+    [carol, right("kv:write", 1)],
+    [dave, right("space:read")]
   ])
   const admitted = { bob: head(authority, 1), carol: head(authority, 2) }
   const [his, hers] = [script(space, bob, "data"), script(space, carol, "data")]
@@ -155,4 +160,50 @@ describe("a replica that was handed what root sealed", () => {
       assert.strictEqual(dropped, 24 + 16, "whole runs")
     })
   )
+})
+
+/** Installations of Alice, who stands on the seal and dropped what lies below, and of Dave, who has so much of it all. */
+const apart = (of: Story, books: Uint8Array, words: Script, daves: ReadonlyArray<Delivery>) =>
+  Effect.gen(function* () {
+    const [hers, his] = [installation(alice), installation(dave)]
+    yield* bring(hers, of.space, ...everything(of), runOf(words))
+    yield* bring(his, of.space, ...daves)
+    const dropped = yield* during(
+      hers,
+      Effect.gen(function* () {
+        const replica = yield* Replica.open(of.space)
+        yield* replica.takeUp(books)
+        return yield* replica.drop
+      })
+    )
+    assert.strictEqual(dropped, 24 + 16)
+    return { hers, his }
+  })
+
+describe("a peer that lacks what was dropped", () => {
+  for (const [what, daves] of [
+    ["all of it", (of: Story) => [runOf(of.authority)]],
+    ["some of it", (of: Story) => [runOf(of.authority), runOf(of.his, 0, 9)]],
+    ["nothing but what came later", (of: Story) => everything(of).slice(0, -1)]
+  ] as const)
+    it.live(`is handed the sealed books: ${what}`, () =>
+      Effect.gen(function* () {
+        const of = story()
+        const { books, words } = yield* sealOf(of, [29, 20])
+        const whole = yield* taken(of, [...everything(of), runOf(words)])
+        const { hers, his } = yield* apart(of, books, words, daves(of))
+        const hub = MemoryNetwork.hub()
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const one = (yield* agentOn(hers, hub, "alice")).replica(of.space)!
+            const daves = yield* agentOn(his, hub, "dave")
+            const link = yield* daves.connect("alice", alice.device)
+            const two = daves.replica(of.space)!
+            yield* until("he has it all", () => account(two.ledger()).count === account(one.ledger()).count)
+            yield* until("and knows that he has", () => link.isCaughtUp(of.space) && link.isServed(of.space))
+            same(account(two.ledger()), whole)
+          })
+        )
+      })
+    )
 })
