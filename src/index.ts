@@ -40,6 +40,7 @@ export type { Undone } from "./runtime/Undone.ts"
 /** What may be sent to whom in an hour: budgets, giving away what is left of one, summing up. */
 export * as Budget from "./trust/Budget.ts"
 export * as Giving from "./runtime/Giving.ts"
+export { DropsSealed } from "./runtime/Sealing.ts"
 export { Summarizing } from "./runtime/Summaries.ts"
 
 /** Deciding who may do what, and being told why somebody may not. */

@@ -214,7 +214,7 @@ const state = (output: Output) =>
 
 const journal = (output: Output) =>
   Command.make("journal").pipe(
-    Command.withDescription("Look into the journal: log, verify."),
+    Command.withDescription("Look into the journal, move it, prune it: log, verify, export, import, prune."),
     Command.withSubcommands([
       Command.make(
         "log",
@@ -239,6 +239,11 @@ const journal = (output: Output) =>
       ArchiveCommands.importJournal(output),
       Command.make("verify", {}, () => simply(output, { _tag: "JournalVerify" })).pipe(
         Command.withDescription("Read everything stored back and check every chain and signature.")
+      ),
+      Command.make("prune", {}, () => simply(output, { _tag: "JournalPrune" })).pipe(
+        Command.withDescription(
+          "Drop what the space's newest seal covers: the sealed state stands for it. Not to be undone here; others keep theirs."
+        )
       )
     ])
   )
@@ -268,7 +273,7 @@ const device = (output: Output) =>
 
 const space = (output: Output) =>
   Command.make("space").pipe(
-    Command.withDescription("The space itself: recovery words and recovery."),
+    Command.withDescription("The space itself: recovery words, recovery, seals."),
     Command.withSubcommands([
       Command.make("words", {}, () => simply(output, { _tag: "SpaceWords" })).pipe(
         Command.withDescription("Show the recovery words again, as long as they are not confirmed.")
@@ -298,6 +303,19 @@ const space = (output: Output) =>
       ).pipe(
         Command.withDescription(
           "With the recovery words (asked for, or from stdin): put a stolen device out and bring back whom it put out."
+        )
+      ),
+      Command.make(
+        "seal",
+        { yes: switchFlag("yes", "Do not ask before it is written") },
+        Effect.fnUntraced(function* ({ yes }) {
+          const flags = yield* globals
+          const { seal } = yield* Effect.promise(() => import("./interview.ts"))
+          yield* seal(flags, output, { yes })
+        })
+      ).pipe(
+        Command.withDescription(
+          "With the recovery words: seal what counts now, so that it stays whatever comes, opens fast and may be dropped."
         )
       )
     ])

@@ -62,6 +62,8 @@ export const Errand = Schema.TaggedUnion({
     cut: Schema.NullOr(Schema.String),
     isConfirmed: Schema.Boolean
   },
+  SpaceSeal: { words: Secret, isConfirmed: Schema.Boolean },
+  JournalPrune: {},
   Doctor: {}
 })
 export type Errand = typeof Errand.Type

@@ -51,6 +51,10 @@ const dispatch = Effect.fnUntraced(function* (office: Office, errand: Errand, vo
       return yield* (yield* load(() => import("./space.ts"))).confirm(office, errand, voice)
     case "SpaceRecover":
       return yield* (yield* load(() => import("./recover.ts"))).answer(office, errand, voice)
+    case "SpaceSeal":
+      return yield* (yield* load(() => import("./seal.ts"))).seal(office, errand, voice)
+    case "JournalPrune":
+      return yield* (yield* load(() => import("./seal.ts"))).prune(office, voice)
     case "Doctor":
       return yield* (yield* load(() => import("./doctor.ts"))).answer(office, voice)
   }
@@ -98,6 +102,10 @@ export const rendererOf = async (tag: ErrandTag): Promise<(data: Data) => string
       return (await import("./space.ts")).renderConfirmed
     case "SpaceRecover":
       return (await import("./recover.ts")).render
+    case "SpaceSeal":
+      return (await import("./seal.ts")).renderSeal
+    case "JournalPrune":
+      return (await import("./seal.ts")).renderPruned
     case "Doctor":
       return (await import("./doctor.ts")).render
   }

@@ -26,6 +26,7 @@ import { short } from "../identity/Id.ts"
 import { Agent, layer as agentLayer } from "../runtime/Agent.ts"
 import type { AnyApp } from "../runtime/App.ts"
 import type { Replica } from "../runtime/Replica.ts"
+import { DropsSealed } from "../runtime/Sealing.ts"
 import { Summarizing } from "../runtime/Summaries.ts"
 import * as Control from "./Control.ts"
 import type { Growth } from "./Growth.ts"
@@ -93,7 +94,8 @@ export const open = Effect.fnUntraced(function* (
       agentLayer.pipe(
         Layer.provide(NodeEffects.network(home, network)),
         Layer.provide(Layer.succeedContext(stores)),
-        Layer.provide(Layer.succeed(Summarizing, settings.flowBase !== undefined))
+        Layer.provide(Layer.succeed(Summarizing, settings.flowBase !== undefined)),
+        Layer.provide(Layer.succeed(DropsSealed, settings.journal.sealed === "drop"))
       )
     ).pipe(
       Scope.provide(agentScope),

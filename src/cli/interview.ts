@@ -1,4 +1,4 @@
-/** `aura space confirm` and `aura space recover` at the terminal: what is asked, in which order, before an errand is done. */
+/** `aura space confirm`, `recover` and `seal` at the terminal: what is asked, in which order, before an errand is done. */
 import * as Effect from "effect/Effect"
 import { randomInt } from "node:crypto"
 import { wordCount } from "../identity/RecoveryWords.ts"
@@ -7,6 +7,7 @@ import type { Output } from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import * as Recover from "./recover.ts"
 import * as Run from "./Run.ts"
+import * as Seal from "./seal.ts"
 import type { Flags } from "./Settings.ts"
 import { confirmedWords } from "./space.ts"
 
@@ -36,19 +37,28 @@ export const recover = Effect.fnUntraced(function* (
   const ask = yield* Ask.open
   const words = Run.secretOf(yield* allWords(ask), "recovery words")
   const errand = { _tag: "SpaceRecover", words, revoke, cut, isConfirmed: false } as const
-  if (!yes) {
-    const plan = yield* Run.one(flags, output, errand)
-    process.stderr.write(`${Recover.render(plan)}\n`)
-    const said = yield* ask.line('Is that what should happen? Type "yes": ')
-    if (said.toLowerCase() !== "yes") {
-      return yield* Problem.make("NotConfirmed", {
-        what: "not confirmed, so nothing was written",
-        do: 'answer "yes", or give --yes'
-      })
-    }
-  }
+  if (!yes) yield* approve(ask, Recover.render(yield* Run.one(flags, output, errand)))
   yield* Run.errand(flags, output, { ...errand, isConfirmed: true })
 }, Effect.scoped)
+
+export const seal = Effect.fnUntraced(function* (flags: Flags, output: Output, { yes }: { readonly yes: boolean }) {
+  const ask = yield* Ask.open
+  const words = Run.secretOf(yield* allWords(ask), "recovery words")
+  const errand = { _tag: "SpaceSeal", words, isConfirmed: false } as const
+  if (!yes) yield* approve(ask, Seal.renderSeal(yield* Run.one(flags, output, errand)))
+  yield* Run.errand(flags, output, { ...errand, isConfirmed: true })
+}, Effect.scoped)
+
+/** Nothing is written before somebody has read what would be. */
+const approve = Effect.fnUntraced(function* (ask: Ask.Ask, plan: string) {
+  process.stderr.write(`${plan}\n`)
+  const said = yield* ask.line('Is that what should happen? Type "yes": ')
+  if (said.toLowerCase() === "yes") return
+  return yield* Problem.make("NotConfirmed", {
+    what: "not confirmed, so nothing was written",
+    do: 'answer "yes", or give --yes'
+  })
+})
 
 /** In one line or in several. */
 const allWords = Effect.fnUntraced(function* (ask: Ask.Ask) {

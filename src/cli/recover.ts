@@ -8,10 +8,8 @@
  * computed first and shown; nothing is written before it is confirmed.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { entryHash, short, type DeviceId } from "../identity/Id.ts"
-import * as RecoveryWords from "../identity/RecoveryWords.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as Feed from "../journal/Feed.ts"
 import { authorityWrite } from "../runtime/Write.ts"
@@ -31,6 +29,7 @@ import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Person from "./Person.ts"
 import * as Problem from "./Problem.ts"
+import * as RootKey from "./RootKey.ts"
 import { count, printable, table } from "./Text.ts"
 
 type Recover = ErrandOf<"SpaceRecover">
@@ -39,14 +38,7 @@ const reason = "recovered with the recovery words"
 
 export const answer = Effect.fnUntraced(function* (office: Office, errand: Recover, voice: Voice) {
   const replica = yield* office.replica
-  const authority = replica.ledger().authority
-  if (authority === undefined) return yield* notFetched
-  const seed = RecoveryWords.seed(errand.words)
-  if (Result.isFailure(seed)) return yield* wordsInvalid(seed.failure.what)
-  const root = RecoveryWords.rootOf(seed.success)
-  if (root !== authority.genesis.root) {
-    return yield* wordsInvalid("these are recovery words, but not those of this space: they belong to another one")
-  }
+  const { author, authority } = yield* RootKey.authorOf(replica, errand.words)
   const target = errand.revoke === null ? undefined : yield* Person.device(replica, errand.revoke)
   if (target === office.keys.device) return yield* oneself(target)
   const cut = target === undefined ? [] : yield* cutOf(office, replica, target, errand.cut)
@@ -57,9 +49,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Recov
   const here = target === undefined ? 0 : countOf(replica.ledger(), target)
   if (self?.after === "revoked") return yield* stillRevoked(replica, office.keys.device, target)
   if (errand.isConfirmed) {
-    const sign = RecoveryWords.signer(seed.success)
-    const as = { device: root, sign: (message: Uint8Array) => Effect.sync(() => sign(message)) }
-    yield* replica.write({ ...authorityWrite(facts), as })
+    yield* replica.write({ ...authorityWrite(facts), as: author })
   }
   yield* voice.data({
     isWritten: errand.isConfirmed,
@@ -192,27 +182,12 @@ const afterEntry = Effect.fnUntraced(function* (rows: ReadonlyArray<Chronicle.Ro
   })
 })
 
-const wordsInvalid = (what: string): Problem.Problem =>
-  Problem.make("WordsInvalid", {
-    what,
-    allowed: `the ${RecoveryWords.wordCount} English words in their order`,
-    do: "compare them with the paper; nothing was changed",
-    isUsage: true
-  })
-
 const oneself = (device: DeviceId): Problem.Problem =>
   Problem.make("RevokesItself", {
     what: `${short(device)} is this device: it would put itself out`,
     do: "run it on a device that is still yours and name the stolen one",
     isUsage: true
   })
-
-const notFetched = Effect.suspend(() =>
-  Problem.make("NotFetched", {
-    what: "this device does not have the space's founding entry yet",
-    do: 'run "aura sync" first'
-  })
-)
 
 /** Revocation is final for a key, so the way back leads over who revoked this device. */
 const stillRevoked = (replica: Replica, self: DeviceId, target: DeviceId | undefined): Problem.Problem => {

@@ -14,6 +14,7 @@ import type { Office } from "./Office.ts"
 import type { Data } from "./Output.ts"
 import * as Revoked from "./Revoked.ts"
 import * as RootSeed from "./RootSeed.ts"
+import * as Seal from "./seal.ts"
 import * as Survey from "./Survey.ts"
 import { count, printable, table, time } from "./Text.ts"
 import * as Readiness from "./web/Readiness.ts"
@@ -38,7 +39,8 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
       })),
       thisDeviceRevoked: putOut === undefined ? null : Revoked.dataOf(putOut),
       heldUntilMillis: survey.heldUntilMillis ?? null,
-      latestMillis: survey.latestMillis ?? null
+      latestMillis: survey.latestMillis ?? null,
+      sealed: Seal.summaryOf(replica)
     }
   })
   yield* voice.data({
@@ -126,6 +128,7 @@ const Status = Schema.Struct({
       damaged: Schema.Finite,
       heldUntilMillis: Schema.NullOr(Schema.Finite),
       latestMillis: Schema.NullOr(Schema.Finite),
+      sealed: Schema.NullOr(Seal.Summary),
       thisDeviceRevoked: Schema.NullOr(Revoked.Revoked)
     })
   )
@@ -146,6 +149,7 @@ export const render = (data: Data): string => {
       ["members", space.revoked === 0 ? `${space.members}` : `${space.members}, ${space.revoked} revoked`],
       ["entries", space.latestMillis === null ? "0" : `${space.entries}, the latest of ${time(space.latestMillis)}`]
     )
+    if (space.sealed !== null) lines.push(["sealed", Seal.summaryText(space.sealed)])
     if (space.thisDeviceRevoked !== null)
       lines.push(["revoked", `this device, ${Revoked.words(space.thisDeviceRevoked)}`], ["", Revoked.waysOn])
     const aside = [

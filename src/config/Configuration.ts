@@ -232,6 +232,11 @@ const journal = {
     allowed: `1 to ${journalOwnerBytesMax} bytes of text without quotes`,
     otherwise: "the first half of the device's id",
     example: "aura-0"
+  }),
+  sealed: always(Schema.Literals(["keep", "drop"]), "keep", {
+    kind: "text",
+    about: "What becomes here of entries that root sealed: keep, or drop as soon as the sealed state stands for them",
+    allowed: "keep or drop"
   })
 }
 

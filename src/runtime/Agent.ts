@@ -42,6 +42,7 @@ import * as Link from "./Link.ts"
 import * as Neighbouring from "./Neighbouring.ts"
 import * as PairingDesk from "./PairingDesk.ts"
 import * as Replica from "./Replica.ts"
+import * as Sealing from "./Sealing.ts"
 import * as Revocation from "./Revocation.ts"
 import * as Upkeep from "./Upkeep.ts"
 import { authorityWrite, type WriteError } from "./Write.ts"
@@ -128,6 +129,8 @@ export const layer: Layer.Layer<
     const scope = yield* Effect.scope
     const services = yield* Effect.context<JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom>()
 
+    const dropsSealed = yield* Sealing.DropsSealed
+
     const replicas = new Map<SpaceId, Replica.Replica>()
     const replicaListeners = new Set<(replica: Replica.Replica) => void>()
     const links = new Set<Link.Link>()
@@ -138,7 +141,10 @@ export const layer: Layer.Layer<
     const openReplica = Effect.fnUntraced(function* (space: SpaceId) {
       const known = replicas.get(space)
       if (known !== undefined) return known
-      const replica = yield* Replica.open(space).pipe(Effect.provideContext(services), Scope.provide(scope))
+      const replica = yield* Replica.open(space, { dropsSealed }).pipe(
+        Effect.provideContext(services),
+        Scope.provide(scope)
+      )
       replicas.set(space, replica)
       for (const listener of replicaListeners) listener(replica)
       return replica

@@ -98,11 +98,11 @@ const foldUpTo = Effect.fnUntraced(function* (
     for (const [named, stored] of feeds)
       if (named.feed.kind === "authority") yield* foldFeed(store, ledger, named, stored, found)
     Judging.advance(ledger, nowMillis)
+    if (sealed !== undefined && isRoots(ledger, sealed)) ledger.sealed = sealed
     for (const [{ branch, feed }] of feeds)
       if (feed.kind === "data" && branch !== undefined)
         Branches.lineOf(ledger, feed, branch, yield* Histories.forkOf(store, ledger, branch))
     yield* Histories.read(store, ledger)
-    if (sealed !== undefined && isRoots(ledger, sealed)) ledger.sealed = sealed
     const isRestored = attempt === 0 && checkpoint !== undefined && Checkpoint.restore(ledger, checkpoint, ends)
     base = isRestored ? Ladder.rungOf(ledger, checkpoint) : undefined
     if (!isRestored && sealed !== undefined && ledger.sealed !== undefined) begin(ledger, sealed)

@@ -82,7 +82,13 @@ export const forkOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Branches.Fork | undefined, JournalStoreError> {
   for (const line of Ledger.historiesOf(ledger, of.id)) {
     if (Line.startOf(line) > Math.max(0, at - 1)) continue
-    const before = at === 0 ? { hash: previous, time: of.time } : yield* entryAt(store, ledger, line, at - 1)
+    const sealed = ledger.sealed?.ends.get(line.id)
+    const before =
+      at === 0
+        ? { hash: previous, time: of.time }
+        : sealed?.seq === at - 1
+          ? sealed
+          : yield* entryAt(store, ledger, line, at - 1)
     if (before?.hash !== previous) continue
     return { line, time: before.time, first: (yield* entryAt(store, ledger, line, at))?.hash }
   }

@@ -10,6 +10,7 @@
  * right is a person: its store says something else than everybody's.
  */
 import { bytesToHex } from "@noble/hashes/utils.js"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -23,8 +24,12 @@ import * as Desk from "./Desk.ts"
 import * as Fold from "./Fold.ts"
 import * as Histories from "./Histories.ts"
 import type { Ledger } from "./Ledger.ts"
+import * as Line from "./Line.ts"
 import * as Packing from "./Packing.ts"
 import * as Sealed from "./Sealed.ts"
+
+/** Whether agents drop what lies below a seal as soon as they stand on it. Not by default: it can't be undone. */
+export const DropsSealed = Context.Reference<boolean>("aura/runtime/DropsSealed", { defaultValue: () => false })
 
 /** Why books can't be sealed, or sealed ones not be taken up. Nothing changed. */
 export class SealRefused extends Data.TaggedError("SealRefused")<{ readonly what: string; readonly do: string }> {
@@ -112,7 +117,8 @@ export const takeUp = Effect.fnUntraced(function* (
     const { feed, hash, header, seq } = end
     const line = ledger.lines.get(feed)
     const isHere = line !== undefined && line.taken > seq
-    if (ledger.branches.has(feed) || (isHere && !(yield* Histories.isAt(desk.store, ledger, line, end))))
+    const isForkedBelow = ledger.branches.get(feed)?.some((line) => Line.startOf(line) <= seq)
+    if (isForkedBelow === true || (isHere && !(yield* Histories.isAt(desk.store, ledger, line, end))))
       return new SealRefused({
         what: `this device has another history of feed ${short(feed)} than the one that root sealed`,
         do: "join again with a fresh directory"

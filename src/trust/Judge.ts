@@ -12,7 +12,6 @@
  * keeps a stack of its own.
  */
 import type { DeviceId, FeedId } from "../identity/Id.ts"
-import type { Position } from "../journal/Feed.ts"
 import * as Book from "./Book.ts"
 import { capability, type Capability } from "./Capability.ts"
 import * as Descent from "./Descent.ts"

@@ -1,16 +1,14 @@
 /** Replicas that stand on what root sealed have the books of those that read everything, whatever came, and drop what lies below. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as fc from "fast-check"
 import * as MemoryNetwork from "../../src/handlers/memory/MemoryNetwork.ts"
 import { JournalStore } from "../../src/effects/JournalStore.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
-import { fold } from "../../src/runtime/Fold.ts"
+import { fold, foldTo } from "../../src/runtime/Fold.ts"
 import * as Replica from "../../src/runtime/Replica.ts"
 import * as Sealed from "../../src/runtime/Sealed.ts"
-import type * as Fact from "../../src/trust/Fact.ts"
 import {
   account,
   add,
@@ -27,7 +25,6 @@ import {
   keysOf,
   noon,
   noonMillis,
-  revoke,
   right,
   root,
   runOf,
@@ -38,6 +35,7 @@ import {
   until,
   type Script
 } from "./fixtures.ts"
+import { dice, history } from "./histories.ts"
 
 const dave = keysOf(5)
 const entries = 40
@@ -206,4 +204,112 @@ describe("a peer that lacks what was dropped", () => {
         )
       })
     )
+})
+
+/** The last authority entry of each feed, as root has seen them all, and times below which root may not speak. */
+const ends = (scripts: ReadonlyArray<Script>) => {
+  const authority = scripts.filter(({ feed }) => feed.kind === "authority")
+  return {
+    seen: [...new Map(authority.map((of) => [of.feed.id, head(of)])).values()],
+    time: Math.max(...authority.map((of) => of.entries.at(-1)!.time))
+  }
+}
+
+/** Whether each feed of data has one history: others are refused a seal. */
+const isPlain = (scripts: ReadonlyArray<Script>): boolean => {
+  const data = scripts.filter(({ feed }) => feed.kind === "data")
+  return new Set(data.map(({ feed }) => feed.id)).size === data.length
+}
+
+/** Brings what is wanted in any order, again and again until nothing is new. */
+const bringAll = (replica: Replica.Replica, deliveries: ReadonlyArray<Delivery>) =>
+  Effect.gen(function* () {
+    for (let isNews = true; isNews;) {
+      isNews = false
+      for (const delivery of deliveries) {
+        const [outcome] = yield* replica.receive([delivery])
+        if (outcome?._tag === "Stored") isNews = true
+        if (outcome?._tag === "Refused") assert.fail(outcome.why)
+      }
+    }
+  })
+
+describe("replicas that stand on a seal", () => {
+  it("have the same books, whatever each had, in whatever order it came, dropped or not", async () => {
+    let [sealed, taken] = [0, 0]
+    const law = (seed: number, steps: number) =>
+      Effect.gen(function* () {
+        const { roll, shuffled } = dice(seed)
+        const { scripts, space } = history(seed, steps)
+        if (!isPlain(scripts)) return
+        const all = scripts.flatMap((of) => runsOf(of, 1 + roll(6)))
+        const known = shuffled(all).slice(0, 1 + all.length - roll(1 + all.length / 2))
+        const said = yield* during(
+          installation(keysOf(70)),
+          Effect.gen(function* () {
+            const replica = yield* Replica.open(space)
+            yield* bringAll(replica, known)
+            const proposed = replica.proposeSeal()
+            if (Result.isFailure(proposed)) return undefined
+            const { seen, time } = ends(scripts)
+            const words = script(space, root, "authority", { nonce: 9, time: time + 1 })
+            const below = yield* foldTo(
+              yield* JournalStore,
+              space,
+              noonMillis + 60_000,
+              proposed.success.fact.positions
+            )
+            assert.deepStrictEqual(Sealed.encode(below.ledger), proposed.success.books, "what is here makes them")
+            const here = seen.filter(({ feed }) => (replica.ledger().lines.get(feed)?.judged ?? 0) > 0)
+            const last = here.map(({ feed }) => {
+              const { judged, judgedHash } = replica.ledger().lines.get(feed)!
+              return { feed, seq: judged - 1, hash: judgedHash }
+            })
+            say(words, { facts: [fact(proposed.success.fact)], seen: last })
+            return { ...proposed.success, words: runOf(words) }
+          })
+        )
+        if (said === undefined) return
+        sealed++
+        const accounts: Array<ReturnType<typeof account>> = []
+        for (let turn = 0; turn < 3; turn++) {
+          const on = installation(keysOf(71 + turn))
+          const before = turn === 0 ? [] : shuffled(all).slice(0, roll(all.length + 1))
+          const authority = scripts.filter(({ feed }) => feed.kind === "authority").map((of) => runOf(of))
+          yield* during(
+            on,
+            Effect.gen(function* () {
+              const replica = yield* Replica.open(space, { rungEntriesMin: 1 + roll(5) })
+              yield* bringAll(replica, [...before, ...authority, said.words])
+              if (replica.wantedSeal() === undefined) return
+              yield* replica.takeUp(said.books)
+              taken++
+              if (roll(2) === 0) yield* replica.drop
+              yield* bringAll(replica, shuffled(all))
+            })
+          )
+          const books = yield* during(
+            on,
+            Effect.gen(function* () {
+              const replica = yield* Replica.open(space)
+              assert.deepStrictEqual(replica.damage(), [])
+              yield* bringAll(replica, shuffled(all))
+              if (roll(2) === 0) yield* replica.drop
+              return account(replica.ledger())
+            })
+          )
+          accounts.push(books)
+        }
+        assert.deepStrictEqual(accounts[1], accounts[0], "with some of it before, and with nothing")
+        assert.deepStrictEqual(accounts[2], accounts[0])
+      })
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 50 }), (seed, steps) =>
+        Effect.runPromise(law(seed, steps))
+      ),
+      { numRuns: 500, seed: 11 }
+    )
+    assert.isAbove(sealed, 150)
+    assert.isAbove(taken, 400)
+  }, 300_000)
 })
