@@ -15,6 +15,7 @@ import {
   agentOn,
   alice,
   bob,
+  branch,
   bring,
   carol,
   during,
@@ -25,6 +26,7 @@ import {
   keysOf,
   noon,
   noonMillis,
+  revoke,
   right,
   root,
   runOf,
@@ -52,7 +54,11 @@ const story = () => {
   const [his, hers] = [script(space, bob, "data"), script(space, carol, "data")]
   for (let i = 0; i < entries; i++)
     for (const of of [his, hers])
-      say(of, { facts: [set(`k${i % 5}`, `${i}`), add(1)], seen: i === 0 ? [head(authority)] : [] })
+      say(of, {
+        facts: [set(`k${i % 5}`, `${i}`), add(1)],
+        seen: i === 0 ? [head(authority)] : [],
+        request: i === 10 && of === hers ? { requester: carol.device, key: "once" } : undefined
+      })
   say(his, { facts: [{ type: "kv.name", payload: [["add", "names", "forbidden"]] }] })
   return { admitted, authority, hers, his, space }
 }
@@ -202,6 +208,92 @@ describe("a peer that lacks what was dropped", () => {
             same(account(two.ledger()), whole)
           })
         )
+      })
+    )
+})
+
+/** What comes late of what would reach below a seal, and how many of the 80 entries count then. */
+const lateWords: ReadonlyArray<readonly [what: string, count: number, words: (of: Story) => ReadonlyArray<Delivery>]> =
+  [
+    [
+      "a revocation with a cut at the start",
+      30 + 40,
+      ({ admitted, authority }) => {
+        say(authority, { facts: [revoke(bob.device, admitted.bob, [])] })
+        return [runOf(authority)]
+      }
+    ],
+    [
+      "a withdrawn grant",
+      30 + 40,
+      ({ admitted, authority }) => {
+        const reason = "taken back"
+        say(authority, {
+          facts: [fact({ _tag: "Ungrant", device: bob.device, grant: admitted.bob.hash, cut: [], reason })]
+        })
+        return [runOf(authority)]
+      }
+    ],
+    [
+      "a feed that closes a sealed one further down",
+      30 + 40 + 1,
+      ({ authority, his, space }) => {
+        const next = script(space, bob, "data", { nonce: 5, closes: head(his, 9), time: later })
+        say(next, { facts: [add(1)], seen: [head(authority)] })
+        return [runOf(next)]
+      }
+    ],
+    [
+      "an earlier entry with a key that a sealed one carries",
+      80,
+      ({ authority, space }) => {
+        const early = script(space, carol, "data", { nonce: 6, time: noon + 1 })
+        say(early, {
+          facts: [add(1)],
+          seen: [head(authority)],
+          request: { requester: carol.device, key: "once" },
+          time: noon + 2000
+        })
+        return [runOf(early)]
+      }
+    ],
+    [
+      "another history of a sealed feed",
+      80,
+      ({ his }) => {
+        const other = branch(his, 12)
+        for (let i = 0; i < 30; i++) say(other, { facts: [add(1000)] })
+        return runsOf(other, 7, 7)
+      }
+    ]
+  ]
+
+describe("what lies below a seal", () => {
+  for (const [what, count, words] of lateWords)
+    it.live(`counts whatever comes: ${what}`, () =>
+      Effect.gen(function* () {
+        const of = story()
+        const sealed = yield* sealOf(of, [29, 20])
+        const late = words({ ...of, authority: { ...of.authority, entries: [...of.authority.entries] } })
+        const all = everything(of)
+        const seal = [runOf(of.authority), runOf(sealed.words)]
+        const bring = (deliveries: ReadonlyArray<Delivery>) => (replica: Replica.Replica) =>
+          bringAll(replica, deliveries)
+        const accounts = [
+          yield* taken(of, [...all, ...seal], sealed.books, bring(late)),
+          yield* taken(
+            of,
+            [...seal, ...late.slice(0, what.startsWith("another") ? 0 : 1)],
+            sealed.books,
+            bring([...all, ...late])
+          ),
+          yield* taken(of, seal, sealed.books, bring([...late, ...all])),
+          yield* taken(of, [...all, ...seal], sealed.books, (replica) =>
+            Effect.andThen(replica.drop, bringAll(replica, [...late, ...all]))
+          )
+        ]
+        for (const one of accounts) assert.deepStrictEqual(one, accounts[0])
+        assert.strictEqual(accounts[0]!.count, count)
       })
     )
 })
