@@ -157,7 +157,7 @@ describe("a replica that was handed what root sealed", () => {
             [24, 16]
           )
           // what a peer brings again is known
-          for (const outcome of yield* replica.receive([runOf(of.his), runOf(of.hers, 0, 7)]))
+          for (const outcome of yield* replica.receive([runOf(of.his), runOf(of.his, 25, 35), runOf(of.hers, 0, 7)]))
             assert.strictEqual(outcome._tag, "Known")
         })
       same(yield* taken(of, [...everything(of), runOf(words)], books, dropping), whole)
@@ -294,6 +294,8 @@ describe("what lies below a seal", () => {
         ]
         for (const one of accounts) assert.deepStrictEqual(one, accounts[0])
         assert.strictEqual(accounts[0]!.count, count)
+        const reached = accounts[0]!.frontier.find((head) => head.startsWith(of.his.feed.id.slice(0, 8)))
+        assert.isAtLeast(Number(reached?.split(" ")[1]), 29, "nothing sealed leaves the journal")
       })
     )
 })
