@@ -22,8 +22,8 @@
  *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
  *                                        to this nonce, durably. One that can't be true is a breach; one that moves
  *                                        nothing on is passed over
- *     [10, tag, digest, offset]         want sealed  give me these sealed books (runtime/Sealed.ts) from this byte on
- *     [11, tag, digest, total, offset, bytes]
+ *     [12, tag, digest, offset]         want sealed  give me these sealed books (runtime/Sealed.ts) from this byte on
+ *     [13, tag, digest, total, offset, bytes]
  *                               sealed   a part of them; without bytes an offer; total 0: I don't have them (sync/Handover.ts)
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
@@ -139,10 +139,10 @@ export const encode = (message: Message): Uint8Array => {
       return Cbor.encode([9, tagBytes(space), epoch, nonce, signed])
     }
     case "WantSealed":
-      return Cbor.encode([10, tagBytes(message.space), hexToBytes(message.digest), message.offset])
+      return Cbor.encode([12, tagBytes(message.space), hexToBytes(message.digest), message.offset])
     case "Sealed": {
       const { bytes, digest, offset, space, total } = message
-      return Cbor.encode([11, tagBytes(space), hexToBytes(digest), total, offset, bytes])
+      return Cbor.encode([13, tagBytes(space), hexToBytes(digest), total, offset, bytes])
     }
   }
 }
@@ -157,7 +157,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
     return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
   const known = kinds.find((candidate) => candidate.kind === kind)
-  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 11`)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 13`)
   if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
   return known.read(fields)
 }
@@ -265,7 +265,7 @@ const kinds: ReadonlyArray<{
     }
   },
   {
-    kind: 10,
+    kind: 12,
     name: "a want of sealed books",
     fields: 3,
     read: ([tag, digest, offset]) =>
@@ -274,7 +274,7 @@ const kinds: ReadonlyArray<{
         : malformed("a want of sealed books of other than a tag, a digest and a number")
   },
   {
-    kind: 11,
+    kind: 13,
     name: "a part of sealed books",
     fields: 5,
     read: ([tag, digest, total, offset, bytes]) =>

@@ -23,6 +23,8 @@ const frontiers: fc.Arbitrary<Frontier.Frontier> = fc
       new Map(heads.sort(([a], [b]) => (a < b ? -1 : 1)).map(([feed, seq]) => [feed, { seq, mark: "ab".repeat(16) }]))
   )
 
+const digests = fc.constantFrom("00".repeat(32), "5e".repeat(32))
+
 const messages: fc.Arbitrary<Message.Message> = fc.oneof(
   fc.record({ _tag: fc.constant("Hello" as const), version: fc.constant(Message.version), spaces: fc.array(tags) }),
   fc.record({ _tag: fc.constant("Offer" as const), spaces: fc.array(tags) }),
@@ -64,6 +66,15 @@ const messages: fc.Arbitrary<Message.Message> = fc.oneof(
       }),
       { nil: undefined }
     )
+  }),
+  fc.record({ _tag: fc.constant("WantSealed" as const), space: tags, digest: digests, offset: seqs }),
+  fc.record({
+    _tag: fc.constant("Sealed" as const),
+    space: tags,
+    digest: digests,
+    total: seqs,
+    offset: seqs,
+    bytes: blobs
   })
 )
 
@@ -91,7 +102,7 @@ describe("a message", () => {
 
   it("of an unknown kind is refused by name", () => {
     for (const [kind, named] of [
-      [10, "kind 10"],
+      [14, "kind 14"],
       [-1, "kind -1"],
       ["hello", "kind string"],
       [null, "kind object"]
@@ -140,7 +151,14 @@ describe("a message", () => {
       [9, tag, 1, 1, [-1, new Uint8Array(32), new Uint8Array(64)]],
       [9, tag, 1, 1, [1, new Uint8Array(31), new Uint8Array(64)]],
       [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(63)]],
-      [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(64), 0]]
+      [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(64), 0]],
+      [12, tag, new Uint8Array(31), 0],
+      [12, tag, new Uint8Array(32), -1],
+      [12, new Uint8Array(15), new Uint8Array(32), 0],
+      [13, tag, new Uint8Array(31), 1, 0, tag],
+      [13, tag, new Uint8Array(32), -1, 0, tag],
+      [13, tag, new Uint8Array(32), 1, "0", tag],
+      [13, tag, new Uint8Array(32), 1, 0, null]
     ]
     for (const fields of wrong) assert.isDefined(refusal(Message.decode(Cbor.encode(fields))), JSON.stringify(fields))
   })

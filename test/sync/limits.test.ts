@@ -25,6 +25,11 @@ describe("the limits of sync", () => {
     fits({ _tag: "Run", space: tag, header: new Uint8Array(headerBytesMax), run: new Uint8Array(runBytesMax) })
   })
 
+  it("a part of sealed books fits a message", () => {
+    const [digest, total, bytes] = ["5e".repeat(32), Limits.sealedBytesMax, new Uint8Array(Limits.sealedPartBytes)]
+    fits({ _tag: "Sealed", space: tag, digest, total, offset: total - bytes.length, bytes })
+  })
+
   it("a proof of a fork with two of the largest runs fits a message", () => {
     const [header, run] = [new Uint8Array(headerBytesMax), new Uint8Array(runBytesMax)]
     fits({ _tag: "Fork", space: tag, proof: Cbor.encode([1, header, run, run]) })
