@@ -40,7 +40,7 @@ const messages: Readonly<Record<string, Message.Message>> = {
     receipt: { spent: 2 ** 33, previous: Frontier.digest(frontier), signature: new Uint8Array(64).fill(7) }
   },
   "receipt, answered": { _tag: "Receipt", space: tag, epoch: 497_000, nonce: 257, receipt: undefined },
-  "want sealed": { _tag: "WantSealed", space: tag, digest: hexOf(Frontier.digest(frontier)), offset: 262_144 },
+  "wantsealed": { _tag: "WantSealed", space: tag, digest: hexOf(Frontier.digest(frontier)), offset: 262_144 },
   sealed: { _tag: "Sealed", space: tag, digest: hexOf(Frontier.digest(frontier)), total: 2 ** 27, offset: 0, bytes }
 }
 
