@@ -80,16 +80,25 @@ export interface Desk {
   checkpointed: number
   /** What checkpoints are sealed with, once this device has said or claimed anything here. */
   checkpointKey: Redacted.Redacted<Uint8Array> | undefined
+  /** What lies below a seal is dropped as soon as these books stand on it. */
+  readonly dropsSealed: boolean
   /** The authority with which the newest seal could not be taken up from what is here. */
   sealTriedBy: Authority.Authority | undefined
   /** Whether this opening has drawn its token: before that this device writes nothing here. */
   isClaimed: boolean
 }
 
+export interface Options {
+  /** Entries between two rungs of the ladder that late restrictions are folded from; `rungEntriesMin` by default. */
+  readonly rungEntriesMin?: number
+  /** Whether what lies below a seal is dropped as soon as the books stand on it. */
+  readonly dropsSealed?: boolean
+}
+
 /** Reads a space back and compares the tokens: feeds of this device that may have been lost are not continued. */
 export const open = Effect.fnUntraced(function* (
   space: SpaceId,
-  rungEntriesMin?: number
+  { dropsSealed = false, rungEntriesMin }: Options = {}
 ): Effect.fn.Return<
   Desk,
   JournalStoreError | SecretStoreError,
@@ -131,6 +140,7 @@ export const open = Effect.fnUntraced(function* (
     ladder: Ladder.make(rungEntriesMin),
     checkpointed: folded.ledger.applied,
     checkpointKey: secret?.checkpointKey,
+    dropsSealed,
     sealTriedBy: undefined,
     isClaimed: false
   }

@@ -8,9 +8,7 @@
  * back-pressure the peer feels. A breach ends the connection with its reason and is logged as a security event;
  * a store that fails ends it too, without blaming the peer.
  */
-import { bytesToHex, concatBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
@@ -22,16 +20,15 @@ import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
-import { sealedPartBytes } from "../sync/limits.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
+import * as Handing from "./Handing.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
-import * as Sealed from "./Sealed.ts"
 import { mailboxMax, takenBytesMax } from "./limits.ts"
 
 /** What a link needs of its agent. */
@@ -160,40 +157,28 @@ export const run = Effect.fnUntraced(function* (
   const opened = greet()
   let session = opened.session
 
-  const link: Link = {
-    connection,
-    isCaughtUp: (space) => {
-      const replica = host.replica(space)
-      if (replica === undefined || session._tag === "Closed") return false
-      const ledger = replica.ledger()
-      for (const line of ledger.lines.values())
-        if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
-      return Session.isCaughtUp(session, space, (feed, seq) => {
-        const end = Branches.endNamed(ledger, feed)
-        if (end !== undefined) return seq <= end
-        const line = ledger.parted.get(feed) ?? ledger.lines.get(feed)
-        return line === undefined || startNamed(line, feed) + seq <= Ledger.boundOf(ledger, line.feed).seq
-      })
-    },
-    isServed: (space) => {
-      const replica = host.replica(space)
-      return replica !== undefined && Session.isServed(session, space, replica.feeds())
-    },
-    lag: (space) => {
-      const replica = host.replica(space)
-      return replica === undefined ? undefined : Session.lag(session, space, replica.feeds())
-    },
-    isOverBudget: outbox.isOverBudget
-  }
+  const link = linkOf(host, connection, () => session, outbox)
   linked(link)
 
   /** Runs waiting to be verified and stored, per space, in order of arrival. */
   const taking = new Map<SpaceId, Array<Session.Ask & { _tag: "Take" }>>()
 
+  const handing = Handing.make(host.replica)
+
   const step = (next: Session.Step): Effect.Effect<void, NetworkError | JournalStoreError> => {
     session = next.session
     return Effect.forEach(next.asks, perform, { discard: true })
   }
+
+  const acknowledged = ({ frontier, space }: Session.Ask & { _tag: "Acknowledged" }) =>
+    Effect.suspend(() => {
+      host.replica(space)?.compare(frontier)
+      host.acknowledged(link, space, frontier)
+      const since = outbox.sentAt.get(space)
+      if (since === undefined || !link.isServed(space)) return Effect.void
+      outbox.sentAt.delete(space)
+      return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
+    })
 
   const perform = (ask: Session.Ask): Effect.Effect<void, NetworkError | JournalStoreError> => {
     switch (ask._tag) {
@@ -219,14 +204,7 @@ export const run = Effect.fnUntraced(function* (
         return replica === undefined ? Effect.void : Effect.asVoid(replica.prove(ask.proof))
       }
       case "Acknowledged":
-        return Effect.suspend(() => {
-          host.replica(ask.space)?.compare(ask.frontier)
-          host.acknowledged(link, ask.space, ask.frontier)
-          const since = outbox.sentAt.get(ask.space)
-          if (since === undefined || !link.isServed(ask.space)) return Effect.void
-          outbox.sentAt.delete(ask.space)
-          return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
-        })
+        return acknowledged(ask)
       case "Receipt": {
         const replica = host.replica(ask.space)
         if (replica === undefined) return Effect.void
@@ -235,54 +213,19 @@ export const run = Effect.fnUntraced(function* (
         })
       }
       case "LoadSealed":
-        return Effect.flatMap(sealedBooks(ask), (books) =>
+        return Effect.flatMap(handing.read(ask), (books) =>
           step(Session.sealedLoaded(session, ask.space, ask.digest, ask.offset, books))
         )
       case "TakeSealed":
-        return takeSealed(ask)
+        return Effect.map(handing.take(ask), (taken) => {
+          if (taken === "Forged") session = Session.close("sealed books of another digest")
+          if (taken === "Refused") session = Session.sealedRefused(session, ask.space, ask.digest)
+        })
     }
   }
 
-  /** The sealed books of which the peer is sent one part after the other. */
-  let handedOver: { readonly digest: string; readonly books: Uint8Array } | undefined
-
-  const sealedBooks = Effect.fnUntraced(function* ({ digest, offset, space }: Session.Ask & { _tag: "LoadSealed" }) {
-    if (offset <= 0 || handedOver?.digest !== digest) {
-      const found = Option.getOrUndefined(yield* host.replica(space)?.sealedBooks(digest) ?? Effect.succeedNone)
-      handedOver = found && { digest, books: found }
-    }
-    const books = handedOver?.books
-    if (books === undefined || offset < 0 || offset + sealedPartBytes >= books.length) handedOver = undefined
-    return books
-  })
-
   /** The sealed books of which the peer was told how far they reach. */
   const standsOn = new Map<SpaceId, string | undefined>()
-
-  /** Parts of sealed books that are on their way, in order. */
-  const sealed = new Map<SpaceId, Array<Uint8Array>>()
-
-  /** Keeps a part; with the last one the books are taken up, if they are root's. */
-  const takeSealed = Effect.fnUntraced(function* (ask: Session.Ask & { _tag: "TakeSealed" }) {
-    const { bytes, digest, offset, space, total } = ask
-    const parts = offset === 0 ? [] : (sealed.get(space) ?? [])
-    parts.push(bytes)
-    sealed.set(space, parts)
-    if (offset + bytes.length < total) return
-    sealed.delete(space)
-    const books = concatBytes(...parts)
-    if (bytesToHex(Sealed.digestOf(books)) !== digest) {
-      yield* Metrics.refused("seal")
-      yield* Effect.logWarning("security event: a peer brought sealed books that root did not seal")
-      session = Session.close("sealed books of another digest")
-      return
-    }
-    const refused = yield* Effect.flip(host.replica(space)?.takeUp(books) ?? Effect.void).pipe(Effect.option)
-    if (Option.isNone(refused)) return
-    if (refused.value._tag !== "SealRefused") return yield* refused.value
-    yield* Effect.logWarning(refused.value.message)
-    session = Session.sealedRefused(session, space, digest)
-  })
 
   /** After the books moved: what the peer may have of them, and what of it was turned away and is wanted by now. */
   const renew = Effect.fnUntraced(function* (replica: Replica) {
@@ -393,6 +336,38 @@ export const run = Effect.fnUntraced(function* (
       return session.because
     }
   }
+})
+
+/** What others may ask of a connection whose machine stands so. */
+const linkOf = (
+  host: Host,
+  connection: Connection,
+  session: () => Session.Session,
+  { isOverBudget }: Outbox.Outbox
+): Link => ({
+  connection,
+  isCaughtUp: (space) => {
+    const replica = host.replica(space)
+    if (replica === undefined || session()._tag === "Closed") return false
+    const ledger = replica.ledger()
+    for (const line of ledger.lines.values())
+      if (line.blocked?._tag === "Waiting" && line.pending.length > 0) return false
+    return Session.isCaughtUp(session(), space, (feed, seq) => {
+      const end = Branches.endNamed(ledger, feed)
+      if (end !== undefined) return seq <= end
+      const line = ledger.parted.get(feed) ?? ledger.lines.get(feed)
+      return line === undefined || startNamed(line, feed) + seq <= Ledger.boundOf(ledger, line.feed).seq
+    })
+  },
+  isServed: (space) => {
+    const replica = host.replica(space)
+    return replica !== undefined && Session.isServed(session(), space, replica.feeds())
+  },
+  lag: (space) => {
+    const replica = host.replica(space)
+    return replica === undefined ? undefined : Session.lag(session(), space, replica.feeds())
+  },
+  isOverBudget
 })
 
 /** Where what goes by a name begins in its feed. */

@@ -123,7 +123,7 @@ type Item =
   | {
       readonly _tag: "TakeUp"
       readonly books: Uint8Array
-      readonly done: Deferred.Deferred<void, JournalStoreError | Sealing.SealRefused>
+      readonly done: Deferred.Deferred<Sealing.SealRefused | undefined, JournalStoreError>
     }
   | { readonly _tag: "Drop"; readonly done: Deferred.Deferred<number, JournalStoreError> }
 
@@ -133,12 +133,7 @@ interface Receive {
   readonly done: Deferred.Deferred<ReadonlyArray<Intake.Outcome>, JournalStoreError>
 }
 
-export interface Options {
-  /** Entries between two rungs of the ladder that late restrictions are folded from; `rungEntriesMin` by default. */
-  readonly rungEntriesMin?: number
-  /** Whether what lies below a seal is dropped as soon as this replica stands on it. */
-  readonly dropsSealed?: boolean
-}
+export type Options = Desk.Options
 
 /** Opens a space of this device's store: reads it back, compares the tokens, starts the writer. Ends with the scope. */
 export const open = Telemetry.fn("Replica.open")(function* (
@@ -149,7 +144,7 @@ export const open = Telemetry.fn("Replica.open")(function* (
   JournalStoreError | SecretStoreError,
   Scope.Scope | JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom
 > {
-  const desk = yield* Desk.open(space, options.rungEntriesMin)
+  const desk = yield* Desk.open(space, options)
   const items = yield* Queue.bounded<Item>(writesWaitingMax)
   const quiet = yield* Quiet.make(checkpointQuietMillis, Queue.offer(items, { _tag: "Checkpoint" }))
 
@@ -201,21 +196,18 @@ export const open = Telemetry.fn("Replica.open")(function* (
     }
   })
 
-  /** Housekeeping: what fails is tried again when it is quiet. */
-  const takeUpOwn = Desk.attempt(desk, Sealing.takeUpOwn(desk)).pipe(
-    Effect.andThen(Effect.suspend(() => dropIfTold)),
-    Effect.catch((error) => Effect.logWarning("the seal could not be taken up yet", error.message))
-  )
-  const takeUp = (books: Uint8Array): Effect.Effect<void, JournalStoreError | Sealing.SealRefused> =>
-    Desk.attempt(desk, Sealing.takeUp(desk, books)).pipe(
-      Effect.tap(() => dropIfTold),
-      Effect.flatMap((refused) => refused ?? Effect.void)
-    )
-  const dropIfTold = Effect.suspend(() =>
-    options.dropsSealed === true && desk.folded.ledger.sealed !== undefined
-      ? Effect.asVoid(Desk.attempt(desk, Sealing.drop(desk)))
-      : Effect.void
-  )
+  const answer = <A>(done: Deferred.Deferred<A, JournalStoreError>, work: Effect.Effect<A, JournalStoreError>) =>
+    Effect.flatMap(Effect.exit(Desk.attempt(desk, work)), (exit) => Deferred.done(done, exit))
+
+  /** Housekeeping in a quiet moment: what fails is tried again in another one. */
+  const keepHouse = Effect.fnUntraced(function* () {
+    if (Sealing.isDue(desk))
+      yield* Desk.attempt(desk, Sealing.takeUpOwn(desk)).pipe(
+        Effect.catch((error) => Effect.logWarning("the seal could not be taken up yet", error.message))
+      )
+    yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
+    Desk.keepRung(desk, true)
+  })
 
   const turn = Effect.fnUntraced(function* (batch: ReadonlyArray<Item>) {
     for (let at = 0; at < batch.length;) {
@@ -238,11 +230,11 @@ export const open = Telemetry.fn("Replica.open")(function* (
           break
         }
         case "Prove":
-          yield* Deferred.done(item.done, yield* Effect.exit(Desk.attempt(desk, Receiving.proveOne(desk, item.proof))))
+          yield* answer(item.done, Receiving.proveOne(desk, item.proof))
           at++
           break
         case "Refresh":
-          yield* Deferred.done(item.done, yield* Effect.exit(Desk.attempt(desk, Desk.settle(desk, false))))
+          yield* answer(item.done, Desk.settle(desk, false))
           at++
           break
         case "Abandon":
@@ -257,23 +249,24 @@ export const open = Telemetry.fn("Replica.open")(function* (
           at++
           break
         case "Checkpoint":
-          if (Sealing.isDue(desk)) yield* takeUpOwn
-          yield* Desk.keepCheckpoint(desk, checkpointDue(desk))
-          Desk.keepRung(desk, true)
+          yield* keepHouse()
           at++
           break
         case "TakeUp":
-          yield* Deferred.done(item.done, yield* Effect.exit(takeUp(item.books)))
+          yield* answer(item.done, Sealing.takeUp(desk, item.books))
           at++
           break
         case "Drop":
-          yield* Deferred.done(item.done, yield* Effect.exit(Desk.attempt(desk, Sealing.drop(desk))))
+          yield* answer(item.done, Sealing.drop(desk))
           at++
           break
       }
     }
     if (waiting.length > 0 && !isAnnounced) yield* writeAll()
-    if (batch.every(({ _tag }) => _tag === "Checkpoint")) return
+    if (!batch.every(({ _tag }) => _tag === "Checkpoint")) yield* afterTurn()
+  })
+
+  const afterTurn = Effect.fnUntraced(function* () {
     const entriesMin = checkpointDue(desk)
     if (Desk.isCheckpointDue(desk, entriesMin * checkpointLateTimes))
       yield* Desk.keepCheckpoint(desk, entriesMin * checkpointLateTimes)
@@ -352,7 +345,10 @@ export const open = Telemetry.fn("Replica.open")(function* (
         Queue.offerUnsafe(items, { _tag: "Abandon" })
       }
     },
-    takeUp: (books) => ask((done) => ({ _tag: "TakeUp", books, done })),
+    takeUp: (books) =>
+      ask<Sealing.SealRefused | undefined, JournalStoreError>((done) => ({ _tag: "TakeUp", books, done })).pipe(
+        Effect.flatMap((refused) => refused ?? Effect.void)
+      ),
     proposeSeal: () => Sealing.propose(desk.folded),
     sealedBooks: (digest) =>
       desk.folded.ledger.sealed?.digest === digest ? desk.store.local(space, Sealed.sealedRow) : Effect.succeedNone,

@@ -133,6 +133,7 @@ export const takeUp = Effect.fnUntraced(function* (
   ]
   yield* Desk.commit(desk, { starts, locals })
   yield* Desk.foldWhole(desk)
+  if (desk.dropsSealed) yield* drop(desk)
   return undefined
 })
 

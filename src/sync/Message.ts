@@ -79,9 +79,6 @@ export type Message =
   | { readonly _tag: "WantSealed"; readonly space: Tag; readonly digest: string; readonly offset: number }
   | ({ readonly _tag: "Sealed"; readonly space: Tag } & Handover.Part)
 
-/** A message of sealed books. */
-export type OfSeal = Message & { readonly _tag: "WantSealed" | "Sealed" }
-
 export type Receipt = Message & { readonly _tag: "Receipt" }
 
 export interface MessageMalformed {

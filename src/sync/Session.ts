@@ -17,6 +17,8 @@
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import { helloSpacesMax, unknownSpacesMax, windowBytes } from "./limits.ts"
+import type { Ask } from "./Ask.ts"
+import * as Handing from "./Handing.ts"
 import * as Message from "./Message.ts"
 import type * as Sharing from "./Share.ts"
 import * as Topic from "./Topic.ts"
@@ -24,7 +26,7 @@ import * as Topic from "./Topic.ts"
 export type Local = Sharing.Local
 export type Share = Sharing.Share
 export type Loaded = Sharing.Loaded
-export type Ask = Topic.Ask
+export type { Ask }
 
 export type Session =
   | {
@@ -92,9 +94,9 @@ export const receive = (session: Session, message: Message.Message): Step => {
     case "Receipt":
       return on(session, message.space, (topic) => receipt(topic, message))
     case "WantSealed":
-      return on(session, message.space, (topic) => Topic.wantSealed(topic, message.digest, message.offset))
+      return on(session, message.space, (topic) => Handing.wantSealed(topic, message.digest, message.offset))
     case "Sealed":
-      return on(session, message.space, (topic) => Topic.takeSealed(topic, message))
+      return on(session, message.space, (topic) => Handing.takeSealed(topic, message))
   }
 }
 
@@ -142,11 +144,11 @@ export const sealedLoaded = (
   digest: string,
   offset: number,
   books: Uint8Array | undefined
-): Step => about(session, space, (topic) => Topic.sealedLoaded(topic, digest, offset, books))
+): Step => about(session, space, (topic) => Handing.sealedLoaded(topic, digest, offset, books))
 
 /** Sealed books that the peer brought can't be stood on here: it is not asked for them again. */
 export const sealedRefused = (session: Session, space: SpaceId, digest: string): Session =>
-  about(session, space, (topic) => ({ topic: Topic.sealedRefused(topic, digest), asks: [] })).session
+  about(session, space, (topic) => ({ topic: Handing.sealedRefused(topic, digest), asks: [] })).session
 
 /** Asks the peer for a feed from an earlier point: its run did not continue what is here. */
 export const rewind = (session: Session, space: SpaceId, feed: FeedId, from: number): Step =>

@@ -15,37 +15,14 @@
  * believed as one that lies in its frontier is: it is not sent what it says it has, and may still ask for it.
  */
 import * as Bytes from "../identity/Bytes.ts"
-import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type { FeedId } from "../identity/Id.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax } from "../journal/limits.ts"
+import type { Ask } from "./Ask.ts"
 import * as Handover from "./Handover.ts"
 import { proofsMax, rewindBytes, rewindsMax, unknownFeedsMax, windowBytes, windowRuns } from "./limits.ts"
 import type * as Message from "./Message.ts"
 import { claimOf, isLong, type Claim, type Loaded, type Local, type Reach, type Share } from "./Share.ts"
-
-/** What the runtime is to do next, in order. */
-export type Ask =
-  | { readonly _tag: "Send"; readonly message: Message.Message }
-  | {
-      readonly _tag: "Load"
-      readonly space: SpaceId
-      readonly feed: FeedId
-      readonly from: number
-      readonly bytesMax: number
-    }
-  | {
-      readonly _tag: "Take"
-      readonly space: SpaceId
-      readonly header: Uint8Array | undefined
-      readonly run: Uint8Array
-    }
-  | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
-  | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
-  | { readonly _tag: "Receipt"; readonly space: SpaceId; readonly message: Message.Receipt }
-  /** Tell what is here of sealed books (`sealedLoaded`). */
-  | { readonly _tag: "LoadSealed"; readonly space: SpaceId; readonly digest: string; readonly offset: number }
-  /** The next part of sealed books: once they are whole they are taken up, or `sealedRefused`. */
-  | ({ readonly _tag: "TakeSealed"; readonly space: SpaceId } & Handover.Part)
 
 export interface Topic {
   readonly share: Share
@@ -306,31 +283,8 @@ export const want = (topic: Topic, feed: FeedId, from: number): Next | Breach =>
   return pump({ ...topic, wants, exhausted, next, rewound })
 }
 
-/** The peer asks for sealed books. */
-export const wantSealed = (topic: Topic, digest: string, offset: number): Next | Breach => {
-  const step = Handover.asked(topic.handover, digest, offset)
-  return "breach" in step ? step : handed(topic, step)
-}
-
-/** The peer brings sealed books, or offers them. */
-export const takeSealed = (topic: Topic, part: Handover.Part): Next | Breach => {
-  const step = Handover.part(topic.handover, part)
-  if ("breach" in step) return step
-  // what is taken up now may still be among what is wanted: that is asked again when the share tells so
-  return step.says.length > 0 ? handed(topic, step) : handed(topic, Handover.ask(step.handover, topic.share.wanted))
-}
-
-/** The store's answer to a LoadSealed; undefined: these books are not here. */
-export const sealedLoaded = (topic: Topic, digest: string, offset: number, books: Uint8Array | undefined): Next =>
-  handed(topic, Handover.loaded(topic.handover, { digest, offset }, books))
-
-/** The books that the peer brought are not what root sealed, or can't be stood on here. */
-export const sealedRefused = (topic: Topic, digest: string): Topic => ({
-  ...topic,
-  handover: Handover.refuse(topic.handover, digest)
-})
-
-const handed = (topic: Topic, { handover, says }: Handover.Next): Next => ({
+/** A step of handing sealed books over, as a step of the topic. */
+export const handed = (topic: Topic, { handover, says }: Handover.Next): Next => ({
   topic: { ...topic, handover },
   asks: says.map((said): Ask => {
     switch (said._tag) {

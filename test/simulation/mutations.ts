@@ -20,8 +20,8 @@ const bugs: Readonly<Record<string, ReadonlyArray<Edit>>> = {
   "a cut leaves alone the authority feeds that it does not name": [
     {
       file: "trust/Regime.ts",
-      from: "isBefore(find, cut.get(node.feed.id), node) ||",
-      to: "!cut.has(node.feed.id) || isBefore(find, cut.get(node.feed.id), node) ||"
+      from: "isBefore(find, cutting.cut.get(node.feed.id), node) ||",
+      to: "!cutting.cut.has(node.feed.id) || isBefore(find, cutting.cut.get(node.feed.id), node) ||"
     }
   ],
   "a cut leaves alone the data feeds that it does not name": [
