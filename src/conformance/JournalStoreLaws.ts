@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Commit, JournalStore, JournalStoreError } from "../effects/JournalStore.ts"
 import { ownershipLaws, rowLaws } from "./JournalRowLaws.ts"
+import { startLaws } from "./JournalStartLaws.ts"
 import { commitLaws, readLaws, repackLaws } from "./JournalRunLaws.ts"
 import {
   alice,
@@ -19,6 +20,8 @@ import {
   expectConflict,
   feedAt,
   firstOf,
+  hashAt,
+  header,
   home,
   laptop,
   law,
@@ -26,6 +29,7 @@ import {
   phone,
   resultOf,
   runOf,
+  server,
   text,
   work
 } from "./JournalSample.ts"
@@ -48,6 +52,7 @@ export const journalStoreLaws: ReadonlyArray<Law<JournalStore>> = [
   ...commitLaws,
   ...ownershipLaws,
   ...repackLaws,
+  ...startLaws,
   ...rowLaws
 ]
 
@@ -63,6 +68,9 @@ export const journalPlaceLaws: ReadonlyArray<Law<JournalPlace>> = [
           yield* store.commit(firstOf(work, laptop))
           yield* store.commit(firstOf(home, laptop, runOf(laptop, 0, 0, noise("laptop", 70_000))))
           yield* store.repack(home, runOf(phone, 0, 4))
+          const starts = [{ feed: server, header: header(server), entries: 9, hash: hashAt(server, 8) }]
+          yield* store.commit({ space: work, starts, runs: [runOf(server, 9, 11), runOf(server, 12, 12)] })
+          yield* store.commit({ space: work, starts: [{ ...starts[0]!, entries: 12, hash: hashAt(server, 11) }] })
           yield* store.commit({
             space: home,
             locals: [{ name: "row", bytes: text("row") }],

@@ -83,7 +83,7 @@ export interface StoredFeed {
   readonly hash: EntryHash
 }
 
-/** Consecutive entries of one feed in the run format (journal/Run.ts), `first` to `last` inclusive. */
+/** Consecutive entries of one feed in the run format (journal/Run.ts), `first` to `last` inclusive. `bytes` is never empty. */
 export interface StoredRun {
   readonly feed: FeedId
   readonly first: number

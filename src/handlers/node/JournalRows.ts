@@ -7,7 +7,7 @@
  *
  * A run is one row at the place (number of its feed × 2^32) + first seq, so a feed lies together and in order. Its bytes
  * may be deflated (raw, level 1): `plainBytes` is their length before, and the inflater stops there; null means stored as
- * they are. Small ones are: who writes puts them together soon (runtime/Packing.ts), and deflating would cost the most of
+ * they are. A run without bytes stands at the beginning of a feed for the entries that were dropped of it. Small ones are: who writes puts them together soon (runtime/Packing.ts), and deflating would cost the most of
  * their commit. The hash before a run is not in its row, but its digest covers it.
  *
  * Nothing in here decides anything: which rows may be written is `SqliteJournal`'s business.
@@ -16,7 +16,7 @@ import { createHash } from "node:crypto"
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite"
 import { constants, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { JournalCorrupt, type StoredFeed, type StoredResult, type StoredRun } from "../../effects/JournalStore.ts"
-import { deviceId, entryHash, feedId, toBytes, type EntryHash, type SpaceId } from "../../identity/Id.ts"
+import { deviceId, entryHash, feedId, toBytes, type EntryHash, type FeedId, type SpaceId } from "../../identity/Id.ts"
 
 export type Row = Readonly<Record<string, SQLOutputValue>>
 
@@ -41,6 +41,8 @@ export const prepare = (database: DatabaseSync) => {
       WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1`),
     runEnd: sql(`SELECT place % ${entriesPerFeedMax} AS first, last, hash FROM runs
       WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1`),
+    // What was dropped of a feed, by the place of its first entry.
+    dropped: sql("SELECT last, hash, bytes, digest FROM runs WHERE place = ? AND length(bytes) = 0"),
     addRun: sql("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)"),
     removeRuns: sql("DELETE FROM runs WHERE place BETWEEN ? AND ?"),
     locals: sql("SELECT * FROM locals WHERE space = ?"),
@@ -113,6 +115,28 @@ export const runDigest = (
   plainBytes: number | null,
   bytes: Uint8Array
 ): Uint8Array => digestOf("runs", [first, last, plainBytes], toBytes(feed), toBytes(previous), toBytes(hash), bytes)
+
+/** The first entry that is kept of a feed of which something was dropped. */
+export const keptFrom = (row: Row, { feed }: FeedRow, where: string): number => {
+  const at = `${where}, feed ${feed}, what was dropped`
+  const [last, hash] = [integerOf(row, "last", at), entryHash(idOf(row, "hash", at))]
+  const digest = runDigest({ feed, first: 0, last, hash }, entryHash(toBytes(feed)), null, blobOf(row, "bytes", at))
+  checkDigest(blobOf(row, "digest", at), digest, at)
+  return last + 1
+}
+
+/** What stands for the entries of a feed before one, of which the last had this hash. */
+export const droppedRun = (feed: FeedId, before: number, hash: EntryHash): StoredRun => ({
+  feed,
+  first: 0,
+  last: before - 1,
+  previous: entryHash(toBytes(feed)),
+  hash,
+  bytes: new Uint8Array(0)
+})
+
+/** Whether a run stands for what was dropped. */
+export const isDropped = ({ bytes }: StoredRun): boolean => bytes.length === 0
 
 export const localFrom = (row: Row, space: SpaceId, where: string): Uint8Array =>
   unwrapped(checkLocal(row, space, where))

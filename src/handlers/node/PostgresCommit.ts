@@ -14,8 +14,10 @@ import {
   JournalConflict,
   JournalCorrupt,
   type Commit,
+  type Start,
   type StoredFeed,
-  type StoredResult
+  type StoredResult,
+  type StoredRun
 } from "../../effects/JournalStore.ts"
 import {
   entryHash,
@@ -29,6 +31,7 @@ import {
   type SpaceId
 } from "../../identity/Id.ts"
 import {
+  droppedRun,
   feedDigest,
   feedFrom,
   idOf,
@@ -56,6 +59,7 @@ type Columns = ReadonlyArray<Uint8Array | number>
 export interface Encoded {
   readonly space: SpaceId
   readonly feeds: ReadonlyArray<{ readonly feed: FeedId; readonly header: Uint8Array }>
+  readonly starts: ReadonlyArray<Start>
   readonly runs: ReadonlyArray<Step>
   /** By name; the row as it is written, or null where it goes. */
   readonly locals: ReadonlyMap<string, Columns | null>
@@ -76,8 +80,9 @@ interface Step {
   readonly row: Columns
 }
 
-export const encode = ({ space, feeds, runs, locals, results }: Commit): Encoded => ({
+export const encode = ({ space, feeds, starts, runs, locals, results }: Commit): Encoded => ({
   space,
+  starts: (starts ?? []).map((start) => ({ ...start, header: new Uint8Array(start.header) })),
   feeds: (feeds ?? []).map(({ feed, header }) => ({ feed, header: new Uint8Array(header) })),
   runs: (runs ?? []).map((run) => {
     const { feed, first, last, previous, hash } = run
@@ -108,6 +113,10 @@ interface Draft {
   readonly where: string
   readonly spaces: Map<SpaceId, number>
   readonly feeds: Map<string, FeedRow>
+  /** Of feeds that are to begin elsewhere, the run that holds the start, or the last one before it. */
+  readonly holding: Map<string, { readonly first: number; readonly previous: EntryHash }>
+  /** What goes of feeds: all runs that begin before a position. */
+  readonly drops: Array<Columns>
   /** When a key was used last. */
   readonly usedAt: Map<string, number>
   /** How many spaces and feeds there are, those of the group included. */
@@ -168,8 +177,8 @@ const continuedBy = (known: Known, { where }: Place, group: ReadonlyArray<Encode
   if (performance.now() - known.answeredAtMillis > silenceMillisMax) return undefined
   const draft = emptyDraft(where)
   for (const commit of group) {
-    const { feeds, locals, results, runs, space } = commit
-    if (runs.length === 0 || locals.size > 0 || results.length > 0) return undefined
+    const { feeds, locals, results, runs, space, starts } = commit
+    if (runs.length === 0 || starts.length + locals.size + results.length > 0) return undefined
     draft.spaces.set(space, 0)
     for (const { feed } of [...feeds, ...runs]) {
       const name = nameOf(space, feed)
@@ -244,20 +253,24 @@ export const attempt = <A>(work: () => A): Effect.Effect<A, JournalCorrupt> =>
 
 const begin = (connection: PgConnection, where: string, group: ReadonlyArray<Encoded>) =>
   Effect.gen(function* () {
-    const feeds = group.flatMap(({ space, feeds, runs }) =>
-      [...feeds, ...runs].map(({ feed }) => [space, feed] as const)
+    const feeds = group.flatMap(({ space, feeds, runs, starts }) =>
+      [...feeds, ...starts, ...runs].map(({ feed }) => [space, feed] as const)
     )
     const named = new Map(feeds.map(([space, feed]) => [nameOf(space, feed), [toBytes(space), toBytes(feed)]]))
+    const starts = group.flatMap(({ space, starts }) =>
+      starts.map(({ entries, feed }) => [toBytes(space), toBytes(feed), entries])
+    )
     const keys = group.flatMap(({ results }) => results.map(({ row }) => row.slice(0, 3)))
     const spaces = [...new Set(group.map(({ space }) => space))].map(toBytes)
-    const [, counts = [], spaceRows = [], feedRows = [], resultRows = []] = yield* asked([
+    const [, counts = [], spaceRows = [], feedRows = [], resultRows = [], heldRows = []] = yield* asked([
       ask(connection, "BEGIN"),
       ask(connection, sql.counts),
       ask(connection, sql.spacesNamed, spaces),
       named.size === 0 ? nothing : ask(connection, sql.feedsNamed, ...columns([...named.values()])),
-      keys.length === 0 ? nothing : ask(connection, sql.resultsNamed, ...columns(keys))
+      keys.length === 0 ? nothing : ask(connection, sql.resultsNamed, ...columns(keys)),
+      starts.length === 0 ? nothing : ask(connection, sql.runsHolding, ...columns(starts))
     ])
-    return yield* attempt(() => draftFrom(where, counts[0] ?? {}, spaceRows, feedRows, resultRows))
+    return yield* attempt(() => draftFrom(where, counts[0] ?? {}, spaceRows, feedRows, resultRows, heldRows))
   })
 
 const nothing: Effect.Effect<ReadonlyArray<Row>> = Effect.succeed([])
@@ -267,7 +280,8 @@ const draftFrom = (
   counts: Row,
   spaces: ReadonlyArray<Row>,
   feeds: ReadonlyArray<Row>,
-  results: ReadonlyArray<Row>
+  results: ReadonlyArray<Row>,
+  held: ReadonlyArray<Row>
 ): Draft => {
   const format = `${where}, table journal_format`
   const ofSpace = (row: Row, table: string) => spaceId(idOf(row, "space", `${where}, table ${table}`))
@@ -294,7 +308,15 @@ const draftFrom = (
       })
     ),
     counts: { spaces: integerOf(counts, "spaces", format), feeds: integerOf(counts, "feeds", format) },
-    ...nothingDone()
+    ...nothingDone(),
+    holding: new Map(
+      held.map((row) => {
+        const at = `${where}, table runs`
+        const feed = feedId(idOf(row, "feed", at))
+        const run = { first: integerOf(row, "first", at), previous: entryHash(idOf(row, "previous", at)) }
+        return [nameOf(ofSpace(row, "runs"), feed), run]
+      })
+    )
   }
 }
 
@@ -308,6 +330,8 @@ const emptyDraft = (where: string): Draft => ({
 })
 
 const nothingDone = () => ({
+  holding: new Map(),
+  drops: [],
   newSpaces: new Map(),
   newFeeds: new Set<string>(),
   moved: new Map(),
@@ -326,6 +350,19 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (feeds.has(name) || draft.feeds.has(name)) continue
     feeds.set(name, { feed, header, number: ++count, first: 0, entries: 0, hash: entryHash(toBytes(feed)) })
   }
+  const dropped: Array<StoredRun> = []
+  for (const { entries, feed, hash, header } of commit.starts) {
+    const name = nameOf(space, feed)
+    const fresh = { feed, header, number: count + 1, first: 0, entries: 0, hash: entryHash(toBytes(feed)) }
+    const head = feeds.get(name) ?? draft.feeds.get(name) ?? fresh
+    if (head === fresh) count++
+    const isKept = entries < head.entries
+    feeds.set(name, head.entries < entries ? { ...head, entries, hash } : head)
+    const held = draft.holding.get(name)
+    const [before, last] =
+      isKept && held !== undefined ? [held.first, held.previous] : [entries, head.entries < entries ? hash : head.hash]
+    if (before > 0) dropped.push(droppedRun(feed, before, last))
+  }
   for (const { feed, first, last, previous, hash } of commit.runs) {
     const name = nameOf(space, feed)
     const head = feeds.get(name) ?? draft.feeds.get(name)
@@ -341,6 +378,10 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (!draft.feeds.has(name)) draft.newFeeds.add(name)
     draft.feeds.set(name, row)
     draft.moved.set(name, { space, row })
+  }
+  for (const run of dropped) {
+    draft.drops.push([toBytes(space), toBytes(run.feed), run.last + 1])
+    draft.runs.push(runRow(space, run))
   }
   draft.runs.push(...commit.runs.map(({ row }) => row))
   for (const [name, row] of commit.locals) draft.locals.set(nameOf(space, name), { space, name, row })
@@ -408,6 +449,7 @@ const write = (connection: PgConnection, draft: Draft): ReadonlyArray<Effect.Eff
     [sql.addSpaces, [...draft.newSpaces.values()]],
     [sql.addFeeds, added],
     [sql.moveFeeds, moved],
+    [sql.dropRuns, draft.drops],
     [sql.addRuns, draft.runs],
     [sql.putLocals, locals.flatMap(({ row }) => (row === null ? [] : [row]))],
     [sql.removeLocals, gone],

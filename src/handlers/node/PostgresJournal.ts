@@ -294,7 +294,7 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
       // those that begin with the first one are there a moment later
       yield* Effect.yieldNow
       while (waiting.length > 0) {
-        const group = waiting.slice(0, groupCommitsMax)
+        const group = groupOf(waiting)
         yield* writer.change(writeGroupOf(group)).pipe(
           // what could not even begin is as true of all that wait
           Effect.catch((error) =>
@@ -330,6 +330,13 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
       if (one.commit.results.length > 0) yield* sweep(yield* Clock.currentTimeMillis)
     })
   })
+
+/** The next transaction: a commit that begins feeds elsewhere looks at what is stored of them, so it is alone. */
+const groupOf = (waiting: ReadonlyArray<Waiting>): ReadonlyArray<Waiting> => {
+  const next = waiting.slice(0, groupCommitsMax)
+  const lone = next.findIndex(({ commit }) => commit.starts.length > 0)
+  return lone < 0 ? next : next.slice(0, Math.max(1, lone))
+}
 
 interface Waiting {
   readonly commit: Encoded

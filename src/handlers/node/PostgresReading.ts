@@ -9,7 +9,18 @@ import * as Option from "effect/Option"
 import type { SqlError } from "effect/sql/SqlError"
 import { JournalCorrupt, type StoredFeed, type StoredRun } from "../../effects/JournalStore.ts"
 import { entryHash, spaceId, toBytes, type DeviceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
-import { feedFrom, idOf, integerOf, resultFrom, spaceFrom, utf8, type Row } from "./JournalRows.ts"
+import {
+  feedFrom,
+  idOf,
+  integerOf,
+  isDropped,
+  keptFrom,
+  resultFrom,
+  spaceFrom,
+  utf8,
+  type FeedRow,
+  type Row
+} from "./JournalRows.ts"
 import { attempt } from "./PostgresCommit.ts"
 import { ask, runFrom, sql } from "./PostgresRows.ts"
 import type { Place } from "./PostgresSession.ts"
@@ -41,9 +52,21 @@ export const allSpaces = (connection: PgConnection, { where }: Place) =>
 
 export const feedsFrom = (rows: ReadonlyArray<Row>, space: SpaceId, { where }: Place): ReadonlyArray<StoredFeed> =>
   rows.map((row) => {
-    const { feed, header, first, entries, hash } = feedFrom(row, space, `${where}, table feeds`)
-    return { feed, header, first, entries, hash }
+    const stored = feedFrom(row, space, `${where}, table feeds`)
+    const { feed, header, entries, hash } = stored
+    return { feed, header, first: firstOf(row, stored, where), entries, hash }
   })
+
+const firstOf = (row: Row, stored: FeedRow, where: string): number => {
+  if (row["dropped_last"] === null || row["dropped_last"] === undefined) return 0
+  const {
+    dropped_bytes: bytes = null,
+    dropped_digest: digest = null,
+    dropped_hash: hash = null,
+    dropped_last: last
+  } = row
+  return keptFrom({ last, hash, bytes, digest }, stored, where)
+}
 
 export const resultOf = (place: Place, space: SpaceId, requester: DeviceId, key: string) =>
   checked(
@@ -78,11 +101,12 @@ export const runsOfSnapshot = (connection: PgConnection, { where }: Place, { spa
         for (const row of page) {
           if (!isWanted()) return
           const run = runFrom(row, feed, next, runs.at(-1)?.hash, where)
+          next = run.last + 1
           if (run.last >= stored.entries - 1)
             checkEnd({ last: run.last, last_hash: new Uint8Array(toBytes(run.hash)) }, stored, where)
+          if (isDropped(run)) continue
           runs.push(run)
           bytes += run.bytes.length
-          next = run.last + 1
         }
       })
     }

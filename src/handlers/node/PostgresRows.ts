@@ -4,7 +4,7 @@
  * Rows carry the digests of JournalRows.ts, bytes are packed as there, and numbers of spaces and feeds count up in the order
  * of their first commit; `journal_format` has how many there are. Unlike there a run's row holds the hash before it, and
  * every key begins with the space. `plain_bytes` is the length of a run's bytes before they were deflated: those as long as
- * it were not. Many rows are written by one statement, from one array for each column.
+ * it were not. A run of no bytes stands at the beginning of a feed for the entries that were dropped of it. Many rows are written by one statement, from one array for each column.
  *
  * Nothing in here decides anything: which rows may be written is `PostgresCommit`'s business.
  */
@@ -16,12 +16,16 @@ import { entryHash, toBytes, type EntryHash, type FeedId, type SpaceId } from ".
 import { blobOf, checkDigest, idOf, integerOf, packed, runDigest, unpacked, type Row } from "./JournalRows.ts"
 import { answered } from "./PostgresSession.ts"
 
+/** Feeds, each with what stands for the entries that were dropped of it. */
+const feedsShown = `SELECT f.feed, f.number, f.header, f.entries, f.hash, f.digest,
+  d.last AS dropped_last, d.hash AS dropped_hash, d.bytes AS dropped_bytes, d.digest AS dropped_digest
+  FROM feeds f LEFT JOIN runs d ON d.space = f.space AND d.feed = f.feed AND d.first = 0 AND d.plain_bytes = 0`
+
 export const sql = {
   spaces: "SELECT space, number, digest FROM spaces ORDER BY number",
-  feeds: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 ORDER BY number",
+  feeds: `${feedsShown} WHERE f.space = $1 ORDER BY number`,
   feed: "SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 AND feed = $2",
-  feedsOf: `SELECT feed, number, header, entries, hash, digest FROM feeds WHERE space = $1 AND feed = ANY($2::bytea[])
-    ORDER BY number`,
+  feedsOf: `${feedsShown} WHERE f.space = $1 AND f.feed = ANY($2::bytea[]) ORDER BY number`,
   counts: "SELECT spaces, feeds FROM journal_format",
   /** Every feed, with the end of its last run. */
   ends: `SELECT f.space, f.feed, f.number, f.header, f.entries, f.hash, f.digest, r.last, r.hash AS last_hash FROM feeds f
@@ -36,6 +40,13 @@ export const sql = {
     WHERE before < $4 ORDER BY first`,
   runsWithin: `SELECT first, last, previous, hash FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4
     ORDER BY first`,
+  /** The run that holds entry $3, or the last one before it, for each. */
+  runsHolding: `SELECT s.space, s.feed, r.first, r.previous
+    FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS s(space, feed, at)
+    CROSS JOIN LATERAL (SELECT first, previous FROM runs
+      WHERE space = s.space AND feed = s.feed AND first <= s.at ORDER BY first DESC LIMIT 1) r`,
+  dropRuns: `DELETE FROM runs USING unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS d(space, feed, before)
+    WHERE runs.space = d.space AND runs.feed = d.feed AND runs.first < d.before`,
   removeRuns: "DELETE FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4",
   local: "SELECT name, bytes, digest FROM locals WHERE space = $1 AND name = $2",
   result: `SELECT requester, key, payload, result, at_millis AS "atMillis", digest FROM results

@@ -28,6 +28,7 @@ import {
   JournalStoreError,
   JournalUnavailable,
   type Commit,
+  type Start,
   type StoredResult,
   type StoredRun
 } from "../../effects/JournalStore.ts"
@@ -46,12 +47,15 @@ import { closeFile, isInputOutputError, openFile, reasonOf, type Options } from 
 import {
   blobOf,
   checkDigest,
+  droppedRun,
   entriesPerFeedMax,
   feedDigest,
   feedFrom,
   feedsMax,
   idOf,
   integerOf,
+  isDropped,
+  keptFrom,
   checkLocal,
   localDigest,
   localFrom,
@@ -101,13 +105,10 @@ export const make = (options: Options): Effect.Effect<JournalStore["Service"], J
       spaces: look(() => allSpaces(journal)),
       feeds: (space) =>
         look(() =>
-          feedsOf(journal, space).map(({ feed, header, first, entries, hash }) => ({
-            feed,
-            header,
-            first,
-            entries,
-            hash
-          }))
+          feedsOf(journal, space).map((row) => {
+            const { feed, header, entries, hash } = row
+            return { feed, header, first: firstOf(journal, row), entries, hash }
+          })
         ),
       commit: (commit) =>
         Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => change(() => keep(journal, commit, nowMillis))),
@@ -222,6 +223,11 @@ const feedsOf = (journal: Journal, space: SpaceId): ReadonlyArray<FeedRow> => {
   return number === undefined ? [] : journal.sql.feeds.all(number).map((row) => feedFrom(row, space, journal.where))
 }
 
+const firstOf = ({ sql, where }: Journal, row: FeedRow): number => {
+  const dropped: Row | undefined = sql.dropped.get(placeOf(row.number, 0))
+  return dropped === undefined ? 0 : keptFrom(dropped, row, where)
+}
+
 const feedOf = (journal: Journal, space: SpaceId, feed: FeedId): FeedRow | undefined => {
   const number = spaceNumber(journal, space)
   const row = number === undefined ? undefined : journal.sql.feed.get(number, toBytes(feed))
@@ -233,6 +239,7 @@ const keep = (journal: Journal, commit: Commit, nowMillis: number): void => {
   const { space } = commit
   const number = knownSpace(journal, space) ?? addSpace(journal, space)
   for (const { feed, header } of commit.feeds ?? []) addFeed(journal, space, number, feed, header)
+  for (const start of commit.starts ?? []) beginAt(journal, space, number, start)
   for (const run of commit.runs ?? []) appendRun(journal, space, number, run)
   for (const { name, bytes } of commit.locals ?? []) {
     const nameBytes = utf8(name)
@@ -276,14 +283,28 @@ const appendRun = (journal: Journal, space: SpaceId, inSpace: number, run: Store
   if (previous !== stored.hash) throw new JournalConflict({ feed, what: `the hash before entry ${first} differs` })
   if (last >= entriesPerFeedMax) throw new JournalFull({ what: `a feed has room for ${entriesPerFeedMax} entries` })
   insertRun(journal, stored.number, run)
-  const moved: FeedRow = { ...stored, entries: last + 1, hash }
-  const { changes } = journal.sql.moveFeed.run(
-    last + 1,
-    toBytes(hash),
-    feedDigest(space, moved),
-    inSpace,
-    toBytes(feed)
-  )
+  moveFeed(journal, space, inSpace, { ...stored, entries: last + 1, hash })
+}
+
+/** Drops what lies whole before a start; the row that stands for it keeps the hash before what is left. */
+const beginAt = (journal: Journal, space: SpaceId, inSpace: number, { entries, feed, hash, header }: Start): void => {
+  addFeed(journal, space, inSpace, feed, header)
+  const stored = knownFeed(journal, space, inSpace, feed)
+  if (stored === undefined || entries === 0) return
+  if (entries > entriesPerFeedMax) throw new JournalFull({ what: `a feed has room for ${entriesPerFeedMax} entries` })
+  if (stored.entries < entries) moveFeed(journal, space, inSpace, { ...stored, entries, hash })
+  const isKept = entries < stored.entries
+  const first = isKept ? runHolding(journal, stored, entries, undefined).first : entries
+  if (first === 0) return
+  const before = isKept ? hashBefore(journal, stored, first) : stored.entries === entries ? stored.hash : hash
+  journal.sql.removeRuns.run(placeOf(stored.number, 0), placeOf(stored.number, first - 1))
+  insertRun(journal, stored.number, droppedRun(feed, first, before))
+}
+
+const moveFeed = (journal: Journal, space: SpaceId, inSpace: number, moved: FeedRow): void => {
+  const { entries, feed, hash } = moved
+  const digest = feedDigest(space, moved)
+  const { changes } = journal.sql.moveFeed.run(entries, toBytes(hash), digest, inSpace, toBytes(feed))
   if (Number(changes) !== 1)
     throw new JournalCorrupt({ where: `${journal.where}, feed ${feed}`, what: "its row is gone" })
   journal.known.feeds.set(feedName(inSpace, feed), moved)
@@ -327,9 +348,10 @@ const runsFrom = (
   let next = from
   while (stored !== undefined && next < stored.entries && (runs.length === 0 || bytes < bytesMax)) {
     const run = runHolding(journal, stored, next, runs.at(-1)?.hash)
+    next = run.last + 1
+    if (isDropped(run)) continue
     runs.push(run)
     bytes += run.bytes.length
-    next = run.last + 1
   }
   return runs
 }
