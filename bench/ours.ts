@@ -40,6 +40,7 @@ import { Network, type Connection } from "../src/effects/Network.ts"
 import { SecretStore } from "../src/effects/SecretStore.ts"
 import * as EffectTelemetry from "../src/observability/EffectTelemetry.ts"
 import { checkpointRow } from "../src/runtime/Checkpoint.ts"
+import { authorityWrite } from "../src/runtime/Write.ts"
 import type { Pair, RecordedPair, Replica, Server, WritableStore, Writer } from "./question.ts"
 import { batches, writes, type Write } from "./workload.ts"
 
@@ -56,9 +57,8 @@ export const app = App.make("bench", {
   })
 })
 
-export const root = RecoveryWords.rootOf(
-  Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9))))
-)
+const rootSeed = Result.getOrThrow(RecoveryWords.seed(RecoveryWords.make(new Uint8Array(32).fill(9))))
+export const root = RecoveryWords.rootOf(rootSeed)
 
 export type Open = Aura.Aura<typeof app>
 
@@ -139,12 +139,41 @@ const diskEffects = (directory: string) => {
  */
 export const store = ({ checkpoint }: { readonly checkpoint: boolean }): WritableStore => {
   const open = async (directory: string): Promise<Writer> => {
-    // a copied directory has lost the mode that secrets demand
-    if (existsSync(join(directory, "secrets"))) chmodSync(join(directory, "secrets"), 0o700)
+    guard(directory)
     const effects = diskEffects(directory)
     return writer(await Aura.open({ app, effects: checkpoint ? effects : withoutCheckpoint(effects), found: { root } }))
   }
   return { open, fill: async (directory) => fill(await open(directory)) }
+}
+
+/** A copied directory has lost the mode that secrets demand. */
+const guard = (directory: string): void => {
+  if (existsSync(join(directory, "secrets"))) chmodSync(join(directory, "secrets"), 0o700)
+}
+
+const openStored = (directory: string) => {
+  guard(directory)
+  return Aura.open({ app, effects: diskEffects(directory), found: { root } })
+}
+
+/** Performs batches of writes on a journal in a directory, founded if need be, and closes it. */
+export const append = async (directory: string, batches: Iterable<ReadonlyArray<Write>>): Promise<void> => {
+  const open = writer(await openStored(directory))
+  for (const batch of batches) await open.append(batch)
+  await open.close()
+}
+
+/** Seals all that counts in a directory's journal, and drops it. */
+export const seal = async (directory: string): Promise<void> => {
+  const open = await openStored(directory)
+  const { replica } = open
+  const { books, fact } = Result.getOrThrow(replica.proposeSeal())
+  const sign = RecoveryWords.signer(rootSeed)
+  const as = { device: root, sign: (message: Uint8Array) => Effect.sync(() => sign(message)) }
+  await Effect.runPromise(
+    Effect.all([replica.write({ ...authorityWrite([fact]), as }), replica.takeUp(books), replica.drop])
+  )
+  await open.close()
 }
 
 const postgresEffects = (url: Redacted.Redacted<string>, seed: number, hub: MemoryNetwork.Hub): Effects => {
