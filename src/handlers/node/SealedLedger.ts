@@ -15,12 +15,15 @@
  * A ledger that has no room is written with the next change: a put that did all but this has succeeded, and is guarded in
  * this process meanwhile. 40 bytes a record: among a million records a put writes 160 KB more.
  *
+ * Where somebody else could have written a ledger since it was read, it is replaced on the condition that nobody did; if
+ * somebody did, both are joined. Counters only grow, so that joining an older ledger, or one put back, changes nothing.
+ *
  * It does not see a record and its directory's ledger put back together, nor the whole store: both were true once.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
-import { StorageCorrupt, StorageError } from "../../effects/Storage.ts"
+import { StorageCorrupt, StorageError, StorageUnavailable } from "../../effects/Storage.ts"
 import { domain } from "../../identity/Hash.ts"
 import type { StoreKeys } from "./SealedRecord.ts"
 import type { SealedFiles } from "./SealedStorage.ts"
@@ -38,6 +41,8 @@ export interface SealedLedger {
   readonly strike: (file: string, counter: number) => Effect.Effect<void, StorageError>
   /** Has read the ledger, and makes durable what there was no room for. */
   readonly settle: (file: string) => Effect.Effect<void, StorageError>
+  /** Reads the ledger again, for somebody else may have written it: what was known here stands, unless that is newer. */
+  readonly refresh: (file: string) => Effect.Effect<void, StorageError>
   /** Every file that is listed in this ledger. */
   readonly filesIn: (ledger: string) => Effect.Effect<ReadonlyArray<string>, StorageError>
 }
@@ -49,22 +54,34 @@ export const make = (files: SealedFiles, keys: StoreKeys): SealedLedger => {
   // Readers list what they find unlisted, beside each other.
   const writing = Semaphore.makeUnsafe(1)
 
+  const read = Effect.fnUntraced(function* (directory: string) {
+    const found = yield* files.read(`${directory}/ledger`, ledgerBytesMax)
+    const page = Option.isNone(found) ? emptyPage() : opened(keys, directory, found.value)
+    return page ?? (yield* corrupt(`/${directory}/ledger`))
+  })
+
   const pageOf = Effect.fnUntraced(function* (directory: string) {
     const known = pages.get(directory)
     if (known !== undefined) return known
-    const found = yield* files.read(`${directory}/ledger`, ledgerBytesMax)
-    const page = Option.isNone(found) ? emptyPage() : opened(keys, directory, found.value)
-    if (page === undefined) return yield* corrupt(`/${directory}/ledger`)
+    const page = yield* read(directory)
     const first = pages.get(directory) ?? page
     pages.set(directory, first)
     return first
   })
 
+  const replace = (directory: string, page: Page, tries: number): Effect.Effect<void, StorageError> =>
+    Effect.gen(function* () {
+      if (yield* files.replaceLedger(`${directory}/ledger`, sealed(keys, directory, page))) return
+      if (tries === 1) return yield* contested(directory)
+      join(page, yield* read(directory))
+      yield* replace(directory, page, tries - 1)
+    })
+
   const write = (directory: string, page: Page) =>
     Effect.suspend(() => {
       if (!page.isDirty) return Effect.void
       page.isDirty = false
-      return files.replace(`${directory}/ledger`, [sealed(keys, directory, page)])
+      return replace(directory, page, writeTriesMax)
     }).pipe(
       Effect.tapError(() =>
         Effect.sync(() => {
@@ -108,6 +125,10 @@ export const make = (files: SealedFiles, keys: StoreKeys): SealedLedger => {
         page.floor = Math.max(page.floor, (page.counters.get(file) ?? counter) + 1)
         page.counters.delete(file)
       }),
+    refresh: Effect.fnUntraced(function* (file) {
+      const known = pages.get(directoryOf(file))
+      if (known !== undefined) join(known, yield* read(directoryOf(file)))
+    }),
     settle: (file) => Effect.flatMap(pageOf(directoryOf(file)), (page) => write(directoryOf(file), page)),
     filesIn: (ledger) => Effect.map(pageOf(directoryOf(ledger)), ({ counters }) => [...counters.keys()])
   }
@@ -121,6 +142,20 @@ interface Page {
 }
 
 const emptyPage = (): Page => ({ floor: 0, counters: new Map(), isDirty: false })
+
+/** What either says of a record, unless the other removed it since. The same from a ledger that is older, or put back. */
+const join = (page: Page, other: Page): void => {
+  for (const [file, counter] of page.counters)
+    if (!other.counters.has(file) && counter < other.floor) page.counters.delete(file)
+  for (const [file, counter] of other.counters) {
+    const known = page.counters.get(file)
+    if (known !== undefined || counter >= page.floor) page.counters.set(file, Math.max(counter, known ?? 0))
+  }
+  page.floor = Math.max(page.floor, other.floor)
+}
+
+/** Somebody else would have to write between each reading and the next write. */
+const writeTriesMax = 4
 
 const version = 1
 const tag = domain("aura/storage/ledger/v1")
@@ -159,6 +194,15 @@ const opened = (keys: StoreKeys, directory: string, bytes: Uint8Array): Page | u
   }
   return page
 }
+
+const contested = (directory: string) =>
+  Effect.fail(
+    new StorageError({
+      reason: new StorageUnavailable({
+        what: `another process goes on writing to /${directory}/ledger: end it, then try again`
+      })
+    })
+  )
 
 const corrupt = (key: string) =>
   Effect.fail(

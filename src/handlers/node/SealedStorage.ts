@@ -13,7 +13,8 @@
  * keys in memory from then on; a store that is never listed never pays. One damaged beginning fails every list, by name:
  * leaving it out would pass damage for absence. With a limit, opening asks for the length of every file.
  *
- * One process uses the files at a time; who opens them sees to it.
+ * One opener uses the files at a time. Where nothing keeps a second one out, the header and the ledgers tell: who finds
+ * that somebody else has written one of them joins what that one said (SealedLedger.ts), as long as the header is its own.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -44,6 +45,8 @@ export interface SealedFiles {
   readonly read: (file: string, bytesMax: number) => Effect.Effect<Option.Option<Uint8Array>, StorageError>
   /** Durable when it succeeds. The parts follow each other. */
   readonly replace: (file: string, parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
+  /** Like `replace`. False, and nothing written: somebody else wrote the ledger since it was read or written here. */
+  readonly replaceLedger: (file: string, bytes: Uint8Array) => Effect.Effect<boolean, StorageError>
   /** Like `replace`, unless there is a file already: then false. */
   readonly create: (file: string, bytes: Uint8Array) => Effect.Effect<boolean, StorageError>
   /** Durable. True if there was a file. */
@@ -94,6 +97,9 @@ export const reseal = Effect.fnUntraced(function* (
 })
 
 export const headerFile = "header"
+
+/** Files that tell of other files: the header and the ledgers. */
+export const isShared = (file: string): boolean => file === headerFile || SealedLedger.isLedger(file)
 
 /** Headers of other Keys handlers may be longer than ours; none is this long. */
 const headerBytesMax = 64 * 1024
@@ -193,7 +199,8 @@ const makeStorage = (
     work.pipe(
       Effect.catchIf(
         (error) => error.reason._tag === "StorageCorrupt",
-        () => work
+        // what somebody else wrote here looks like damage until its ledger is read
+        () => Effect.andThen(ledger.refresh(file), work)
       ),
       Semaphore.withPermits(turnOf(file), 1)
     )

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process"
 import * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
 import { storageCrashLaws, storageNoRoomLaws } from "../../../src/conformance/StorageFaultLaws.ts"
+import { storageOpenerLaws } from "../../../src/conformance/StorageOpenerLaws.ts"
 import { storageFullLaws, storageLaws } from "../../../src/conformance/StorageLaws.ts"
 import { Keys } from "../../../src/effects/Keys.ts"
 import { Storage, type StorageError } from "../../../src/effects/Storage.ts"
@@ -41,7 +42,7 @@ const corruptKey = <A>(effect: Effect.Effect<A, StorageError>) =>
   Effect.map(reasonOf(effect), (reason) => [reason._tag, "key" in reason ? reason.key : ""])
 
 const recordsOf = (directory: string) =>
-  Effect.map(filesBelow(directory), (files) => files.filter((file) => file !== "header" && !file.endsWith("/ledger")))
+  Effect.map(filesBelow(directory), (files) => files.filter((file) => /^[0-9a-f]{2}\/[0-9a-f]{62}$/u.test(file)))
 
 const text = (store: Store, key: string) =>
   Effect.map(store.get(key), (found) =>
@@ -97,6 +98,54 @@ describe("EncryptedFileStorage keeps the laws of faults", () => {
     }
   }
   for (const { name, check } of storageNoRoomLaws(faulty("ENOSPC"))) it.effect(name, () => Effect.scoped(check))
+})
+
+/** Opens the store in a process of its own and holds it until it is killed. */
+const held = (directory: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const child = spawn(process.execPath, [path.join(import.meta.dirname, "writer.ts"), directory, "hold"], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      const said = await new Promise<string>((resolve) => child.stdout.once("data", (text) => resolve(String(text))))
+      return { said, kill: () => ended(child) }
+    }),
+    ({ kill }) => Effect.promise(kill)
+  )
+
+const ended = (child: ReturnType<typeof spawn>): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once("exit", () => resolve())
+    child.kill("SIGKILL")
+  })
+
+describe("EncryptedFileStorage keeps the laws of two openers", () => {
+  const place = Effect.map(newStore, (directory) => layerOver(directory))
+  for (const { name, check } of storageOpenerLaws(place)) it.effect(name, () => Effect.scoped(check))
+
+  it.live("a directory that another process has open is taken, and untouched, until that one is gone", () =>
+    Effect.gen(function* () {
+      const directory = yield* newStore
+      yield* using(directory, (store) => store.put("key", utf8("blob")))
+      const other = yield* held(directory)
+      assert.strictEqual(other.said, "open\n")
+      const leftover = path.join(directory, `${"ab".repeat(8)}.tmp`)
+      yield* Effect.promise(() => fileSystem.writeFile(leftover, "the other process is writing this"))
+      for (const refused of [
+        using(directory, (store) => store.get("key")),
+        Effect.provideService(EncryptedFileStorage.reseal({ directory }, bob), Keys, alice)
+      ]) {
+        const reason = yield* reasonOf(refused as Effect.Effect<unknown, StorageError>)
+        assert.strictEqual("why" in reason ? reason.why : undefined, "taken")
+        assert.include(reason.message, directory)
+      }
+      assert.include(yield* filesBelow(directory), path.basename(leftover))
+      assert.strictEqual((yield* held(directory)).said, "StorageUnavailable\n")
+      yield* Effect.promise(other.kill)
+      assert.strictEqual(yield* using(directory, (store) => text(store, "key")), "blob")
+    })
+  )
 })
 
 describe("EncryptedFileStorage with a limit keeps the laws", () => {
