@@ -82,12 +82,14 @@ export interface Space {
 /** Messages that tell something of a space's content. */
 export const isTelling = (
   message: Message.Message
-): message is Message.Message & { readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" } =>
+): message is Message.Message & { readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" | "Seek" | "Piece" } =>
   message._tag === "Run" ||
   message._tag === "Have" ||
   message._tag === "Digest" ||
   message._tag === "Want" ||
-  message._tag === "Fork"
+  message._tag === "Fork" ||
+  message._tag === "Seek" ||
+  message._tag === "Piece"
 
 const mayTell = (space: Space, peer: DeviceId, message: Message.Message): boolean => {
   const { time } = space

@@ -9,23 +9,27 @@
  * a store that fails ends it too, without blaming the peer.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type { Piece } from "../journal/Blob.ts"
 import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
+import type { BlobStore } from "./BlobStore.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
+import * as Pieces from "./Pieces.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
 import { mailboxMax, takenBytesMax } from "./limits.ts"
@@ -37,6 +41,8 @@ export interface Host {
   /** Tells when replicas come to be; returns how to stop. */
   readonly onReplica: (listener: (replica: Replica) => void) => () => void
   readonly now: () => number
+  /** Undefined: this device keeps no blobs. */
+  readonly blobs: ((space: SpaceId) => BlobStore) | undefined
   /** The peer says that it has this durably. */
   readonly acknowledged: (link: Link, space: SpaceId, frontier: Frontier.Frontier) => void
   /** A step of pairing; undefined: not now. */
@@ -63,6 +69,9 @@ export interface Link {
   readonly lag: (space: SpaceId) => number | undefined
   /** Whether what is due to the peer waits, for what may be spent on it in this hour is spent. */
   readonly isOverBudget: (space: SpaceId) => boolean
+  /** Whether the peer is a member as this device is, and may be asked for pieces of blobs. */
+  readonly mayGive: (space: SpaceId) => boolean
+  readonly seek: (space: SpaceId, piece: Piece) => Effect.Effect<Option.Option<Uint8Array>, Pieces.PieceFailed>
 }
 
 type Event =
@@ -118,8 +127,10 @@ export const run = Effect.fnUntraced(function* (
       return space === undefined ? undefined : host.replica(space)
     },
     now: host.now,
-    ended: (error) => Queue.offer(events, { _tag: "Ended", error })
+    ended: (error) => Queue.offer(events, { _tag: "Ended", error }),
+    left: (message) => pieces.left(message)
   })
+  const pieces = yield* Pieces.make((message) => outbox.offer(message))
   for (const replica of host.replicas()) attach(replica)
   stops.push(
     host.onReplica((replica) => {
@@ -172,7 +183,9 @@ export const run = Effect.fnUntraced(function* (
       const replica = host.replica(space)
       return replica === undefined ? undefined : Session.lag(session, space, replica.feeds())
     },
-    isOverBudget: outbox.isOverBudget
+    isOverBudget: outbox.isOverBudget,
+    mayGive: (space) => Session.isShared(session, space) && mayRead(host, connection, space),
+    seek: (space, piece) => pieces.seek(Message.tagOf(connection.channelKey, space), piece)
   }
   linked(link)
 
@@ -215,6 +228,10 @@ export const run = Effect.fnUntraced(function* (
           if (since === undefined || !link.isServed(ask.space)) return Effect.void
           outbox.sentAt.delete(ask.space)
           return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
+        })
+      case "OfBlobs":
+        return Effect.map(aboutBlobs(host, connection, pieces, ask), (breach) => {
+          if (breach !== undefined) session = Session.close(breach)
         })
       case "Receipt": {
         const replica = host.replica(ask.space)
@@ -330,6 +347,32 @@ export const run = Effect.fnUntraced(function* (
     }
   }
 })
+
+const mayRead = (host: Host, { peer }: Connection, space: SpaceId): boolean => {
+  const replica = host.replica(space)
+  return replica !== undefined && Guard.mayRead(replica.ledger(), peer, host.now())
+}
+
+/** Returns how the message breaks the protocol, if it does. */
+const aboutBlobs = (
+  host: Host,
+  connection: Connection,
+  pieces: Pieces.Pieces,
+  { message, space }: Session.Ask & { readonly _tag: "OfBlobs" }
+): Effect.Effect<string | undefined> =>
+  Effect.gen(function* () {
+    const breach = pieces.receive(message, (piece) =>
+      host.blobs === undefined || !mayRead(host, connection, space)
+        ? Effect.succeedNone
+        : Effect.catch(host.blobs(space).piece(piece), (error) =>
+            Effect.as(Effect.logWarning("a blob could not be read for a peer", error.message), Option.none())
+          )
+    )
+    if (breach === undefined) return undefined
+    yield* Metrics.refused("piece")
+    yield* Effect.logWarning(`security event: a peer breaks the protocol: ${breach}`, { device: connection.peer })
+    return breach
+  })
 
 /** Where what goes by a name begins in its feed. */
 const startNamed = (line: Line.Line, id: FeedId): number =>

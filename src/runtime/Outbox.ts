@@ -54,6 +54,8 @@ export interface Needs {
   /** Hybrid time. */
   readonly now: () => number
   readonly ended: (error: NetworkError | JournalStoreError) => Effect.Effect<unknown>
+  /** It was sent, or may not be sent. */
+  readonly left: (message: Message.Message) => void
 }
 
 type Failure = NetworkError | JournalStoreError
@@ -61,7 +63,7 @@ type Failure = NetworkError | JournalStoreError
 /** Begins to send. Ends with the scope. */
 export const make = Effect.fnUntraced(function* (
   connection: Connection,
-  { ended, now, replicaOf }: Needs
+  { ended, left, now, replicaOf }: Needs
 ): Effect.fn.Return<Outbox, never, Scope.Scope> {
   const { peer } = connection
   const queue = yield* Queue.bounded<Message.Message | "Retry">(outboxMax)
@@ -89,6 +91,7 @@ export const make = Effect.fnUntraced(function* (
     const time = now()
     const account = replica.spending.known(peer) ?? (yield* replica.spending.account(peer))
     const outcome = yield* Guard.send(connection, message, { ledger: replica.ledger, time, account })
+    if (outcome !== "OverBudget") left(message)
     if (outcome !== "Sent") return outcome
     if (message._tag === "Run" && !sentAt.has(replica.space)) sentAt.set(replica.space, time)
     receipts.spent(replica, message.space, time, waiting === 0)

@@ -22,6 +22,11 @@
  *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
  *                                        to this nonce, durably. One that can't be true is a breach; one that moves
  *                                        nothing on is passed over
+ *     [10, tag, kind, hash]     seek     give me this piece of a blob (journal/Blob.ts): kind 0 is a chunk, 1 a manifest.
+ *                                                At most `seeksMax` of a connection are unanswered
+ *     [11, tag, kind, hash, bytes | null]
+ *                               piece    what was sought; null: it is not here. One that was not sought, or is not what its
+ *                                        name says, is a breach
  *
  * A digest says "we may be equal". Who has said one and hears the same one knows that the peer has what its own digest
  * was made of, and each has told the other so: neither sends its frontier, and what came since goes in a have. In every
@@ -36,9 +41,10 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
-import { domain } from "../identity/Hash.ts"
-import { feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { domain, hashBytes } from "../identity/Hash.ts"
+import { blobHash, chunkHash, feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
 import { signatureBytes } from "../identity/Signing.ts"
+import { pieceBytesMax, type Piece } from "../journal/Blob.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { isSeq } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
@@ -64,6 +70,14 @@ export type Message =
   | { readonly _tag: "Fork"; readonly space: Tag; readonly proof: Uint8Array }
   | { readonly _tag: "Pairing"; readonly fields: ReadonlyArray<Cbor.Cbor> }
   | { readonly _tag: "Digest"; readonly space: Tag; readonly digest: Uint8Array }
+  | { readonly _tag: "Seek"; readonly space: Tag; readonly piece: Piece }
+  | {
+      readonly _tag: "Piece"
+      readonly space: Tag
+      readonly piece: Piece
+      /** Undefined: it is not here. */
+      readonly bytes: Uint8Array | undefined
+    }
   | {
       readonly _tag: "Receipt"
       readonly space: Tag
@@ -74,6 +88,9 @@ export type Message =
     }
 
 export type Receipt = Message & { readonly _tag: "Receipt" }
+
+/** About pieces of blobs, in either direction. */
+export type OfBlobs = Message & { readonly _tag: "Seek" | "Piece" }
 
 export interface MessageMalformed {
   readonly _tag: "MessageMalformed"
@@ -129,6 +146,10 @@ export const encode = (message: Message): Uint8Array => {
       const signed = receipt === undefined ? null : [receipt.spent, receipt.previous, receipt.signature]
       return Cbor.encode([9, tagBytes(space), epoch, nonce, signed])
     }
+    case "Seek":
+      return Cbor.encode([10, tagBytes(message.space), ...pieceFields(message.piece)])
+    case "Piece":
+      return Cbor.encode([11, tagBytes(message.space), ...pieceFields(message.piece), message.bytes ?? null])
   }
 }
 
@@ -142,7 +163,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Message, MessageMalform
     return succeed({ _tag: "Hello", version: fields[0], spaces: [] })
   }
   const known = kinds.find((candidate) => candidate.kind === kind)
-  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 9`)
+  if (known === undefined) return malformed(`kind ${typeof kind === "number" ? kind : typeof kind}, known: 0 to 11`)
   if (fields.length !== known.fields) return malformed(`${fields.length} fields in ${known.name}, not ${known.fields}`)
   return known.read(fields)
 }
@@ -248,8 +269,38 @@ const kinds: ReadonlyArray<{
         ? succeed({ _tag: "Receipt", space: bytesToHex(tag), epoch, nonce, receipt })
         : malformed("a receipt of other than a tag, an epoch, a nonce and what is signed")
     }
+  },
+  {
+    kind: 10,
+    name: "a seek",
+    fields: 3,
+    read: ([tag, kind, hash]) => {
+      const piece = pieceOf(kind, hash)
+      return isTag(tag) && piece !== undefined
+        ? succeed({ _tag: "Seek", space: bytesToHex(tag), piece })
+        : malformed("a seek of other than a tag, a kind and a hash")
+    }
+  },
+  {
+    kind: 11,
+    name: "a piece",
+    fields: 4,
+    read: ([tag, kind, hash, bytes]) => {
+      const piece = pieceOf(kind, hash)
+      return isTag(tag) && piece !== undefined && (bytes === null || (isBytes(bytes) && bytes.length <= pieceBytesMax))
+        ? succeed({ _tag: "Piece", space: bytesToHex(tag), piece, bytes: bytes ?? undefined })
+        : malformed("a piece of other than a tag, a kind, a hash and as many bytes as a piece may have")
+    }
   }
 ]
+
+const pieceFields = ({ hash, kind }: Piece): ReadonlyArray<Cbor.Cbor> => [kind === "chunk" ? 0 : 1, toBytes(hash)]
+
+const pieceOf = (kind: Cbor.Cbor | undefined, hash: Cbor.Cbor | undefined): Piece | undefined => {
+  if (!isBytes(hash) || hash.length !== hashBytes) return undefined
+  if (kind === 0) return { kind: "chunk", hash: chunkHash(hash) }
+  return kind === 1 ? { kind: "manifest", hash: blobHash(hash) } : undefined
+}
 
 const receiptOf = (value: Cbor.Cbor | undefined): Receipt["receipt"] | "malformed" => {
   if (!Array.isArray(value) || value.length !== 3) return "malformed"

@@ -41,6 +41,7 @@ export type Ask =
   | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
   | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
   | { readonly _tag: "Receipt"; readonly space: SpaceId; readonly message: Message.Receipt }
+  | { readonly _tag: "OfBlobs"; readonly space: SpaceId; readonly message: Message.OfBlobs }
 
 export interface Topic {
   readonly share: Share

@@ -6,10 +6,14 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import fc from "fast-check"
-import { chunkHash } from "../../src/identity/Id.ts"
+import { chunkHash, feedId } from "../../src/identity/Id.ts"
 import * as Blob from "../../src/journal/Blob.ts"
+import * as Cbor from "../../src/journal/Cbor.ts"
+import type { Change, Fields } from "../../src/journal/crdt/Crdt.ts"
+import * as State from "../../src/journal/crdt/State.ts"
 
 const Vectors = Schema.Struct({
+  inState: Schema.Struct({ change: Schema.String, digest: Schema.String }),
   blobs: Schema.Array(Schema.Struct({ size: Schema.Number, manifest: Schema.String, hash: Schema.String }))
 })
 
@@ -17,7 +21,7 @@ const sha256 = (domain: string, bytes: Uint8Array): Buffer =>
   createHash("sha256").update(`${domain}\0`).update(bytes).digest()
 
 describe("a blob's name", () => {
-  const { blobs } = Schema.decodeUnknownSync(Schema.fromJsonString(Vectors))(
+  const { blobs, inState } = Schema.decodeUnknownSync(Schema.fromJsonString(Vectors))(
     readFileSync(new URL("../vectors/blobs.json", import.meta.url), "utf8")
   )
 
@@ -35,6 +39,16 @@ describe("a blob's name", () => {
       assert.deepStrictEqual(read, { size, chunks: chunks.map(chunkHash) })
       assert.strictEqual(Blob.hashOfManifest(Blob.encodeManifest(read)), hash)
     }
+  })
+
+  it("stands in state as it was frozen", () => {
+    const change = Result.getOrThrow(Cbor.decode(Buffer.from(inState.change, "hex"))) as Change
+    const fields: Fields = { cover: { kind: "Blob" } }
+    assert.strictEqual(State.inspect(fields, change)._tag, "Touch")
+    const state = State.empty()
+    State.apply(state, fields, change, { time: 1, feed: feedId(new Uint8Array(32).fill(1)), seq: 2, index: 3 })
+    assert.strictEqual(Buffer.from(State.digest(state)).toString("hex"), inState.digest)
+    assert.strictEqual(Buffer.from(Cbor.encode(change as Cbor.Cbor)).toString("hex"), inState.change)
   })
 
   it("is refused where the size and the number of chunks do not go together", () => {

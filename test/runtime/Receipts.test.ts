@@ -227,7 +227,8 @@ describe("a device's own receipts", () => {
       const outbox = yield* Outbox.make(connection, {
         replicaOf: () => replica,
         now: () => Clock.fromMillis(on.clock.millis),
-        ended: () => Effect.void
+        ended: () => Effect.void,
+        left: () => undefined
       })
       const tag = "ab".repeat(16)
       const offer = Effect.repeat(
