@@ -86,12 +86,15 @@ const fetchFrom = (links: () => Iterable<Link>, space: SpaceId): BlobStore.Fetch
   const failed = new Map<Link, string>()
   let giver: Link | undefined
   return Effect.fnUntraced(function* (piece, hash) {
-    const able = [...links()].filter((link) => link.mayGive(space))
+    const able = [...links()].flatMap((link) => {
+      const give = link.giver(space)
+      return give === undefined ? [] : [{ link, give }]
+    })
     const tried: Array<BlobStore.BlobAbsent["tried"][number]> = []
     // whoever gave the last one has the next one, most likely
-    for (const link of able.toSorted((a, b) => Number(b === giver) - Number(a === giver))) {
+    for (const { give, link } of able.toSorted((a, b) => Number(b.link === giver) - Number(a.link === giver))) {
       const { peer } = link.connection
-      const found = failed.has(link) ? undefined : yield* Effect.result(link.seek(space, piece))
+      const found = failed.has(link) ? undefined : yield* Effect.result(give(piece))
       if (found !== undefined && Result.isSuccess(found) && Option.isSome(found.success)) {
         giver = link
         return found.success.value

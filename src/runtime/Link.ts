@@ -29,7 +29,7 @@ import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
-import * as Pieces from "./Pieces.ts"
+import type * as Pieces from "./Pieces.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
 import { mailboxMax, takenBytesMax } from "./limits.ts"
@@ -69,10 +69,12 @@ export interface Link {
   readonly lag: (space: SpaceId) => number | undefined
   /** Whether what is due to the peer waits, for what may be spent on it in this hour is spent. */
   readonly isOverBudget: (space: SpaceId) => boolean
-  /** Whether the peer is a member as this device is, and may be asked for pieces of blobs. */
-  readonly mayGive: (space: SpaceId) => boolean
-  readonly seek: (space: SpaceId, piece: Piece) => Effect.Effect<Option.Option<Uint8Array>, Pieces.PieceFailed>
+  /** Asks the peer for a piece of a blob; undefined where it is no member, or may not read. */
+  readonly giver: (space: SpaceId) => Giver | undefined
 }
+
+/** None: the peer has it not. */
+export type Giver = (piece: Piece) => Effect.Effect<Option.Option<Uint8Array>, Pieces.PieceFailed>
 
 type Event =
   | { readonly _tag: "Message"; readonly message: Message.Message; readonly bytes: number }
@@ -127,17 +129,14 @@ export const run = Effect.fnUntraced(function* (
       return space === undefined ? undefined : host.replica(space)
     },
     now: host.now,
-    ended: (error) => Queue.offer(events, { _tag: "Ended", error }),
-    left: (message) => pieces.left(message)
+    ended: (error) => Queue.offer(events, { _tag: "Ended", error })
   })
-  const pieces = yield* Pieces.make((message) => outbox.offer(message))
   for (const replica of host.replicas()) attach(replica)
-  stops.push(
-    host.onReplica((replica) => {
-      attach(replica)
-      announce(replica)
-    })
-  )
+  const adopt = (replica: Replica): void => {
+    attach(replica)
+    announce(replica)
+  }
+  stops.push(host.onReplica(adopt))
   yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
 
   const shareOf = (replica: Replica): Session.Share => {
@@ -184,8 +183,7 @@ export const run = Effect.fnUntraced(function* (
       return replica === undefined ? undefined : Session.lag(session, space, replica.feeds())
     },
     isOverBudget: outbox.isOverBudget,
-    mayGive: (space) => Session.isShared(session, space) && mayRead(host, connection, space),
-    seek: (space, piece) => pieces.seek(Message.tagOf(connection.channelKey, space), piece)
+    giver: (space) => (Session.isShared(session, space) ? giverOf(host, connection, outbox.pieces, space) : undefined)
   }
   linked(link)
 
@@ -230,7 +228,7 @@ export const run = Effect.fnUntraced(function* (
           return Metrics.acknowledged((host.now() - since) / ticksPerMilli / 1000)
         })
       case "OfBlobs":
-        return Effect.map(aboutBlobs(host, connection, pieces, ask), (breach) => {
+        return Effect.map(aboutBlobs(host, connection, outbox.pieces, ask), (breach) => {
           if (breach !== undefined) session = Session.close(breach)
         })
       case "Receipt": {
@@ -353,6 +351,11 @@ const mayRead = (host: Host, { peer }: Connection, space: SpaceId): boolean => {
   return replica !== undefined && Guard.mayRead(replica.ledger(), peer, host.now())
 }
 
+const giverOf = (host: Host, connection: Connection, pieces: Pieces.Pieces, space: SpaceId): Giver | undefined =>
+  mayRead(host, connection, space)
+    ? (piece) => pieces.seek(Message.tagOf(connection.channelKey, space), piece)
+    : undefined
+
 /** Returns how the message breaks the protocol, if it does. */
 const aboutBlobs = (
   host: Host,
@@ -364,15 +367,18 @@ const aboutBlobs = (
     const breach = pieces.receive(message, (piece) =>
       host.blobs === undefined || !mayRead(host, connection, space)
         ? Effect.succeedNone
-        : Effect.catch(host.blobs(space).piece(piece), (error) =>
-            Effect.as(Effect.logWarning("a blob could not be read for a peer", error.message), Option.none())
-          )
+        : host
+            .blobs(space)
+            .piece(piece)
+            .pipe(Effect.catch((error) => Effect.as(Effect.logWarning(unread, error.message), Option.none())))
     )
     if (breach === undefined) return undefined
     yield* Metrics.refused("piece")
     yield* Effect.logWarning(`security event: a peer breaks the protocol: ${breach}`, { device: connection.peer })
     return breach
   })
+
+const unread = "a blob could not be read for a peer"
 
 /** Where what goes by a name begins in its feed. */
 const startNamed = (line: Line.Line, id: FeedId): number =>

@@ -298,7 +298,7 @@ describe("a peer that is asked", () => {
       const storage = MemoryStorage.make()
       const { agent, blobs, hub, space } = yield* home(storage)
       const his = yield* speaker(hub, space)
-      yield* until("they speak of the space", () => agent.links().some((link) => link.mayGive(space)))
+      yield* until("they speak of the space", () => agent.links().some((link) => link.giver(space) !== undefined))
       const wanted = yield* Effect.forkChild(Effect.result(read(blobs.get(ref))))
       let answered = 0
       const serve = Effect.gen(function* () {

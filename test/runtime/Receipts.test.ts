@@ -227,8 +227,7 @@ describe("a device's own receipts", () => {
       const outbox = yield* Outbox.make(connection, {
         replicaOf: () => replica,
         now: () => Clock.fromMillis(on.clock.millis),
-        ended: () => Effect.void,
-        left: () => undefined
+        ended: () => Effect.void
       })
       const tag = "ab".repeat(16)
       const offer = Effect.repeat(
