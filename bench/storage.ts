@@ -26,6 +26,9 @@ const sizes: ReadonlyArray<Size> = [
 
 const atOnce = 8
 
+/** Blobs that are there already, so that nearly every directory is. */
+const usedCount = 1_500
+
 /** Each begins with its key, so that none is taken for another. */
 const blobOf = (key: number, bytes: number): Uint8Array => {
   const blob = new Uint8Array(bytes).fill(key % 251)
@@ -48,8 +51,8 @@ const putPerSecond =
   async (directory: string): Promise<number> => {
     const blobs = await (await open())(directory)
     const all = Array.from({ length: count }, (_, key) => blobOf(key, bytes))
-    // the first one makes what every store has once
-    await blobs.put(count, all[0]!)
+    // a store in use has its directories
+    await eachAtOnce(usedCount, (key) => blobs.put(count + key, all[0]!.subarray(0, 100)))
     const seconds = await secondsOf(() => eachAtOnce(count, (key) => blobs.put(key, all[key]!)))
     await blobs.close()
     return count / seconds

@@ -93,6 +93,7 @@ const filesIn = (directory: PrivateDirectory.PrivateDirectory): SealedStorage.Se
   })
   return {
     mechanism: "EncryptedFileStorage",
+    isExclusive: true,
     read: (file, bytesMax) => own(directory.read(file, bytesMax)),
     replace: (file, parts) => own(directory.replace(file, parts)),
     // Nobody else writes here: what was missing is missing, and ledgers are as they were read.

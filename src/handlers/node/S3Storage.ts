@@ -115,6 +115,7 @@ const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string, lookMillis: number):
 
   return {
     mechanism: "S3Storage",
+    isExclusive: false,
     read: (file, bytesMax) =>
       Effect.map(
         read(file, bytesMax),

@@ -41,6 +41,8 @@ import * as SealedRecord from "./SealedRecord.ts"
 export interface SealedFiles {
   /** For spans and messages. */
   readonly mechanism: string
+  /** Nobody else can have the files open: ledgers need not be written at once to be noticed. */
+  readonly isExclusive: boolean
   /** The first `bytesMax` bytes of a file (all, unless it is longer). */
   readonly read: (file: string, bytesMax: number) => Effect.Effect<Option.Option<Uint8Array>, StorageError>
   /** Durable when it succeeds. The parts follow each other. */
@@ -67,6 +69,7 @@ export const open = Effect.fnUntraced(function* (
   { limitBytes }: SealedStorageOptions = {}
 ): Effect.fn.Return<Storage["Service"], StorageError, Scope.Scope> {
   const store = yield* openOrCreate(files, device)
+  const ledger = yield* SealedLedger.make(files, store.keys)
   const room = limitBytes === undefined ? endless : yield* makeRoom(files, limitBytes)
   let isOpen = true
   // The keys are not wiped here: a write that is under way would go on with zeros.
@@ -75,7 +78,7 @@ export const open = Effect.fnUntraced(function* (
       isOpen = false
     })
   )
-  return makeStorage(files, store, room, () => isOpen)
+  return makeStorage(files, store, room, ledger, () => isOpen)
 })
 
 /** Seals the store's data key for `next` instead of `device`. One write, no blob is touched; nobody has the store open. */
@@ -166,10 +169,10 @@ const makeStorage = (
   files: SealedFiles,
   { header, keys }: Store,
   room: Room,
+  ledger: SealedLedger.SealedLedger,
   isOpen: () => boolean
 ): Storage["Service"] => {
   const nextCounter = makeCounter(files, keys, header)
-  const ledger = SealedLedger.make(files, keys)
   // Writes under one key take turns; so do those of the 1/256 of all keys that share its directory.
   const turns = Array.from({ length: 256 }, () => Semaphore.makeUnsafe(readersMax))
   const turnOf = (file: string) => turns[Number.parseInt(file.slice(0, 2), 16)]!
@@ -221,7 +224,7 @@ const makeStorage = (
   const put = (key: string, file: string, bytes: Uint8Array) =>
     Effect.gen(function* () {
       // read before anything changes
-      yield* ledger.settle(file)
+      yield* ledger.ready(file)
       const counter = yield* nextCounter
       const parts = SealedRecord.encodeRecord(keys, key, counter, bytes)
       const length = parts[0].length + parts[1].length
