@@ -169,10 +169,14 @@ export const attempt = <A>(disk: Disk, where: string, work: () => Promise<A>): E
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fileSystem.constants
 
+const copiedBytesMax = 128 * 1024
+
 const writeDurably = async (disk: Disk, file: string, parts: ReadonlyArray<Uint8Array>): Promise<void> => {
   const handle = await disk.open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    await handle.writeFile(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+    // a copy of a little costs less than a write of its own
+    const isLarge = parts.some(({ length }) => length > copiedBytesMax)
+    for (const part of isLarge ? parts : [Buffer.concat(parts)]) await handle.writeFile(part)
     await handle.sync()
   } finally {
     await handle.close()
