@@ -111,8 +111,8 @@ export const make = Effect.fnUntraced(function* (
     Effect.forEach(
       [...pages].filter(([, { isDirty }]) => isDirty),
       ([directory, page]) =>
-        Effect.catch(write(directory, page), (error) =>
-          Effect.logWarning(`the ledger of ${directory} is written with the next change there`, error.message)
+        write(directory, page).pipe(
+          Effect.catch((error) => Effect.logWarning(`the ledger of ${directory} is written later`, error.message))
         ),
       { concurrency: writesAtOnce, discard: true }
     )

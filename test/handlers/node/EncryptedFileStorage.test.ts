@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
 import { spawn } from "node:child_process"
 import * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
@@ -303,6 +304,39 @@ describe("EncryptedFileStorage", () => {
         })
       )
     })
+  )
+
+  it.effect(
+    "a ledger is written once for the puts of a second, and when the store is closed, and counts meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* newStore
+        const ledgers: Array<string> = []
+        const disk = watched((step, file) =>
+          Promise.resolve(void (step === "rename" && file.endsWith("/ledger") && ledgers.push(file)))
+        )
+        yield* using(
+          directory,
+          (store) =>
+            Effect.gen(function* () {
+              yield* store.put("key", utf8("first"))
+              const file = path.join(directory, (yield* recordsOf(directory))[0]!)
+              const older = yield* Effect.promise(() => fileSystem.readFile(file))
+              for (const blob of ["second", "third"]) yield* store.put("key", utf8(blob))
+              assert.deepStrictEqual(ledgers, [])
+              const whole = yield* Effect.promise(() => fileSystem.readFile(file))
+              yield* Effect.promise(() => fileSystem.writeFile(file, older))
+              assert.deepStrictEqual(yield* corruptKey(store.get("key")), ["StorageCorrupt", "key"])
+              yield* Effect.promise(() => fileSystem.writeFile(file, whole))
+              yield* TestClock.adjust("1 second")
+              while (ledgers.length === 0) yield* Effect.promise(() => turnsOfTheLoop(1))
+              yield* store.put("key", utf8("fourth"))
+              assert.strictEqual(ledgers.length, 1)
+            }),
+          disk
+        )
+        assert.strictEqual(ledgers.length, 2)
+      })
   )
 
   it.effect("a record that somebody else removed is damage for get and list, until its key is removed", () =>
