@@ -22,7 +22,8 @@ import { blobHash, chunkHash } from "../../src/identity/Id.ts"
 import { chunkBytes, encodeManifest, hashOfChunk, hashOfManifest, type Piece } from "../../src/journal/Blob.ts"
 import * as RecoveryWords from "../../src/identity/RecoveryWords.ts"
 import * as Agent from "../../src/runtime/Agent.ts"
-import { pieceMillis } from "../../src/runtime/limits.ts"
+import * as Blobs from "../../src/runtime/Blobs.ts"
+import { blobGraceMillis, pieceMillis } from "../../src/runtime/limits.ts"
 import { seeksMax } from "../../src/sync/limits.ts"
 import type * as Message from "../../src/sync/Message.ts"
 import * as Budget from "../../src/trust/Budget.ts"
@@ -102,6 +103,27 @@ describe("an application's blobs", () => {
     await b.perform("drop", { id })
     assert.isUndefined(b.state().photos.get(id)?.image)
     await b.close()
+  })
+
+  it("last as long as state names them, and a day", async () => {
+    const only = await Aura.open({
+      app,
+      effects: effects(MemoryNetwork.hub(), "alice", 1, MemoryStorage.make()),
+      found: { root }
+    })
+    const image = await only.blobs.put(bytesOf(10), { type })
+    const id = await only.perform("add", { title: "sea", image })
+    const blobs = only.agent.blobs!(only.space)
+    const sweep = (millis: number) => Effect.runPromise(blobs.sweep(Blobs.named(only.replica.ledger()), millis))
+    const isHere = () => Effect.runPromise(blobs.has(image.hash))
+    for (const day of [1, 3, 5]) await sweep(day * blobGraceMillis)
+    assert.isTrue(await isHere())
+    await only.perform("drop", { id })
+    await sweep(7 * blobGraceMillis)
+    assert.isTrue(await isHere())
+    await sweep(8 * blobGraceMillis)
+    assert.isFalse(await isHere())
+    await only.close()
   })
 
   it("are refused by name where there is no store, no source and no device that has them", async () => {
