@@ -6,6 +6,7 @@
  * metrics are counted. The bench's clocks, checks and workload are outside (timing.ts, workload.ts); these functions
  * only act.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -27,6 +28,7 @@ import * as NodeVerifier from "../src/handlers/node/NodeVerifier.ts"
 import * as PostgresJournal from "../src/handlers/node/PostgresJournal.ts"
 import * as SqliteJournal from "../src/handlers/node/SqliteJournal.ts"
 import * as DirectorySecretStore from "../src/handlers/node/DirectorySecretStore.ts"
+import * as EncryptedFileStorage from "../src/handlers/node/EncryptedFileStorage.ts"
 import * as FileKeys from "../src/handlers/node/FileKeys.ts"
 import * as TlsNetwork from "../src/handlers/node/TlsNetwork.ts"
 import { entryHash, spaceId, toBytes, type SpaceId } from "../src/identity/Id.ts"
@@ -38,6 +40,7 @@ import { App, Aura, LWWMap, Policy, Schema } from "../src/index.ts"
 import { JournalStore, type StoredRun } from "../src/effects/JournalStore.ts"
 import { Network, type Connection } from "../src/effects/Network.ts"
 import { SecretStore } from "../src/effects/SecretStore.ts"
+import { Storage } from "../src/effects/Storage.ts"
 import * as EffectTelemetry from "../src/observability/EffectTelemetry.ts"
 import { checkpointRow } from "../src/runtime/Checkpoint.ts"
 import { authorityWrite } from "../src/runtime/Write.ts"
@@ -260,6 +263,21 @@ export const postgresCatchUp = async (url: Redacted.Redacted<string>): Promise<P
       return mapOf(new Map(writes.map(({ key, value }) => [key, value])), async () => undefined)
     },
     close
+  }
+}
+
+/** A store of blobs by number, in a directory of its own. */
+export const sealedFiles = async (directory: string) => {
+  const scope = Scope.makeUnsafe()
+  const layer = EncryptedFileStorage.layer({ directory: join(directory, "blobs") })
+  const keys = MemoryKeys.layer({ seed: new Uint8Array(32).fill(1) })
+  const services = await Effect.runPromise(Layer.buildWithScope(Layer.provide(layer, keys), scope))
+  const storage = Context.get(services, Storage)
+  return {
+    put: (key: number, bytes: Uint8Array): Promise<void> => Effect.runPromise(storage.put(`blob/${key}`, bytes)),
+    get: async (key: number): Promise<Uint8Array> =>
+      Option.getOrThrow(await Effect.runPromise(storage.get(`blob/${key}`))),
+    close: (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
 

@@ -11,6 +11,7 @@ import * as DiskBytes from "./disk-bytes.ts"
 import * as Postgres from "./postgres.ts"
 import * as RevocationEffect from "./revocation-effect.ts"
 import * as Start from "./start.ts"
+import * as Storage from "./storage.ts"
 import * as WireBytes from "./wire-bytes.ts"
 import type { Question } from "./question.ts"
 
@@ -24,6 +25,7 @@ export const questions: ReadonlyArray<Question> = [
   ...DiskBytes.questions,
   ...ColdOpen.questions,
   ...Start.questions,
+  ...Storage.questions,
   ...Decide.questions,
   ...AuthorityCold.questions,
   ...AuthorityRejudge.questions,

@@ -158,7 +158,7 @@ export const millisOf = (step: () => void): number => {
 export const percentileOf = (samples: ReadonlyArray<number>, share: number): number =>
   samples.toSorted((a, b) => a - b)[Math.ceil(samples.length * share) - 1]!
 
-const secondsOf = async (step: () => Promise<void>): Promise<number> => {
+export const secondsOf = async (step: () => Promise<void>): Promise<number> => {
   collect()
   const begin = performance.now()
   await step()

@@ -10,6 +10,7 @@ export { LawBroken, type Law } from "./conformance/Law.ts"
 /** Laws of journal stores. */
 export { fullJournalLaws, JournalPlace, journalPlaceLaws, journalStoreLaws } from "./conformance/JournalStoreLaws.ts"
 
-/** Laws of storages, and of what they do where things fail. */
+/** Laws of storages, of what they do where things fail, and of two who open the same place. */
 export { storageFullLaws, storageLaws } from "./conformance/StorageLaws.ts"
 export { storageCrashLaws, storageNoRoomLaws, type FaultyStore } from "./conformance/StorageFaultLaws.ts"
+export { storageOpenerLaws, type StoragePlace } from "./conformance/StorageOpenerLaws.ts"

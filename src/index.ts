@@ -7,7 +7,9 @@
 /** Writing an application: fields, operations, what they ask for. */
 export * as App from "./runtime/App.ts"
 export * as Policy from "./trust/Policy.ts"
+export { BlobRef } from "./journal/Blob.ts"
 export {
+  Blob,
   GCounter,
   GSet,
   LWWMap,
@@ -30,6 +32,8 @@ export * as Data from "effect/Data"
 /** Running it: promises (`Aura`), or the same as effects. */
 export * as Aura from "./runtime/Aura.ts"
 export * as PairingCode from "./sync/PairingCode.ts"
+export { BlobAbsent, BlobInvalid, type BlobError, type BlobStore } from "./runtime/BlobStore.ts"
+export { BlobsUnavailable } from "./runtime/Blobs.ts"
 export { Agent, layer as layerAgent, SpaceUnknown, type Tier } from "./runtime/Agent.ts"
 export { JoinIncomplete, PairingRefused, type JoinOptions, type JoinStage } from "./runtime/Joining.ts"
 export * as Operations from "./runtime/Operations.ts"

@@ -87,12 +87,22 @@ export const open = Effect.fnUntraced(function* (
   const remember = (learned: Memory.Learned) => Effect.mapError(Memory.remember(home.path, learned), Problem.fromError)
   yield* remember({ device: keys.device })
 
+  const scope = yield* Effect.scope
+  const storage = yield* Effect.cached(
+    Layer.build(Layer.provide(Stores.storage(home, settings), Layer.succeedContext(stores))).pipe(
+      Scope.provide(scope),
+      Effect.map((built) => Context.get(built, Storage)),
+      Effect.mapError(Problem.fromError)
+    )
+  )
   // a child of its own: it is closed after the errands that use it
   const agentScope = yield* Scope.fork(yield* Effect.scope)
   const agent = yield* Effect.cached(
     Layer.build(
       agentLayer.pipe(
         Layer.provide(NodeEffects.network(home, network)),
+        // who serves keeps blobs for others; a command that only connects does not open them
+        Layer.provide(network?.listen === undefined ? Layer.empty : Layer.effect(Storage, storage)),
         Layer.provide(Layer.succeedContext(stores)),
         Layer.provide(Layer.succeed(Summarizing, settings.flowBase !== undefined)),
         Layer.provide(Layer.succeed(DropsSealed, settings.journal.sealed === "drop"))
@@ -100,14 +110,6 @@ export const open = Effect.fnUntraced(function* (
     ).pipe(
       Scope.provide(agentScope),
       Effect.map((built) => Context.get(built, Agent)),
-      Effect.mapError(Problem.fromError)
-    )
-  )
-  const scope = yield* Effect.scope
-  const storage = yield* Effect.cached(
-    Layer.build(Layer.provide(Stores.storage(home, settings), Layer.succeedContext(stores))).pipe(
-      Scope.provide(scope),
-      Effect.map((built) => Context.get(built, Storage)),
       Effect.mapError(Problem.fromError)
     )
   )

@@ -13,6 +13,7 @@ import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts
 import type { Keys } from "../effects/Keys.ts"
 import { Storage, type StorageError } from "../effects/Storage.ts"
 import * as MemoryJournal from "../handlers/memory/MemoryJournal.ts"
+import * as MemoryStorage from "../handlers/memory/MemoryStorage.ts"
 import type { DataDirectory } from "../handlers/node/DataDirectory.ts"
 import * as NodeEffects from "../handlers/node/NodeEffects.ts"
 import * as CircuitBreaker from "../handlers/wrappers/CircuitBreaker.ts"
@@ -42,18 +43,21 @@ export const stores = (home: DataDirectory, chosen: Chosen, committed?: Committe
   })
 
 export const storage = (home: DataDirectory, chosen: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
-  around(NodeEffects.storage(home, storageOptions(chosen)), Storage, (store) =>
-    Wrapper.wrapStorage(store, storageWrappers(chosen.wrap))
-  )
+  around(bareStorage(home, chosen), Storage, (store) => Wrapper.wrapStorage(store, storageWrappers(chosen.wrap)))
 
-/** Where the settings want blobs. */
+const bareStorage = (home: DataDirectory, chosen: Chosen): Layer.Layer<Storage, StorageError, Keys> =>
+  chosen.storage.kind === "memory"
+    ? MemoryStorage.layer({ limitBytes: chosen.storage.limit })
+    : NodeEffects.storage(home, storageOptions(chosen))
+
+/** Where the settings want blobs that stay. */
 export const storageOptions = ({
   storage: { kind, limit, s3 }
 }: Pick<Chosen, "storage">): NodeEffects.StorageOptions => {
   const { accessKeyId, bucket, endpoint, secretAccessKey } = s3
   const isNamed = endpoint !== undefined && bucket !== undefined
   const isKnown = accessKeyId !== undefined && secretAccessKey !== undefined
-  if (kind === "file" || !isNamed || !isKnown) return { limitBytes: limit }
+  if (kind !== "s3" || !isNamed || !isKnown) return { limitBytes: limit }
   return { limitBytes: limit, s3: { ...s3, accessKeyId, bucket, endpoint, secretAccessKey } }
 }
 

@@ -292,10 +292,15 @@ const wrap = {
 const storageLimitMax = 2 ** 50
 
 const storage = {
-  kind: always(Schema.Literals(["file", "s3"]), "file", {
+  kind: always(Schema.Literals(["file", "s3", "memory"]), "file", {
     kind: "text",
-    about: "What keeps blobs, sealed: file, the data directory, or s3, the bucket that storage.s3 names",
-    allowed: "file or s3"
+    about:
+      "What keeps blobs: file, the data directory, sealed; s3, the bucket that storage.s3 names, sealed; memory, nothing",
+    allowed: "file, s3 or memory",
+    production: {
+      allowed: "file or s3: blobs in memory are gone with the process",
+      refuses: (given) => given?.value === "memory"
+    }
   }),
   limit: optional(integer(1, storageLimitMax), {
     kind: "number",

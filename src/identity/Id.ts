@@ -33,7 +33,15 @@ export type EntryHash = typeof EntryHash.Type
 export const DefinitionId = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("DefinitionId"))
 export type DefinitionId = typeof DefinitionId.Type
 
-type AnyId = DeviceId | SpaceId | FeedId | EntryHash | DefinitionId
+/** Hash of a blob's manifest, and so of its bytes. */
+export const BlobHash = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("BlobHash"))
+export type BlobHash = typeof BlobHash.Type
+
+/** Hash of a part of a blob. */
+export const ChunkHash = /* @__PURE__ */ hexadecimal.pipe(/* @__PURE__ */ Schema.brand("ChunkHash"))
+export type ChunkHash = typeof ChunkHash.Type
+
+type AnyId = DeviceId | SpaceId | FeedId | EntryHash | DefinitionId | BlobHash | ChunkHash
 
 const fromBytes =
   <Id extends AnyId>() =>
@@ -58,6 +66,8 @@ export const spaceId = fromBytes<SpaceId>()
 export const feedId = fromBytes<FeedId>()
 export const entryHash = fromBytes<EntryHash>()
 export const definitionId = fromBytes<DefinitionId>()
+export const blobHash = fromBytes<BlobHash>()
+export const chunkHash = fromBytes<ChunkHash>()
 
 /** The 32 bytes behind an id. A fresh copy. */
 export const toBytes = (id: AnyId): Uint8Array => hexToBytes(id)

@@ -3,7 +3,7 @@
  *
  * Replicas of all spaces in the store open with the agent. Every connection, whoever opened it, serves all of them, as
  * far as the guard lets the peer read. Where other agents keep their journals in the same place, it learns from them there,
- * too (runtime/Neighbouring.ts). The agent ends with its scope: connections close, writers finish their turn.
+ * too (runtime/Neighbouring.ts). Blobs are kept, and given to members, where a Storage is among its services. The agent ends with its scope: connections close, writers finish their turn.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -21,6 +21,7 @@ import { JournalStore, type JournalStoreError } from "../effects/JournalStore.ts
 import { Keys } from "../effects/Keys.ts"
 import { Network, type Connection, type NetworkError } from "../effects/Network.ts"
 import { type SecretStore, type SecretStoreError } from "../effects/SecretStore.ts"
+import { Storage } from "../effects/Storage.ts"
 import { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
@@ -36,6 +37,8 @@ import * as PairingCode from "../sync/PairingCode.ts"
 import * as Authority from "../trust/Authority.ts"
 import type { Definition } from "../trust/Definition.ts"
 import type * as Fact from "../trust/Fact.ts"
+import type { BlobStore } from "./BlobStore.ts"
+import * as Blobs from "./Blobs.ts"
 import * as Guard from "./Guard.ts"
 import * as Joining from "./Joining.ts"
 import * as Link from "./Link.ts"
@@ -84,6 +87,8 @@ export class Agent extends Context.Service<
       expected: DeviceId | undefined,
       options?: Link.Options
     ) => Effect.Effect<void, never, Scope.Scope>
+    /** The blobs of a space; undefined where no Storage was among the services. */
+    readonly blobs: ((space: SpaceId) => BlobStore) | undefined
     readonly links: () => ReadonlyArray<Link.Link>
     /** Where others reach this agent; none while it does not listen. */
     readonly addresses: () => ReadonlyArray<string>
@@ -151,7 +156,11 @@ export const layer: Layer.Layer<
     })
     for (const space of yield* store.spaces) yield* openReplica(space)
 
+    const storage = yield* Effect.serviceOption(Storage)
+    const blobs = yield* Blobs.make({ storage, links: () => links, replicas: () => replicas.values(), time })
+
     const host: Link.Host = {
+      blobs,
       replicas: () => replicas.values(),
       replica: (space) => replicas.get(space),
       onReplica: (listener) => {
@@ -269,6 +278,7 @@ export const layer: Layer.Layer<
       now: () => Clock.fromMillis(time.now().millis),
       replicas: () => [...replicas.values()],
       replica: (space) => replicas.get(space),
+      blobs,
       links: () => [...links],
       addresses: () => network.addresses(),
       createSpace: Telemetry.fn("Agent.createSpace")(function* (root: DeviceId, definition: Definition) {

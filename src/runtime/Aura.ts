@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { SecureRandom } from "effect/crypto/SecureRandom"
 import { JournalStore } from "../effects/JournalStore.ts"
 import type { Keys } from "../effects/Keys.ts"
@@ -27,6 +28,7 @@ import type { SecretStore } from "../effects/SecretStore.ts"
 import type { Time } from "../effects/Time.ts"
 import type { Verifier } from "../effects/Verifier.ts"
 import type { DeviceId, SpaceId } from "../identity/Id.ts"
+import { chunkBytes, type BlobRef } from "../journal/Blob.ts"
 import * as Clock from "../journal/Clock.ts"
 import * as PairingCode from "../sync/PairingCode.ts"
 import { all, capability } from "../trust/Capability.ts"
@@ -36,6 +38,7 @@ import type * as WhatIf from "../trust/WhatIf.ts"
 import * as AccessControl from "./AccessControl.ts"
 import * as Agent from "./Agent.ts"
 import * as App from "./App.ts"
+import { BlobsUnavailable } from "./Blobs.ts"
 import * as Governing from "./Governing.ts"
 import * as Operations from "./Operations.ts"
 import type { Notice } from "./Desk.ts"
@@ -43,7 +46,10 @@ import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
 import type { Undone } from "./Undone.ts"
 
-/** Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). */
+/**
+ * Every effect the runtime needs; an environment's entry builds it (`createTestEffects`, `createServerEffects`, …). Where a
+ * Storage is among them, there are blobs.
+ */
 export type Effects = JournalStore | SecretStore | Keys | Verifier | Time | SecureRandom | Network
 
 /** No space to work in: none here, several, or the code was refused. */
@@ -111,6 +117,19 @@ export interface Aura<Of extends App.AnyApp> {
   readonly whatIf: (act: Governing.Act) => ReadonlyArray<WhatIf.Change>
   /** Who put this device out of the space, and when; undefined while it is a member. From then on `perform` is refused. */
   readonly revoked: () => Revocation.DeviceRevoked | undefined
+  /**
+   * Bytes too large for an entry. Put first, and set the reference in a field of kind Blob by an operation: what no state
+   * names is removed after a day.
+   */
+  readonly blobs: {
+    /** Whole and durable here when it resolves. A rejection of the source is passed on; nothing counts then. */
+    readonly put: (
+      source: Uint8Array | AsyncIterable<Uint8Array>,
+      options: { readonly type: string }
+    ) => Promise<BlobRef>
+    /** The bytes in order, each part verified; what is not here comes from connected members, and stays. */
+    readonly get: (ref: BlobRef) => AsyncIterable<Uint8Array>
+  }
   /** Keeps connecting to a device at an address until closed. */
   readonly connect: (address: string, device?: DeviceId) => Promise<void>
   /** Resolves when all that one connected peer claims to have is here and judged. */
@@ -185,6 +204,11 @@ export const open = async <Of extends App.AnyApp, E>(options: OpenOptions<Of, E>
         return weighed.success.changes
       },
       revoked: () => Revocation.of(replica.ledger(), agent.device),
+      blobs: {
+        put: (source, how) => run(Effect.flatMap(blobsOf(agent, replica), (blobs) => blobs.put(partsOf(source), how))),
+        get: (ref) =>
+          Stream.toAsyncIterable(Stream.unwrap(Effect.map(blobsOf(agent, replica), (blobs) => blobs.get(ref))))
+      },
       connect: (address, device) => inScope(agent.stayConnected(address, device)),
       caughtUp: () => run(waitUntil(() => agent.links().some((link) => link.isCaughtUp(replica.space)))),
       pair: async ({ address, can = [all], depth, role, untilMillis }) => {
@@ -250,6 +274,18 @@ const rightsBy = (app: App.AnyApp, role: string, { depth, untilMillis }: ShareLi
   if (rights !== undefined) return rights
   throw new RoleUnknown({ role, allowed: [...Role.rolesOf(app.definition).keys()] })
 }
+
+const blobsOf = ({ blobs }: Agent.Agent["Service"], { space }: Replica) =>
+  blobs === undefined ? Effect.fail(new BlobsUnavailable()) : Effect.succeed(blobs(space))
+
+const partsOf = (source: Uint8Array | AsyncIterable<Uint8Array>): Stream.Stream<Uint8Array, unknown> =>
+  source instanceof Uint8Array
+    ? Stream.unfold(0, (at: number) =>
+        Effect.succeed(
+          at < source.length ? ([source.subarray(at, at + chunkBytes), at + chunkBytes] as const) : undefined
+        )
+      )
+    : Stream.fromAsyncIterable(source, (cause) => cause)
 
 const pollMillis = 20
 

@@ -83,13 +83,15 @@ export interface Space {
 export const isTelling = (
   message: Message.Message
 ): message is Message.Message & {
-  readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" | "WantSealed" | "Sealed"
+  readonly _tag: "Run" | "Have" | "Digest" | "Want" | "Fork" | "Seek" | "Piece" | "WantSealed" | "Sealed"
 } =>
   message._tag === "Run" ||
   message._tag === "Have" ||
   message._tag === "Digest" ||
   message._tag === "Want" ||
   message._tag === "Fork" ||
+  message._tag === "Seek" ||
+  message._tag === "Piece" ||
   message._tag === "WantSealed" ||
   message._tag === "Sealed"
 

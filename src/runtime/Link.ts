@@ -9,17 +9,20 @@
  * a store that fails ends it too, without blaming the peer.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type { Connection, NetworkError } from "../effects/Network.ts"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
+import type { Piece } from "../journal/Blob.ts"
 import { ticksPerMilli } from "../journal/Clock.ts"
 import type * as Frontier from "../journal/Frontier.ts"
 import * as Metrics from "../observability/Metrics.ts"
 import * as Message from "../sync/Message.ts"
 import * as Receipt from "../sync/Receipt.ts"
 import * as Session from "../sync/Session.ts"
+import type { BlobStore } from "./BlobStore.ts"
 import * as Branches from "./Branches.ts"
 import * as Guard from "./Guard.ts"
 import * as Handing from "./Handing.ts"
@@ -27,6 +30,7 @@ import * as Intake from "./Intake.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import * as Outbox from "./Outbox.ts"
+import type * as Pieces from "./Pieces.ts"
 import type { Replica } from "./Replica.ts"
 import * as Revocation from "./Revocation.ts"
 import { mailboxMax, takenBytesMax } from "./limits.ts"
@@ -38,6 +42,8 @@ export interface Host {
   /** Tells when replicas come to be; returns how to stop. */
   readonly onReplica: (listener: (replica: Replica) => void) => () => void
   readonly now: () => number
+  /** Undefined: this device keeps no blobs. */
+  readonly blobs: ((space: SpaceId) => BlobStore) | undefined
   /** The peer says that it has this durably. */
   readonly acknowledged: (link: Link, space: SpaceId, frontier: Frontier.Frontier) => void
   /** A step of pairing; undefined: not now. */
@@ -64,7 +70,12 @@ export interface Link {
   readonly lag: (space: SpaceId) => number | undefined
   /** Whether what is due to the peer waits, for what may be spent on it in this hour is spent. */
   readonly isOverBudget: (space: SpaceId) => boolean
+  /** Asks the peer for a piece of a blob; undefined where it is no member, or may not read. */
+  readonly giver: (space: SpaceId) => Giver | undefined
 }
+
+/** None: the peer has it not. */
+export type Giver = (piece: Piece) => Effect.Effect<Option.Option<Uint8Array>, Pieces.PieceFailed>
 
 type Event =
   | { readonly _tag: "Message"; readonly message: Message.Message; readonly bytes: number }
@@ -122,12 +133,11 @@ export const run = Effect.fnUntraced(function* (
     ended: (error) => Queue.offer(events, { _tag: "Ended", error })
   })
   for (const replica of host.replicas()) attach(replica)
-  stops.push(
-    host.onReplica((replica) => {
-      attach(replica)
-      announce(replica)
-    })
-  )
+  const adopt = (replica: Replica): void => {
+    attach(replica)
+    announce(replica)
+  }
+  stops.push(host.onReplica(adopt))
   yield* Effect.addFinalizer(() => Effect.sync(() => stops.forEach((stop) => stop())))
 
   const shareOf = (replica: Replica): Session.Share => {
@@ -205,6 +215,10 @@ export const run = Effect.fnUntraced(function* (
       }
       case "Acknowledged":
         return acknowledged(ask)
+      case "OfBlobs":
+        return Effect.map(aboutBlobs(host, connection, outbox.pieces, ask), (breach) => {
+          if (breach !== undefined) session = Session.close(breach)
+        })
       case "Receipt": {
         const replica = host.replica(ask.space)
         if (replica === undefined) return Effect.void
@@ -343,7 +357,7 @@ const linkOf = (
   host: Host,
   connection: Connection,
   session: () => Session.Session,
-  { isOverBudget }: Outbox.Outbox
+  { isOverBudget, pieces }: Outbox.Outbox
 ): Link => ({
   connection,
   isCaughtUp: (space) => {
@@ -367,8 +381,43 @@ const linkOf = (
     const replica = host.replica(space)
     return replica === undefined ? undefined : Session.lag(session(), space, replica.feeds())
   },
-  isOverBudget
+  isOverBudget,
+  giver: (space) => (Session.isShared(session(), space) ? giverOf(host, connection, pieces, space) : undefined)
 })
+
+const mayRead = (host: Host, { peer }: Connection, space: SpaceId): boolean => {
+  const replica = host.replica(space)
+  return replica !== undefined && Guard.mayRead(replica.ledger(), peer, host.now())
+}
+
+const giverOf = (host: Host, connection: Connection, pieces: Pieces.Pieces, space: SpaceId): Giver | undefined =>
+  mayRead(host, connection, space)
+    ? (piece) => pieces.seek(Message.tagOf(connection.channelKey, space), piece)
+    : undefined
+
+/** Returns how the message breaks the protocol, if it does. */
+const aboutBlobs = (
+  host: Host,
+  connection: Connection,
+  pieces: Pieces.Pieces,
+  { message, space }: Session.Ask & { readonly _tag: "OfBlobs" }
+): Effect.Effect<string | undefined> =>
+  Effect.gen(function* () {
+    const breach = pieces.receive(message, (piece) =>
+      host.blobs === undefined || !mayRead(host, connection, space)
+        ? Effect.succeedNone
+        : host
+            .blobs(space)
+            .piece(piece)
+            .pipe(Effect.catch((error) => Effect.as(Effect.logWarning(unread, error.message), Option.none())))
+    )
+    if (breach === undefined) return undefined
+    yield* Metrics.refused("piece")
+    yield* Effect.logWarning(`security event: a peer breaks the protocol: ${breach}`, { device: connection.peer })
+    return breach
+  })
+
+const unread = "a blob could not be read for a peer"
 
 /** Where what goes by a name begins in its feed. */
 const startNamed = (line: Line.Line, id: FeedId): number =>

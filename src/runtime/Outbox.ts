@@ -28,6 +28,7 @@ import * as Budget from "../trust/Budget.ts"
 import type * as Account from "./Account.ts"
 import * as Guard from "./Guard.ts"
 import { budgetRetryMillis, outboxMax, parkedMax, receiptMillis } from "./limits.ts"
+import * as Pieces from "./Pieces.ts"
 import type { Replica } from "./Replica.ts"
 import * as Summaries from "./Summaries.ts"
 
@@ -39,6 +40,8 @@ export interface Outbox {
   readonly retry: () => void
   /** When the oldest run was sent that the peer has not said it has, per space, in hybrid time. */
   readonly sentAt: Map<SpaceId, number>
+  /** Pieces of blobs, asked for and given. */
+  readonly pieces: Pieces.Pieces
   /** A message of so many bytes came from the peer. */
   readonly arrived: (message: Message.Message, bytes: number) => void
   /** The peer brings a receipt, or answers one. */
@@ -80,6 +83,7 @@ export const make = Effect.fnUntraced(function* (
     if (parked.size > 0) Queue.offerUnsafe(queue, "Retry")
   }
   const receipts = yield* makeReceipts(connection, now, offer)
+  const pieces = yield* Pieces.make(offer)
 
   const send = Effect.fnUntraced(function* (
     message: Message.Message,
@@ -89,6 +93,7 @@ export const make = Effect.fnUntraced(function* (
     const time = now()
     const account = replica.spending.known(peer) ?? (yield* replica.spending.account(peer))
     const outcome = yield* Guard.send(connection, message, { ledger: replica.ledger, time, account })
+    if (outcome !== "OverBudget") pieces.left(message)
     if (outcome !== "Sent") return outcome
     if (message._tag === "Run" && !sentAt.has(replica.space)) sentAt.set(replica.space, time)
     receipts.spent(replica, message.space, time, waiting === 0)
@@ -157,7 +162,15 @@ export const make = Effect.fnUntraced(function* (
     if (replica !== undefined && !Summaries.isOfSummaries(replica.ledger(), message))
       receipts.arrived(replica, Budget.costOf(bytes))
   }
-  return { offer, isOverBudget: (space) => parked.has(space), retry, sentAt, arrived, receipt: receipts.receive }
+  return {
+    offer,
+    isOverBudget: (space) => parked.has(space),
+    retry,
+    sentAt,
+    arrived,
+    pieces,
+    receipt: receipts.receive
+  }
 })
 
 const crowded = "more waits for budget than a window holds"

@@ -90,3 +90,15 @@ export const budgetRetryMillis = 60_000
 
 /** Units that the operations in one run may cost beyond its bytes: far less than a lease, or it would never leave. */
 export const operationsCostMax = 2 ** 16
+
+/** Chunks of one blob that are read, written or asked for at once: so many are in memory. */
+export const chunksAtOnce = 4
+
+/** So long a peer may take to bring a piece. */
+export const pieceMillis = 10_000
+
+/** Blobs that nobody names are looked for so often. */
+export const sweepMillis = 3_600_000
+
+/** So long a blob stays after a sweep found that no state names it: whoever put it may be about to, here or elsewhere. */
+export const blobGraceMillis = 24 * 3_600_000

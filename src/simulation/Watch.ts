@@ -108,8 +108,17 @@ const countsOf = (ledger: Ledger.Ledger): Map<FeedId, number> => {
   return counts
 }
 
-const isTelling = ({ _tag }: Message.Message): boolean =>
-  _tag === "Run" || _tag === "Have" || _tag === "Digest" || _tag === "Fork" || _tag === "Want"
+const isTelling = ({ _tag }: Message.Message): boolean => telling.has(_tag)
+
+const telling: ReadonlySet<Message.Message["_tag"]> = new Set([
+  "Run",
+  "Have",
+  "Digest",
+  "Fork",
+  "Want",
+  "Seek",
+  "Piece"
+])
 
 /** Whether a message says nothing but entries of authority that were written by then. */
 const isOfAuthority = (timeOf: Standing["timeOf"], message: Message.Message, until: number): boolean => {

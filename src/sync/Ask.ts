@@ -23,6 +23,7 @@ export type Ask =
   | { readonly _tag: "Prove"; readonly space: SpaceId; readonly proof: Uint8Array }
   | { readonly _tag: "Acknowledged"; readonly space: SpaceId; readonly frontier: Frontier.Frontier }
   | { readonly _tag: "Receipt"; readonly space: SpaceId; readonly message: Message.Receipt }
+  | { readonly _tag: "OfBlobs"; readonly space: SpaceId; readonly message: Message.OfBlobs }
   /** Tell what is here of sealed books (`sealedLoaded`). */
   | { readonly _tag: "LoadSealed"; readonly space: SpaceId; readonly digest: string; readonly offset: number }
   /** The next part of sealed books: once they are whole they are taken up, or `sealedRefused`. */

@@ -22,6 +22,11 @@
  *                                        signature (64)] (sync/Receipt.ts); or null: I hold your receipts of that epoch up
  *                                        to this nonce, durably. One that can't be true is a breach; one that moves
  *                                        nothing on is passed over
+ *     [10, tag, kind, hash]     seek     give me this piece of a blob (journal/Blob.ts): kind 0 is a chunk, 1 a manifest.
+ *                                                At most `seeksMax` of a connection are unanswered
+ *     [11, tag, kind, hash, bytes | null]
+ *                               piece    what was sought; null: it is not here. One that was not sought, or is not what its
+ *                                        name says, is a breach
  *     [12, tag, digest, offset]         want sealed  give me these sealed books (runtime/Sealed.ts) from this byte on
  *     [13, tag, digest, total, offset, bytes]
  *                               sealed   a part of them; without bytes an offer; total 0: I don't have them (sync/Handover.ts)
@@ -39,9 +44,10 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
-import { domain } from "../identity/Hash.ts"
-import { feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { domain, hashBytes } from "../identity/Hash.ts"
+import { blobHash, chunkHash, feedId, toBytes, type FeedId, type SpaceId } from "../identity/Id.ts"
 import { signatureBytes } from "../identity/Signing.ts"
+import { pieceBytesMax, type Piece } from "../journal/Blob.ts"
 import * as Cbor from "../journal/Cbor.ts"
 import { isSeq } from "../journal/Feed.ts"
 import * as Frontier from "../journal/Frontier.ts"
@@ -68,6 +74,14 @@ export type Message =
   | { readonly _tag: "Fork"; readonly space: Tag; readonly proof: Uint8Array }
   | { readonly _tag: "Pairing"; readonly fields: ReadonlyArray<Cbor.Cbor> }
   | { readonly _tag: "Digest"; readonly space: Tag; readonly digest: Uint8Array }
+  | { readonly _tag: "Seek"; readonly space: Tag; readonly piece: Piece }
+  | {
+      readonly _tag: "Piece"
+      readonly space: Tag
+      readonly piece: Piece
+      /** Undefined: it is not here. */
+      readonly bytes: Uint8Array | undefined
+    }
   | {
       readonly _tag: "Receipt"
       readonly space: Tag
@@ -80,6 +94,9 @@ export type Message =
   | ({ readonly _tag: "Sealed"; readonly space: Tag } & Handover.Part)
 
 export type Receipt = Message & { readonly _tag: "Receipt" }
+
+/** About pieces of blobs, in either direction. */
+export type OfBlobs = Message & { readonly _tag: "Seek" | "Piece" }
 
 export interface MessageMalformed {
   readonly _tag: "MessageMalformed"
@@ -135,6 +152,10 @@ export const encode = (message: Message): Uint8Array => {
       const signed = receipt === undefined ? null : [receipt.spent, receipt.previous, receipt.signature]
       return Cbor.encode([9, tagBytes(space), epoch, nonce, signed])
     }
+    case "Seek":
+      return Cbor.encode([10, tagBytes(message.space), ...pieceFields(message.piece)])
+    case "Piece":
+      return Cbor.encode([11, tagBytes(message.space), ...pieceFields(message.piece), message.bytes ?? null])
     case "WantSealed":
       return Cbor.encode([12, tagBytes(message.space), hexToBytes(message.digest), message.offset])
     case "Sealed": {
@@ -262,6 +283,28 @@ const kinds: ReadonlyArray<{
     }
   },
   {
+    kind: 10,
+    name: "a seek",
+    fields: 3,
+    read: ([tag, kind, hash]) => {
+      const piece = pieceOf(kind, hash)
+      return isTag(tag) && piece !== undefined
+        ? succeed({ _tag: "Seek", space: bytesToHex(tag), piece })
+        : malformed("a seek of other than a tag, a kind and a hash")
+    }
+  },
+  {
+    kind: 11,
+    name: "a piece",
+    fields: 4,
+    read: ([tag, kind, hash, bytes]) => {
+      const piece = pieceOf(kind, hash)
+      return isTag(tag) && piece !== undefined && (bytes === null || (isBytes(bytes) && bytes.length <= pieceBytesMax))
+        ? succeed({ _tag: "Piece", space: bytesToHex(tag), piece, bytes: bytes ?? undefined })
+        : malformed("a piece of other than a tag, a kind, a hash and as many bytes as a piece may have")
+    }
+  },
+  {
     kind: 12,
     name: "a want of sealed books",
     fields: 3,
@@ -280,6 +323,14 @@ const kinds: ReadonlyArray<{
         : malformed("a part of sealed books of other than a tag, a digest, numbers and bytes")
   }
 ]
+
+const pieceFields = ({ hash, kind }: Piece): ReadonlyArray<Cbor.Cbor> => [kind === "chunk" ? 0 : 1, toBytes(hash)]
+
+const pieceOf = (kind: Cbor.Cbor | undefined, hash: Cbor.Cbor | undefined): Piece | undefined => {
+  if (!isBytes(hash) || hash.length !== hashBytes) return undefined
+  if (kind === 0) return { kind: "chunk", hash: chunkHash(hash) }
+  return kind === 1 ? { kind: "manifest", hash: blobHash(hash) } : undefined
+}
 
 const receiptOf = (value: Cbor.Cbor | undefined): Receipt["receipt"] | "malformed" => {
   if (!Array.isArray(value) || value.length !== 3) return "malformed"

@@ -93,6 +93,9 @@ export const receive = (session: Session, message: Message.Message): Step => {
       return on(session, message.space, (topic) => Topic.prove(topic, message.proof))
     case "Receipt":
       return on(session, message.space, (topic) => receipt(topic, message))
+    case "Seek":
+    case "Piece":
+      return on(session, message.space, (topic) => ofBlobs(topic, message))
     case "WantSealed":
       return on(session, message.space, (topic) => Handing.wantSealed(topic, message.digest, message.offset))
     case "Sealed":
@@ -180,6 +183,12 @@ export const retry = (
 /** Which space a tag of this connection names. */
 export const spaceOf = (session: Session, tag: Message.Tag): SpaceId | undefined =>
   session._tag === "Closed" ? undefined : session.topics.get(tag)?.share.space
+
+/** Whether the two speak of a space as members of it. */
+export const isShared = (session: Session, space: SpaceId): boolean => {
+  const topic = topicOf(session, space)
+  return topic !== undefined && Topic.mayShare(topic)
+}
 
 /** Entries in `feeds` that the peer asked for and has not acknowledged; undefined while nothing is known of it. */
 export const lag = (session: Session, space: SpaceId, feeds: ReadonlyMap<FeedId, Local>): number | undefined => {
@@ -270,6 +279,12 @@ const offers = (session: Session & { readonly _tag: "Open" }, tags: ReadonlyArra
 const receipt = (topic: Topic.Topic, message: Message.Receipt): Topic.Next => ({
   topic,
   asks: Topic.mayShare(topic) ? [{ _tag: "Receipt", space: topic.share.space, message }] : []
+})
+
+/** A piece of a blob, sought or brought; the runtime counts them. From one that we do not share the space with it is passed over. */
+const ofBlobs = (topic: Topic.Topic, message: Message.OfBlobs): Topic.Next => ({
+  topic,
+  asks: Topic.mayShare(topic) ? [{ _tag: "OfBlobs", space: topic.share.space, message }] : []
 })
 
 /** A run of a space that is unknown here. Its bytes are credited if the space comes to be known. */

@@ -33,5 +33,8 @@ export const rewindsMax = 64
 /** Bytes of runs dealt with that give back one such question, so that a connection may last for years. */
 export const rewindBytes = 64 * 1024
 
+/** Pieces of blobs that one peer may seek at once on a connection. */
+export const seeksMax = 8
+
 /** Fork proofs one peer may bring of one space; each costs two signature checks. */
 export const proofsMax = 1024

@@ -1,6 +1,6 @@
 /** One configuration becomes every effect, and what is insecure is refused by name. */
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { Aura } from "aura"
+import { Aura, type BlobRef } from "aura"
 import { ConfigurationRefused, createProductionEffects, type DeploymentConfig } from "aura/server"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -65,11 +65,12 @@ describe("production effects", () => {
       data,
       listen: { http: 8081 },
       journal: { kind: "memory", url },
+      storage: { kind: "memory" },
       wrap: { journal: ["faults"], storage: ["faults", "cache"] }
     })
     assert.sameMembers(
       faults.map(({ setting }) => setting),
-      ["listen.http", "keys.passphrase", "journal.kind", "journal.url", "wrap.journal", "wrap.storage"]
+      ["listen.http", "keys.passphrase", "journal.kind", "journal.url", "storage.kind", "wrap.journal", "wrap.storage"]
     )
     assert.include(message, "journal.kind (refused in production) is memory")
     assert.notInclude(message, "topsecret")
@@ -92,6 +93,31 @@ describe("production effects", () => {
     await aura.close()
     assert.isFalse(existsSync(join(data, "journal.sqlite")))
   })
+
+  const read = async ({ blobs }: Pick<Aura.Aura<typeof app>, "blobs">, ref: BlobRef) => {
+    const bytes: Array<number> = []
+    for await (const part of blobs.get(ref)) bytes.push(...part)
+    return bytes
+  }
+
+  for (const kind of ["file", "memory"] as const) {
+    it(`keep an application's blobs by storage.kind = "${kind}"`, async () => {
+      const data = join(folder, `blobs-${kind}`)
+      const opened = () => {
+        const effects = createProductionEffects({ data, listen: free, storage: { kind } })
+        return Aura.open({ app, effects, found: { root } })
+      }
+      const first = await opened()
+      const ref = await first.blobs.put(new Uint8Array([1, 2, 3]), { type: "image/png" })
+      assert.deepStrictEqual(await read(first, ref), [1, 2, 3])
+      await first.close()
+      const second = await opened()
+      const found = await read(second, ref).catch((error: { readonly _tag: string }) => error._tag)
+      assert.deepStrictEqual(found, kind === "file" ? [1, 2, 3] : "BlobAbsent")
+      await second.close()
+      assert.strictEqual(existsSync(join(data, "blobs")), kind === "file")
+    })
+  }
 
   it.live("have stores that keep every law through the wrappers that were named", () =>
     Effect.gen(function* () {

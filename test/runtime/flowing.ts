@@ -69,9 +69,9 @@ export const fill = (replica: Replica, key: string, bytes: number) =>
   replica.write(written(alice.device, set(key, "x".repeat(bytes))))
 
 /** Bob, as a script that says whatever it likes. */
-export const speaker = (hub: MemoryNetwork.Hub, space: SpaceId) =>
+export const speaker = (hub: MemoryNetwork.Hub, space: SpaceId, device = bob.device) =>
   Effect.gen(function* () {
-    const services = yield* Layer.build(MemoryNetwork.layer(hub, { device: bob.device }))
+    const services = yield* Layer.build(MemoryNetwork.layer(hub, { device }))
     const connection = yield* Context.get(services, Network).connect("alice")
     const heard: Array<Message.Message> = []
     const end = { why: "" }
@@ -85,5 +85,5 @@ export const speaker = (hub: MemoryNetwork.Hub, space: SpaceId) =>
     yield* tell({ _tag: "Hello", version: Message.version, spaces: [tag] })
     yield* tell({ _tag: "Have", space: tag, frontier: new Map(), upTo: undefined, more: false })
     const receipts = () => heard.flatMap((message) => (message._tag === "Receipt" ? [message] : []))
-    return { tag, say: tell, receipts, end }
+    return { tag, say: tell, heard, receipts, end }
   })

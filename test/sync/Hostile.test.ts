@@ -1,7 +1,7 @@
 /** Mallory on the other end, one scripted sequence per limit: the machine returns, stays small, and closes when it must. */
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import { feedId, type FeedId } from "../../src/identity/Id.ts"
+import { chunkHash, feedId, type FeedId } from "../../src/identity/Id.ts"
 import * as Frontier from "../../src/journal/Frontier.ts"
 import { frontierFeedsMax, runBytesMax, seqMax } from "../../src/journal/limits.ts"
 import * as Limits from "../../src/sync/limits.ts"
@@ -22,6 +22,8 @@ const share = (changes: Partial<Session.Share> = {}): Session.Share => ({
   ]),
   ...changes
 })
+
+const piece = { kind: "chunk", hash: chunkHash(bytesOf("chunk")) } as const
 
 const hello: Message.Message = { _tag: "Hello", version: Message.version, spaces: [tag] }
 const have = (heads: Iterable<readonly [FeedId, Frontier.Head]> = []): Message.Message => ({
@@ -411,7 +413,14 @@ describe("whatever the peer says", () => {
     fc.record({ _tag: fc.constant("Credit" as const), space: names, bytes: fc.constantFrom(0, 1, 100, seqMax - 1) }),
     fc.record({ _tag: fc.constant("Want" as const), space: names, feed: feeds, from: seqs }),
     fc.record({ _tag: fc.constant("Fork" as const), space: names, proof: fc.constant(new Uint8Array(3)) }),
-    fc.record({ _tag: fc.constant("Digest" as const), space: names, digest: fc.constant(new Uint8Array(32)) })
+    fc.record({ _tag: fc.constant("Digest" as const), space: names, digest: fc.constant(new Uint8Array(32)) }),
+    fc.record({ _tag: fc.constant("Seek" as const), space: names, piece: fc.constant(piece) }),
+    fc.record({
+      _tag: fc.constant("Piece" as const),
+      space: names,
+      piece: fc.constant(piece),
+      bytes: fc.constantFrom(undefined, new Uint8Array(3))
+    })
   )
   it("to a space it may not read, it hears and sees what it would of a space that is unknown here", () => {
     const half = Limits.windowBytes / 2

@@ -4,7 +4,8 @@ import * as Schema from "effect/Schema"
 import { createHmac } from "node:crypto"
 import { readFileSync } from "node:fs"
 import fc from "fast-check"
-import { feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
+import { blobHash, chunkHash, feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
+import { pieceBytesMax, type Piece } from "../../src/journal/Blob.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
 import type * as Frontier from "../../src/journal/Frontier.ts"
 import { seqMax } from "../../src/journal/limits.ts"
@@ -21,6 +22,12 @@ const frontiers: fc.Arbitrary<Frontier.Frontier> = fc
   .map(
     (heads) =>
       new Map(heads.sort(([a], [b]) => (a < b ? -1 : 1)).map(([feed, seq]) => [feed, { seq, mark: "ab".repeat(16) }]))
+  )
+
+const pieces: fc.Arbitrary<Piece> = fc
+  .tuple(fc.boolean(), fc.constantFrom("a", "b"))
+  .map(([isChunk, name]) =>
+    isChunk ? { kind: "chunk", hash: chunkHash(bytesOf(name)) } : { kind: "manifest", hash: blobHash(bytesOf(name)) }
   )
 
 const digests = fc.constantFrom("00".repeat(32), "5e".repeat(32))
@@ -52,6 +59,13 @@ const messages: fc.Arbitrary<Message.Message> = fc.oneof(
     _tag: fc.constant("Digest" as const),
     space: tags,
     digest: fc.uint8Array({ minLength: 32, maxLength: 32 })
+  }),
+  fc.record({ _tag: fc.constant("Seek" as const), space: tags, piece: pieces }),
+  fc.record({
+    _tag: fc.constant("Piece" as const),
+    space: tags,
+    piece: pieces,
+    bytes: fc.option(blobs, { nil: undefined })
   }),
   fc.record({
     _tag: fc.constant("Receipt" as const),
@@ -152,6 +166,13 @@ describe("a message", () => {
       [9, tag, 1, 1, [1, new Uint8Array(31), new Uint8Array(64)]],
       [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(63)]],
       [9, tag, 1, 1, [1, new Uint8Array(32), new Uint8Array(64), 0]],
+      [10, tag, 2, new Uint8Array(32)],
+      [10, tag, 0, new Uint8Array(31)],
+      [10, new Uint8Array(15), 0, new Uint8Array(32)],
+      [11, tag, -1, new Uint8Array(32), null],
+      [11, tag, 1, "hash", null],
+      [11, tag, 1, new Uint8Array(32), "bytes"],
+      [11, tag, 1, new Uint8Array(32), new Uint8Array(pieceBytesMax + 1)],
       [12, tag, new Uint8Array(31), 0],
       [12, tag, new Uint8Array(32), -1],
       [12, new Uint8Array(15), new Uint8Array(32), 0],

@@ -1,7 +1,8 @@
 /** How the limits of sync relate to those of the journal and of the network: what may exist can be sent. */
 import { assert, describe, it } from "@effect/vitest"
 import { frameBytesMax } from "../../src/effects/Network.ts"
-import { entryHash, feedId } from "../../src/identity/Id.ts"
+import { blobHash, entryHash, feedId } from "../../src/identity/Id.ts"
+import { pieceBytesMax } from "../../src/journal/Blob.ts"
 import * as Cbor from "../../src/journal/Cbor.ts"
 import * as Frontier from "../../src/journal/Frontier.ts"
 import { frontierFeedsMax, headerBytesMax, runBytesMax, seqMax } from "../../src/journal/limits.ts"
@@ -23,6 +24,11 @@ describe("the limits of sync", () => {
 
   it("the largest run with its header fits a message", () => {
     fits({ _tag: "Run", space: tag, header: new Uint8Array(headerBytesMax), run: new Uint8Array(runBytesMax) })
+  })
+
+  it("the largest piece of a blob fits a message", () => {
+    const piece = { kind: "manifest", hash: blobHash(bytesOf("blob")) } as const
+    fits({ _tag: "Piece", space: tag, piece, bytes: new Uint8Array(pieceBytesMax) })
   })
 
   it("a part of sealed books fits a message", () => {

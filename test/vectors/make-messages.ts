@@ -4,7 +4,7 @@
  *
  * The vectors are the format, as in make-journal.ts. One message of each kind, with every optional part once absent and once there.
  */
-import { feedId } from "../../src/identity/Id.ts"
+import { blobHash, chunkHash, feedId } from "../../src/identity/Id.ts"
 import * as Frontier from "../../src/journal/Frontier.ts"
 import * as Message from "../../src/sync/Message.ts"
 import { bytesOf, hexOf, space } from "../journal/writing.ts"
@@ -38,6 +38,15 @@ const messages: Readonly<Record<string, Message.Message>> = {
     epoch: 497_000,
     nonce: 257,
     receipt: { spent: 2 ** 33, previous: Frontier.digest(frontier), signature: new Uint8Array(64).fill(7) }
+  },
+  "seek a chunk": { _tag: "Seek", space: tag, piece: { kind: "chunk", hash: chunkHash(bytes) } },
+  "seek a manifest": { _tag: "Seek", space: tag, piece: { kind: "manifest", hash: blobHash(bytes) } },
+  piece: { _tag: "Piece", space: tag, piece: { kind: "chunk", hash: chunkHash(bytes) }, bytes },
+  "piece that is not here": {
+    _tag: "Piece",
+    space: tag,
+    piece: { kind: "manifest", hash: blobHash(bytes) },
+    bytes: undefined
   },
   "receipt, answered": { _tag: "Receipt", space: tag, epoch: 497_000, nonce: 257, receipt: undefined },
   "wantsealed": { _tag: "WantSealed", space: tag, digest: hexOf(Frontier.digest(frontier)), offset: 262_144 },

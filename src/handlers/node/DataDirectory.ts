@@ -2,18 +2,14 @@
  * The directory in which an installation keeps everything: ours alone, of a known format, open in one process.
  *
  *     format      "aura data directory 1" and a newline
- *     lock        an SQLite file without content; the owner holds an exclusive transaction on it
+ *     lock        held by the owner (ProcessLock.ts)
  *     owner       who that is: {"pid": …, "controlSocket": …}, only for messages and for finding the socket
  *     the rest    belongs to the handlers, each of which checks what it reads
  *
- * The lock is one of the operating system, so it goes with the process however that ends: Node has no `flock`, SQLite
- * has locks. POSIX drops such a lock when *any* handle of the file closes, so nothing in this process may open `lock` by
- * other means. `owner` is no lock: after kill -9 it stays, and nobody believes it. What "ours alone" means says
+ * The lock goes with the process however that ends. `owner` is no lock: after kill -9 it stays, and nobody believes it. What "ours alone" means says
  * PrivatePath.ts; a directory that is not empty and names no format is not taken over.
  *
- * macOS locks the same way; on Windows SQLite uses LockFileEx, which ends with the process too, but there Node sees
- * neither owners nor access lists, so privacy rests on where the directory lies. It is not for network file systems
- * whose locks are local.
+ * On Windows Node sees neither owners nor access lists, so privacy rests on where the directory lies.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -22,9 +18,9 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
 import { codeOf, DirectoryExposed, makePrivate } from "./PrivatePath.ts"
+import * as ProcessLock from "./ProcessLock.ts"
 
 /** What is there is no data directory. Nothing in it was changed. */
 export class DataDirectoryForeign extends Data.TaggedError("DataDirectoryForeign")<{
@@ -150,38 +146,17 @@ const reasons = [
   DataDirectoryTooNew
 ]
 
-const lock = (home: string): Effect.Effect<DatabaseSync, Reason> =>
+const lock = (home: string): Effect.Effect<ProcessLock.ProcessLock, Reason> =>
   attempt(home, async () => {
-    const file = path.join(home, "lock")
-    await createOnce(file)
-    const database = new DatabaseSync(file)
-    try {
-      database.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE")
-    } catch (cause) {
-      database.close()
-      throw isBusy(cause) ? await inUse(home) : cause
-    }
+    const held = await ProcessLock.tryAcquire(path.join(home, "lock"))
+    if (held === undefined) throw await inUse(home)
     // Until we write our own, nobody shall find that of a process that was killed.
     await fileSystem.rm(path.join(home, "owner"), { force: true }).catch((cause: unknown) => {
-      database.close()
+      held.close()
       throw cause
     })
-    return database
+    return held
   })
-
-/** An existing file is not touched: opening and closing it here would drop the lock of an owner in this process. */
-const createOnce = async (file: string): Promise<void> => {
-  try {
-    await (await fileSystem.open(file, "wx", 0o600)).close()
-  } catch (cause) {
-    if (codeOf(cause) !== "EEXIST") throw cause
-  }
-}
-
-const isBusy = (cause: unknown): boolean =>
-  cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === sqliteBusy
-
-const sqliteBusy = 5
 
 const inUse = async (where: string): Promise<DataDirectoryInUse> => {
   const text = await fileSystem.readFile(path.join(where, "owner"), "utf8").catch(() => "")

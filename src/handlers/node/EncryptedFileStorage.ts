@@ -13,19 +13,24 @@
  *
  * A record put back to an older version, or removed by somebody else, is `StorageCorrupt` too; one put back after it was
  * removed is absent. It does not notice a record put back together with the ledger of its directory (SealedLedger.ts), or
- * the whole store put back. It does not lock its directory against a second
- * process; the data directory's lock does. Blobs pass through memory whole.
+ * the whole store put back. Blobs pass through memory whole.
+ *
+ * One opener has the directory at a time, in whatever process: it holds "lock" there (ProcessLock.ts) as long as its scope
+ * lives, and a second one is refused as `taken` before anything of the store is read or tidied. A process that was killed holds nothing.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as fileSystem from "node:fs/promises"
+import * as path from "node:path"
 import { Keys } from "../../effects/Keys.ts"
 import { Storage, StorageError, StorageFull, StorageUnavailable } from "../../effects/Storage.ts"
 import * as PrivateDirectory from "./PrivateDirectory.ts"
-import type { Disk } from "./PrivatePath.ts"
+import { makePrivate, type Disk } from "./PrivatePath.ts"
+import * as ProcessLock from "./ProcessLock.ts"
 import * as SealedStorage from "./SealedStorage.ts"
 
 export interface EncryptedFileStorageOptions {
-  /** Created if missing. One process uses it at a time. */
+  /** Created if missing. */
   readonly directory: string
   /** The file system; tests put faults between. */
   readonly disk?: Disk
@@ -42,18 +47,43 @@ export const layer = (options: EncryptedFileStorageOptions): Layer.Layer<Storage
   )
 
 /**
- * Seals the store's data key for `next` instead of the Keys in force. One atomic write, no blob is touched; no storage
- * may be open over the directory meanwhile.
+ * Seals the store's data key for `next` instead of the Keys in force. One atomic write, no blob is touched. Refused as
+ * `taken` while a storage is open over the directory.
  */
 export const reseal = Effect.fn("EncryptedFileStorage.reseal")(function* (
   options: EncryptedFileStorageOptions,
   next: Keys["Service"]
 ) {
-  yield* SealedStorage.reseal(yield* openFiles(options), yield* Keys, next)
+  const keys = yield* Keys
+  yield* Effect.scoped(Effect.flatMap(openFiles(options), (files) => SealedStorage.reseal(files, keys, next)))
 })
 
-const openFiles = ({ directory, disk }: EncryptedFileStorageOptions) =>
-  Effect.mapBoth(PrivateDirectory.open(directory, disk), { onFailure: toStorageError, onSuccess: filesIn })
+const openFiles = Effect.fnUntraced(function* ({ directory, disk = fileSystem }: EncryptedFileStorageOptions) {
+  const home = path.resolve(directory)
+  yield* Effect.acquireRelease(hold(disk, home), (lock) => Effect.sync(() => lock.close()))
+  return filesIn(yield* Effect.mapError(PrivateDirectory.open(home, disk), toStorageError))
+})
+
+/** Before anything is tidied up, which nobody but the holder may. */
+const hold = (disk: Disk, home: string): Effect.Effect<ProcessLock.ProcessLock, StorageError> =>
+  PrivateDirectory.attempt(disk, home, async () => {
+    await makePrivate(disk, home)
+    return ProcessLock.tryAcquire(path.join(home, "lock"))
+  }).pipe(
+    Effect.mapError(toStorageError),
+    Effect.filterOrFail(
+      (lock) => lock !== undefined,
+      () => taken(home)
+    )
+  )
+
+const taken = (home: string): StorageError =>
+  new StorageError({
+    reason: new StorageUnavailable({
+      why: "taken",
+      what: `the storage in ${home} is open already, here or in another process: end that one first`
+    })
+  })
 
 const filesIn = (directory: PrivateDirectory.PrivateDirectory): SealedStorage.SealedFiles => {
   const own = <A>(work: Effect.Effect<A, PrivateDirectory.DirectoryError>) => Effect.mapError(work, toStorageError)
@@ -63,9 +93,11 @@ const filesIn = (directory: PrivateDirectory.PrivateDirectory): SealedStorage.Se
   })
   return {
     mechanism: "EncryptedFileStorage",
+    isExclusive: true,
     read: (file, bytesMax) => own(directory.read(file, bytesMax)),
     replace: (file, parts) => own(directory.replace(file, parts)),
-    // Nobody else writes here: what was missing is missing.
+    // Nobody else writes here: what was missing is missing, and ledgers are as they were read.
+    replaceLedger: (file, bytes) => Effect.as(own(directory.replace(file, [bytes])), true),
     create: (file, bytes) => Effect.as(own(directory.replace(file, [bytes])), true),
     remove: (file) => own(directory.remove(file)),
     all: Effect.gen(function* () {

@@ -7,7 +7,7 @@
  * a name leads to the old bytes or to the new, whole. What a crash leaves behind are `.tmp` files, removed at the next
  * `open`, and renames that are not durable yet, which become so before anybody reads through them. A name is a file, or a file in a child directory ("3f/a0…"); names come from the handler, never from outside.
  *
- * It does not lock: one process uses the directory at a time (the data directory's lock sees to it), and writes to one
+ * It does not lock: one process uses the directory at a time (who opens it sees to that, by ProcessLock.ts), and writes to one
  * name are put in order by the caller. It does not judge what it reads: sealing is the caller's business.
  */
 import * as Data from "effect/Data"
@@ -136,42 +136,47 @@ export const open = (directory: string, disk: Disk = fileSystem): Effect.Effect<
     })
   }
 
-  const attempt = <A>(where: string, work: () => Promise<A>): Effect.Effect<A, DirectoryError> =>
-    Effect.tryPromise({
-      try: () =>
-        work().catch(async (cause: unknown) => {
-          throw await translated(disk, where, cause)
-        }),
-      catch: (cause) => {
-        if (isDirectoryError(cause)) return cause
-        throw cause
-      }
-    })
-
-  return attempt(home, async () => {
+  return attempt(disk, home, async () => {
     await makePrivate(disk, home)
     await recover()
     return {
       path: home,
       read: (name, bytesMax) =>
         Effect.map(
-          attempt(locate(name), () => settledRead(locate(name), bytesMax)),
+          attempt(disk, locate(name), () => settledRead(locate(name), bytesMax)),
           Option.fromUndefinedOr
         ),
-      replace: (name, parts) => Effect.uninterruptible(attempt(locate(name), () => replace(name, parts))),
-      remove: (name) => Effect.uninterruptible(attempt(locate(name), () => remove(name))),
-      length: (name) => attempt(locate(name), () => length(name)),
-      names: (child) => attempt(path.join(home, child), () => names(child))
+      replace: (name, parts) => Effect.uninterruptible(attempt(disk, locate(name), () => replace(name, parts))),
+      remove: (name) => Effect.uninterruptible(attempt(disk, locate(name), () => remove(name))),
+      length: (name) => attempt(disk, locate(name), () => length(name)),
+      names: (child) => attempt(disk, path.join(home, child), () => names(child))
     } satisfies PrivateDirectory
   })
 }
 
+/** What the operating system says of it as typed errors; anything else is a defect. `where` is for messages. */
+export const attempt = <A>(disk: Disk, where: string, work: () => Promise<A>): Effect.Effect<A, DirectoryError> =>
+  Effect.tryPromise({
+    try: () =>
+      work().catch(async (cause: unknown) => {
+        throw await translated(disk, where, cause)
+      }),
+    catch: (cause) => {
+      if (isDirectoryError(cause)) return cause
+      throw cause
+    }
+  })
+
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fileSystem.constants
+
+const copiedBytesMax = 128 * 1024
 
 const writeDurably = async (disk: Disk, file: string, parts: ReadonlyArray<Uint8Array>): Promise<void> => {
   const handle = await disk.open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    await handle.writeFile(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+    // a copy of a little costs less than a write of its own
+    const isLarge = parts.some(({ length }) => length > copiedBytesMax)
+    for (const part of isLarge ? parts : [Buffer.concat(parts)]) await handle.writeFile(part)
     await handle.sync()
   } finally {
     await handle.close()

@@ -7,15 +7,19 @@
  * else is `StorageCorrupt`. A put takes two requests, the second for the ledger (SealedLedger.ts). A prefix belongs to one device:
  * its header opens with the Keys of that one alone.
  *
- * The header is written on the condition that it is absent, or is what was read (If-None-Match, If-Match). So of two who
- * make a store at once one goes on with the other's, and who reserves counters over somebody else's header is told that
- * the store is `taken`. A store that knows no such conditions ignores them or answers 501; then the header is written
- * without, and nothing but the lock of the data directory keeps two processes apart.
+ * Nothing keeps a second opener out, but header and ledgers are written on the condition that they are as they were read
+ * (If-None-Match, If-Match). Of two who make a store at once one goes on with the other's. Whoever writes takes the store
+ * over from who wrote before, who is told that it is `taken`, and from then on writes nothing more: at its next write if it
+ * looked at the header longer than `lookMillis` ago, else when it meets a ledger that the other has written. What both were told is done
+ * stands; only where both wrote the same key within that time may one blob be on top of the other, and then it is
+ * `StorageCorrupt`, never an older blob. A store that knows no such conditions ignores them or answers 501; then nothing
+ * but the lock of the data directory keeps two processes apart.
  *
  * What S3Bucket.ts could not do in time is `StorageUnavailable`, with endpoint and bucket, and why. A put that ended so
  * may yet take place, even behind a later one of the same key, while the store still works on it: then the ledger tells
  * that the blob is an older one.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -31,7 +35,11 @@ export interface S3StorageOptions extends S3Bucket.S3BucketOptions {
   readonly prefix?: string | undefined
   /** Room for all records, sealed; without it what the store gives. */
   readonly limitBytes?: number | undefined
+  /** So long after the header was looked at it is looked at again before a write. */
+  readonly lookMillis?: number
 }
+
+const lookMillisDefault = 1_000
 
 export const layer = (options: S3StorageOptions): Layer.Layer<Storage, StorageError, Keys> =>
   Layer.effect(
@@ -52,52 +60,85 @@ export const reseal = Effect.fn("S3Storage.reseal")(function* (options: S3Storag
 })
 
 const filesOf = (options: S3StorageOptions, { device }: Keys["Service"]): SealedStorage.SealedFiles =>
-  filesIn(S3Bucket.make(options), `${options.prefix ?? device.slice(0, 32)}/`)
+  filesIn(S3Bucket.make(options), `${options.prefix ?? device.slice(0, 32)}/`, options.lookMillis ?? lookMillisDefault)
 
-const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string): SealedStorage.SealedFiles => {
-  // Of the header as it was last read or written here.
-  let headerTag = "absent"
+const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string, lookMillis: number): SealedStorage.SealedFiles => {
+  const { headerFile } = SealedStorage
+  // Of the header and the ledgers as they were last read or written here.
+  const tags = new Map<string, string>()
+  let lookedMillis = 0
+  let isTaken = false
   // Two who write the same are still two.
   const mark = randomBytes(16).toString("hex")
 
   const read = (file: string, bytesMax: number) =>
     Effect.tap(bucket.get(`${prefix}${file}`, bytesMax), (found) =>
       Effect.sync(() => {
-        if (file === SealedStorage.headerFile && Option.isSome(found)) headerTag = found.value.tag
+        if (!SealedStorage.isShared(file)) return
+        if (Option.isSome(found)) tags.set(file, found.value.tag)
+        else tags.delete(file)
       })
     )
 
-  /** False if the condition did not hold, and what is there was not written by us. */
-  const writeHeader = Effect.fnUntraced(function* (bytes: Uint8Array, tag: string) {
-    const written = yield* bucket.put(`${prefix}${SealedStorage.headerFile}`, copied([bytes]), { mark, tag })
+  /** False if it is not as it was last read or written here, and what is there was not written by us. */
+  const writeShared = Effect.fnUntraced(function* (file: string, bytes: Uint8Array<ArrayBuffer>, tag: string) {
+    const written = yield* bucket.put(`${prefix}${file}`, bytes, { mark, tag })
     if (Option.isSome(written)) {
-      headerTag = written.value
+      tags.set(file, written.value)
       return true
     }
     // our own, if only the answer to a first try was lost
-    const found = yield* read(SealedStorage.headerFile, bytes.length + 1)
-    return Option.isSome(found) && found.value.mark === mark && Buffer.from(found.value.bytes).equals(bytes)
+    const found = yield* bucket.get(`${prefix}${file}`, bytes.length + 1)
+    const isOwn = Option.isSome(found) && found.value.mark === mark && Buffer.from(found.value.bytes).equals(bytes)
+    if (isOwn) tags.set(file, found.value.tag)
+    return isOwn
   })
+
+  const taken = Effect.suspend(() => {
+    isTaken = true
+    return S3Answer.refused(
+      "taken",
+      `another process writes to the store in ${bucket.where}, below "${prefix}": end one of them`
+    )
+  })
+
+  /** Before each write: the header is the one that was read or written here. */
+  const expectOwn = (mayBeOldMillis: number) =>
+    Effect.gen(function* () {
+      if (isTaken) return yield* taken
+      const now = yield* Clock.currentTimeMillis
+      if (now - lookedMillis < mayBeOldMillis || !tags.has(headerFile)) return
+      const found = yield* bucket.get(`${prefix}${headerFile}`, 1)
+      if (Option.isSome(found) && found.value.tag !== tags.get(headerFile)) return yield* taken
+      lookedMillis = now
+    })
 
   return {
     mechanism: "S3Storage",
+    isExclusive: false,
     read: (file, bytesMax) =>
       Effect.map(
         read(file, bytesMax),
         Option.map(({ bytes }) => bytes)
       ),
-    create: (_, bytes) => writeHeader(bytes, "absent"),
+    create: (file, bytes) => writeShared(file, copied([bytes]), "absent"),
     replace: Effect.fnUntraced(function* (file, parts) {
-      if (file !== SealedStorage.headerFile) {
-        yield* bucket.put(`${prefix}${file}`, copied(parts))
+      if (file === headerFile) {
+        if (isTaken || !(yield* writeShared(file, copied(parts), tags.get(file) ?? "absent"))) yield* taken
+        lookedMillis = yield* Clock.currentTimeMillis
         return
       }
-      if (!(yield* writeHeader(copied(parts), headerTag))) {
-        const what = `another process writes to the store in ${bucket.where}, below "${prefix}": end one of them`
-        return yield* S3Answer.refused("taken", what)
-      }
+      yield* expectOwn(lookMillis)
+      yield* bucket.put(`${prefix}${file}`, copied(parts))
+    }),
+    replaceLedger: Effect.fnUntraced(function* (file, bytes) {
+      if (isTaken) return yield* taken
+      if (yield* writeShared(file, copied([bytes]), tags.get(file) ?? "absent")) return true
+      yield* expectOwn(0)
+      return false
     }),
     remove: Effect.fnUntraced(function* (file) {
+      yield* expectOwn(lookMillis)
       const wasThere = yield* bucket.has(`${prefix}${file}`)
       if (wasThere) yield* bucket.remove(`${prefix}${file}`)
       return wasThere

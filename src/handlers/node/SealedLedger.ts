@@ -12,15 +12,23 @@
  * writes its record first and a removal the ledger first, and no crash at any step looks like damage. What was found
  * unlisted is listed before it is handed out.
  *
- * A ledger that has no room is written with the next change: a put that did all but this has succeeded, and is guarded in
- * this process meanwhile. 40 bytes a record: among a million records a put writes 160 KB more.
+ * Where nobody else has the files open, a ledger is written within a second of its last put, for all puts of that second
+ * together, and when the store is closed: a put that did all but this has succeeded, and is guarded in this process meanwhile. A process
+ * that is killed may leave the puts of its last second unlisted: they count, and only an older version that somebody puts
+ * back before the store is opened again is not told from them. So it is, too, where a ledger has no room. 40 bytes a record:
+ * among a million records a ledger has 160 KB.
+ *
+ * Where somebody else could have written a ledger since it was read, it is replaced on the condition that nobody did; if
+ * somebody did, both are joined. Counters only grow, so that joining an older ledger, or one put back, changes nothing.
  *
  * It does not see a record and its directory's ledger put back together, nor the whole store: both were true once.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { StorageCorrupt, StorageError } from "../../effects/Storage.ts"
+import { StorageCorrupt, StorageError, StorageUnavailable } from "../../effects/Storage.ts"
 import { domain } from "../../identity/Hash.ts"
 import type { StoreKeys } from "./SealedRecord.ts"
 import type { SealedFiles } from "./SealedStorage.ts"
@@ -32,39 +40,58 @@ export type Verdict = "counts" | "absent" | "missing" | "older"
 export interface SealedLedger {
   /** Of a record with this counter; undefined: there is no file. */
   readonly judge: (file: string, counter: number | undefined) => Effect.Effect<Verdict, StorageError>
-  /** The record with this counter was written. */
+  /** The record with this counter was written. Where the ledgers are written later it counts from now on in this process. */
   readonly list: (file: string, counter: number) => Effect.Effect<void, StorageError>
   /** The record, with this counter if the ledger knows none, will be removed. */
   readonly strike: (file: string, counter: number) => Effect.Effect<void, StorageError>
-  /** Has read the ledger, and makes durable what there was no room for. */
+  /** Has read the ledger. */
+  readonly ready: (file: string) => Effect.Effect<void, StorageError>
+  /** Makes durable what there was no room for. */
   readonly settle: (file: string) => Effect.Effect<void, StorageError>
+  /** Reads the ledger again, for somebody else may have written it: what was known here stands, unless that is newer. */
+  readonly refresh: (file: string) => Effect.Effect<void, StorageError>
   /** Every file that is listed in this ledger. */
   readonly filesIn: (ledger: string) => Effect.Effect<ReadonlyArray<string>, StorageError>
 }
 
 export const isLedger = (file: string): boolean => /^[0-9a-f]{2}\/ledger$/.test(file)
 
-export const make = (files: SealedFiles, keys: StoreKeys): SealedLedger => {
+/** Ends with the scope, when all that is to be written later is written. */
+export const make = Effect.fnUntraced(function* (
+  files: SealedFiles,
+  keys: StoreKeys
+): Effect.fn.Return<SealedLedger, never, Scope.Scope> {
   const pages = new Map<string, Page>()
-  // Readers list what they find unlisted, beside each other.
-  const writing = Semaphore.makeUnsafe(1)
+  const dirty = yield* Queue.sliding<true>(1)
+
+  const read = Effect.fnUntraced(function* (directory: string) {
+    const found = yield* files.read(`${directory}/ledger`, ledgerBytesMax)
+    const page = Option.isNone(found) ? emptyPage() : opened(keys, directory, found.value)
+    return page ?? (yield* corrupt(`/${directory}/ledger`))
+  })
 
   const pageOf = Effect.fnUntraced(function* (directory: string) {
     const known = pages.get(directory)
     if (known !== undefined) return known
-    const found = yield* files.read(`${directory}/ledger`, ledgerBytesMax)
-    const page = Option.isNone(found) ? emptyPage() : opened(keys, directory, found.value)
-    if (page === undefined) return yield* corrupt(`/${directory}/ledger`)
+    const page = yield* read(directory)
     const first = pages.get(directory) ?? page
     pages.set(directory, first)
     return first
   })
 
+  const replace = (directory: string, page: Page, tries: number): Effect.Effect<void, StorageError> =>
+    Effect.gen(function* () {
+      if (yield* files.replaceLedger(`${directory}/ledger`, sealed(keys, directory, page))) return
+      if (tries === 1) return yield* contested(directory)
+      join(page, yield* read(directory))
+      yield* replace(directory, page, tries - 1)
+    })
+
   const write = (directory: string, page: Page) =>
     Effect.suspend(() => {
       if (!page.isDirty) return Effect.void
       page.isDirty = false
-      return files.replace(`${directory}/ledger`, [sealed(keys, directory, page)])
+      return replace(directory, page, writeTriesMax)
     }).pipe(
       Effect.tapError(() =>
         Effect.sync(() => {
@@ -76,21 +103,42 @@ export const make = (files: SealedFiles, keys: StoreKeys): SealedLedger => {
         () => Effect.logWarning(`no room for the ledger of ${directory}: it is written with the next change there`)
       ),
       Effect.uninterruptible,
-      Semaphore.withPermit(writing)
+      // readers list what they find unlisted, beside each other
+      Semaphore.withPermit(page.turn)
     )
+
+  const writeDirty = Effect.suspend(() =>
+    Effect.forEach(
+      [...pages].filter(([, { isDirty }]) => isDirty),
+      ([directory, page]) =>
+        write(directory, page).pipe(
+          Effect.catch((error) => Effect.logWarning(`the ledger of ${directory} is written later`, error.message))
+        ),
+      { concurrency: writesAtOnce, discard: true }
+    )
+  )
+  if (files.isExclusive) {
+    yield* Effect.addFinalizer(() => writeDirty)
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(Queue.take(dirty), Effect.andThen(Effect.sleep(laterMillis), writeDirty)))
+    )
+  }
 
   const change = Effect.fnUntraced(function* (file: string, apply: (page: Page) => void) {
     const directory = directoryOf(file)
     const page = yield* pageOf(directory)
     apply(page)
     page.isDirty = true
-    yield* write(directory, page)
+    return [directory, page] as const
   })
 
-  const list: SealedLedger["list"] = (file, counter) =>
-    change(file, ({ counters }) => {
-      counters.set(file, Math.max(counter, counters.get(file) ?? 0))
-    })
+  const changeNow = (file: string, apply: (page: Page) => void) =>
+    Effect.flatMap(change(file, apply), ([directory, page]) => write(directory, page))
+
+  const list: SealedLedger["list"] = (file, counter) => {
+    const apply = ({ counters }: Page): void => void counters.set(file, Math.max(counter, counters.get(file) ?? 0))
+    return files.isExclusive ? Effect.andThen(change(file, apply), Queue.offer(dirty, true)) : changeNow(file, apply)
+  }
 
   return {
     list,
@@ -104,23 +152,49 @@ export const make = (files: SealedFiles, keys: StoreKeys): SealedLedger => {
       return "counts"
     }),
     strike: (file, counter) =>
-      change(file, (page) => {
+      changeNow(file, (page) => {
         page.floor = Math.max(page.floor, (page.counters.get(file) ?? counter) + 1)
         page.counters.delete(file)
       }),
+    refresh: Effect.fnUntraced(function* (file) {
+      const known = pages.get(directoryOf(file))
+      if (known !== undefined) join(known, yield* read(directoryOf(file)))
+    }),
+    ready: (file) => Effect.asVoid(pageOf(directoryOf(file))),
     settle: (file) => Effect.flatMap(pageOf(directoryOf(file)), (page) => write(directoryOf(file), page)),
     filesIn: (ledger) => Effect.map(pageOf(directoryOf(ledger)), ({ counters }) => [...counters.keys()])
   }
-}
+})
+
+/** So long a process that was killed may leave a ledger without its last records. */
+const laterMillis = 1_000
+
+const writesAtOnce = 8
 
 interface Page {
   /** What is not listed and has a smaller counter was removed. */
   floor: number
   readonly counters: Map<string, number>
   isDirty: boolean
+  /** One writes it at a time. */
+  readonly turn: Semaphore.Semaphore
 }
 
-const emptyPage = (): Page => ({ floor: 0, counters: new Map(), isDirty: false })
+const emptyPage = (): Page => ({ floor: 0, counters: new Map(), isDirty: false, turn: Semaphore.makeUnsafe(1) })
+
+/** What either says of a record, unless the other removed it since. The same from a ledger that is older, or put back. */
+const join = (page: Page, other: Page): void => {
+  for (const [file, counter] of page.counters)
+    if (!other.counters.has(file) && counter < other.floor) page.counters.delete(file)
+  for (const [file, counter] of other.counters) {
+    const known = page.counters.get(file)
+    if (known !== undefined || counter >= page.floor) page.counters.set(file, Math.max(counter, known ?? 0))
+  }
+  page.floor = Math.max(page.floor, other.floor)
+}
+
+/** Somebody else would have to write between each reading and the next write. */
+const writeTriesMax = 4
 
 const version = 1
 const tag = domain("aura/storage/ledger/v1")
@@ -159,6 +233,15 @@ const opened = (keys: StoreKeys, directory: string, bytes: Uint8Array): Page | u
   }
   return page
 }
+
+const contested = (directory: string) =>
+  Effect.fail(
+    new StorageError({
+      reason: new StorageUnavailable({
+        what: `another process goes on writing to /${directory}/ledger: end it, then try again`
+      })
+    })
+  )
 
 const corrupt = (key: string) =>
   Effect.fail(

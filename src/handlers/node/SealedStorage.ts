@@ -13,7 +13,8 @@
  * keys in memory from then on; a store that is never listed never pays. One damaged beginning fails every list, by name:
  * leaving it out would pass damage for absence. With a limit, opening asks for the length of every file.
  *
- * One process uses the files at a time; who opens them sees to it.
+ * One opener uses the files at a time. Where nothing keeps a second one out, the header and the ledgers tell: who finds
+ * that somebody else has written one of them joins what that one said (SealedLedger.ts), as long as the header is its own.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -40,10 +41,14 @@ import * as SealedRecord from "./SealedRecord.ts"
 export interface SealedFiles {
   /** For spans and messages. */
   readonly mechanism: string
+  /** Nobody else can have the files open: ledgers need not be written at once to be noticed. */
+  readonly isExclusive: boolean
   /** The first `bytesMax` bytes of a file (all, unless it is longer). */
   readonly read: (file: string, bytesMax: number) => Effect.Effect<Option.Option<Uint8Array>, StorageError>
   /** Durable when it succeeds. The parts follow each other. */
   readonly replace: (file: string, parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, StorageError>
+  /** Like `replace`. False, and nothing written: somebody else wrote the ledger since it was read or written here. */
+  readonly replaceLedger: (file: string, bytes: Uint8Array) => Effect.Effect<boolean, StorageError>
   /** Like `replace`, unless there is a file already: then false. */
   readonly create: (file: string, bytes: Uint8Array) => Effect.Effect<boolean, StorageError>
   /** Durable. True if there was a file. */
@@ -64,6 +69,7 @@ export const open = Effect.fnUntraced(function* (
   { limitBytes }: SealedStorageOptions = {}
 ): Effect.fn.Return<Storage["Service"], StorageError, Scope.Scope> {
   const store = yield* openOrCreate(files, device)
+  const ledger = yield* SealedLedger.make(files, store.keys)
   const room = limitBytes === undefined ? endless : yield* makeRoom(files, limitBytes)
   let isOpen = true
   // The keys are not wiped here: a write that is under way would go on with zeros.
@@ -72,7 +78,7 @@ export const open = Effect.fnUntraced(function* (
       isOpen = false
     })
   )
-  return makeStorage(files, store, room, () => isOpen)
+  return makeStorage(files, store, room, ledger, () => isOpen)
 })
 
 /** Seals the store's data key for `next` instead of `device`. One write, no blob is touched; nobody has the store open. */
@@ -94,6 +100,9 @@ export const reseal = Effect.fnUntraced(function* (
 })
 
 export const headerFile = "header"
+
+/** Files that tell of other files: the header and the ledgers. */
+export const isShared = (file: string): boolean => file === headerFile || SealedLedger.isLedger(file)
 
 /** Headers of other Keys handlers may be longer than ours; none is this long. */
 const headerBytesMax = 64 * 1024
@@ -160,10 +169,10 @@ const makeStorage = (
   files: SealedFiles,
   { header, keys }: Store,
   room: Room,
+  ledger: SealedLedger.SealedLedger,
   isOpen: () => boolean
 ): Storage["Service"] => {
   const nextCounter = makeCounter(files, keys, header)
-  const ledger = SealedLedger.make(files, keys)
   // Writes under one key take turns; so do those of the 1/256 of all keys that share its directory.
   const turns = Array.from({ length: 256 }, () => Semaphore.makeUnsafe(readersMax))
   const turnOf = (file: string) => turns[Number.parseInt(file.slice(0, 2), 16)]!
@@ -193,7 +202,8 @@ const makeStorage = (
     work.pipe(
       Effect.catchIf(
         (error) => error.reason._tag === "StorageCorrupt",
-        () => work
+        // what somebody else wrote here looks like damage until its ledger is read
+        () => Effect.andThen(ledger.refresh(file), work)
       ),
       Semaphore.withPermits(turnOf(file), 1)
     )
@@ -214,7 +224,7 @@ const makeStorage = (
   const put = (key: string, file: string, bytes: Uint8Array) =>
     Effect.gen(function* () {
       // read before anything changes
-      yield* ledger.settle(file)
+      yield* ledger.ready(file)
       const counter = yield* nextCounter
       const parts = SealedRecord.encodeRecord(keys, key, counter, bytes)
       const length = parts[0].length + parts[1].length

@@ -4,6 +4,7 @@
  * Code that meets field types from outside looks kinds up here rather than in Kinds.ts, so that no bundler can leave
  * the registration out.
  */
+import { blob } from "./BlobRegister.ts"
 import { gCounter, pnCounter } from "./Counter.ts"
 import { maxRegister, minRegister } from "./Extreme.ts"
 import { gSet } from "./GSet.ts"
@@ -24,7 +25,8 @@ const builtIn = [
   lwwMap,
   orMap,
   maxRegister,
-  minRegister
+  minRegister,
+  blob
 ] as const
 
 for (const crdt of builtIn) Kinds.register(crdt)

@@ -10,6 +10,7 @@
  * States are changed in place, because a replica applies hundreds of thousands of changes a second; what `read` hands
  * out never changes afterwards. No kind knows authority, time zones, or other fields.
  */
+import type { BlobRef } from "../Blob.ts"
 import type { Cbor } from "../Cbor.ts"
 import type { Reader, Writer } from "./Checkpoint.ts"
 import type { Stamp } from "./Stamp.ts"
@@ -72,6 +73,8 @@ export interface Crdt<State, Value> {
   dots?(state: State, key: Cbor): ReadonlyArray<Cbor>
   /** The state of one field of the record at `id`, by `LayoutField.key`; undefined until a change touches it. */
   inside?(state: State, id: string, field: string): unknown
+  /** The blobs that are named by what `read` shows; kinds without it name none. */
+  blobs?(state: State): Iterable<BlobRef>
   /** Joins what must not be lost of a change in an entry that was judged invalid; kinds without it need nothing. */
   applyRefused?(state: State, type: FieldType, change: Change, at: number, stamp: Stamp): void
 }

@@ -9,6 +9,7 @@
  */
 import type * as Schema from "effect/Schema"
 import type { FeedId } from "../../identity/Id.ts"
+import type { BlobRef } from "../Blob.ts"
 import type { Cbor } from "../Cbor.ts"
 import type { Fields, FieldType } from "./Crdt.ts"
 import {
@@ -121,6 +122,27 @@ export const PNCounter = (): Field<number, CounterDraft> => counter("PNCounter")
 
 export const LWWRegister = <A, Encoded>(schema: Schema.Codec<A, Encoded>): Field<A | undefined, RegisterDraft<A>, A> =>
   register("LWWRegister", schema)
+
+/** The name of a blob that was put (`aura.blobs`), until another one is set; setting `undefined` names none. */
+export const Blob = (): Field<BlobRef | undefined, RegisterDraft<BlobRef | undefined>, BlobRef> => {
+  const show = (stored: unknown): BlobRef | undefined => erased<BlobRef | null | undefined>(stored) ?? undefined
+  return {
+    toType: () => ({ kind: "Blob" }),
+    show,
+    // of nothing and of no blob the same is shown
+    isDirect: false,
+    toInitial: copied,
+    draft: (site) => ({
+      get value() {
+        return show(site.read())
+      },
+      set: (ref) => changeAt(site, "set", ref === undefined ? null : copied(ref))
+    })
+  }
+}
+
+/** Without what else the object may have. */
+const copied = ({ hash, size, type }: BlobRef): Cbor => ({ hash, size, type })
 
 /** Values must encode to numbers or strings. */
 export const MaxRegister = <A, Encoded extends number | string>(

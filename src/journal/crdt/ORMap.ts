@@ -140,6 +140,14 @@ export const orMap: Crdt<ORMapState, MapView<Record>> = {
     const column = columns.get(field)
     return column === undefined ? undefined : entries.get(id)?.fields[column.position]
   },
+  *blobs({ columns, entries }) {
+    const naming = [...columns.values()].filter(({ crdt }) => crdt.blobs !== undefined)
+    if (naming.length === 0) return
+    for (const { fields, presence } of entries.values()) {
+      if (!Presence.isPresent(presence)) continue
+      for (const { crdt, position } of naming) if (fields[position] !== undefined) yield* crdt.blobs!(fields[position])
+    }
+  },
   encode: ({ entries, columns }, writer) => {
     const ordered = [...columns].sort(([a], [b]) => compareKeys(a, b))
     writer.natural(ordered.length)

@@ -14,6 +14,7 @@
  */
 import * as Result from "effect/Result"
 import { domain, hash } from "../../identity/Hash.ts"
+import type { BlobRef } from "../Blob.ts"
 import * as Cbor from "../Cbor.ts"
 import * as Kinds from "./BuiltIn.ts"
 import { Damaged, Reader, Writer } from "./Checkpoint.ts"
@@ -100,6 +101,11 @@ export const read = (state: State, fields: Fields): Shown => {
   state.shownFields = fields
   state.stale = false
   return (state.shown = isSame && before !== undefined ? before : Object.freeze(shown))
+}
+
+/** The blobs that the state names, whatever fields it is read by: each as often as it is named. */
+export function* blobs({ slots }: State): Iterable<BlobRef> {
+  for (const { crdt, state } of slots.values()) if (crdt.blobs !== undefined) yield* crdt.blobs(state)
 }
 
 /** Everything that either state knows; for laws, and for joining two checkpoints of one space. */

@@ -3,10 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
 import { spawn } from "node:child_process"
 import * as fileSystem from "node:fs/promises"
 import * as path from "node:path"
 import { storageCrashLaws, storageNoRoomLaws } from "../../../src/conformance/StorageFaultLaws.ts"
+import { storageOpenerLaws } from "../../../src/conformance/StorageOpenerLaws.ts"
 import { storageFullLaws, storageLaws } from "../../../src/conformance/StorageLaws.ts"
 import { Keys } from "../../../src/effects/Keys.ts"
 import { Storage, type StorageError } from "../../../src/effects/Storage.ts"
@@ -41,7 +43,7 @@ const corruptKey = <A>(effect: Effect.Effect<A, StorageError>) =>
   Effect.map(reasonOf(effect), (reason) => [reason._tag, "key" in reason ? reason.key : ""])
 
 const recordsOf = (directory: string) =>
-  Effect.map(filesBelow(directory), (files) => files.filter((file) => file !== "header" && !file.endsWith("/ledger")))
+  Effect.map(filesBelow(directory), (files) => files.filter((file) => /^[0-9a-f]{2}\/[0-9a-f]{62}$/u.test(file)))
 
 const text = (store: Store, key: string) =>
   Effect.map(store.get(key), (found) =>
@@ -97,6 +99,54 @@ describe("EncryptedFileStorage keeps the laws of faults", () => {
     }
   }
   for (const { name, check } of storageNoRoomLaws(faulty("ENOSPC"))) it.effect(name, () => Effect.scoped(check))
+})
+
+/** Opens the store in a process of its own and holds it until it is killed. */
+const held = (directory: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const child = spawn(process.execPath, [path.join(import.meta.dirname, "writer.ts"), directory, "hold"], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      const said = await new Promise<string>((resolve) => child.stdout.once("data", (text) => resolve(String(text))))
+      return { said, kill: () => ended(child) }
+    }),
+    ({ kill }) => Effect.promise(kill)
+  )
+
+const ended = (child: ReturnType<typeof spawn>): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once("exit", () => resolve())
+    child.kill("SIGKILL")
+  })
+
+describe("EncryptedFileStorage keeps the laws of two openers", () => {
+  const place = Effect.map(newStore, (directory) => layerOver(directory))
+  for (const { name, check } of storageOpenerLaws(place)) it.effect(name, () => Effect.scoped(check))
+
+  it.live("a directory that another process has open is taken, and untouched, until that one is gone", () =>
+    Effect.gen(function* () {
+      const directory = yield* newStore
+      yield* using(directory, (store) => store.put("key", utf8("blob")))
+      const other = yield* held(directory)
+      assert.strictEqual(other.said, "open\n")
+      const leftover = path.join(directory, `${"ab".repeat(8)}.tmp`)
+      yield* Effect.promise(() => fileSystem.writeFile(leftover, "the other process is writing this"))
+      for (const refused of [
+        using(directory, (store) => store.get("key")),
+        Effect.provideService(EncryptedFileStorage.reseal({ directory }, bob), Keys, alice)
+      ]) {
+        const reason = yield* reasonOf(refused as Effect.Effect<unknown, StorageError>)
+        assert.strictEqual("why" in reason ? reason.why : undefined, "taken")
+        assert.include(reason.message, directory)
+      }
+      assert.include(yield* filesBelow(directory), path.basename(leftover))
+      assert.strictEqual((yield* held(directory)).said, "StorageUnavailable\n")
+      yield* Effect.promise(other.kill)
+      assert.strictEqual(yield* using(directory, (store) => text(store, "key")), "blob")
+    })
+  )
 })
 
 describe("EncryptedFileStorage with a limit keeps the laws", () => {
@@ -254,6 +304,39 @@ describe("EncryptedFileStorage", () => {
         })
       )
     })
+  )
+
+  it.effect(
+    "a ledger is written once for the puts of a second, and when the store is closed, and counts meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* newStore
+        const ledgers: Array<string> = []
+        const disk = watched((step, file) =>
+          Promise.resolve(void (step === "rename" && file.endsWith("/ledger") && ledgers.push(file)))
+        )
+        yield* using(
+          directory,
+          (store) =>
+            Effect.gen(function* () {
+              yield* store.put("key", utf8("first"))
+              const file = path.join(directory, (yield* recordsOf(directory))[0]!)
+              const older = yield* Effect.promise(() => fileSystem.readFile(file))
+              for (const blob of ["second", "third"]) yield* store.put("key", utf8(blob))
+              assert.deepStrictEqual(ledgers, [])
+              const whole = yield* Effect.promise(() => fileSystem.readFile(file))
+              yield* Effect.promise(() => fileSystem.writeFile(file, older))
+              assert.deepStrictEqual(yield* corruptKey(store.get("key")), ["StorageCorrupt", "key"])
+              yield* Effect.promise(() => fileSystem.writeFile(file, whole))
+              yield* TestClock.adjust("1 second")
+              while (ledgers.length === 0) yield* Effect.promise(() => turnsOfTheLoop(1))
+              yield* store.put("key", utf8("fourth"))
+              assert.strictEqual(ledgers.length, 1)
+            }),
+          disk
+        )
+        assert.strictEqual(ledgers.length, 2)
+      })
   )
 
   it.effect("a record that somebody else removed is damage for get and list, until its key is removed", () =>

@@ -11,6 +11,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { storageCrashLaws, storageNoRoomLaws } from "../../../src/conformance/StorageFaultLaws.ts"
+import { storageOpenerLaws } from "../../../src/conformance/StorageOpenerLaws.ts"
 import { storageFullLaws, storageLaws } from "../../../src/conformance/StorageLaws.ts"
 import { Keys } from "../../../src/effects/Keys.ts"
 import { Storage, type StorageError } from "../../../src/effects/Storage.ts"
@@ -80,6 +81,15 @@ describe("S3Storage keeps the laws", () => {
       layer()
     )
   })
+})
+
+describe("S3Storage keeps the laws of two openers", () => {
+  for (const lookMillis of [0, 1_000, 3_600_000]) {
+    const place = Effect.sync(() => layer({ prefix: `openers-${prefixes++}`, lookMillis }))
+    for (const { name, check } of storageOpenerLaws(place)) {
+      it.live(`looking at the header after ${lookMillis} ms: ${name}`, () => Effect.scoped(check))
+    }
+  }
 })
 
 /** The fault strikes every request from one on, and its tries. */

@@ -3,6 +3,7 @@
  *
  *   writer.ts DIRECTORY kill STEP    puts "a" = 1, 2, … and kills itself (SIGKILL) in front of the STEPth change of the disk
  *   writer.ts DIRECTORY fill BYTES   puts "small" (10 bytes), then "large" (BYTES bytes)
+ *   writer.ts DIRECTORY hold         says "open" and stays until it is killed
  *
  * Each put that succeeded is a line on stdout, written before the next begins; an error's tag is the last line.
  */
@@ -28,6 +29,11 @@ const put = (key: string, bytes: Uint8Array) =>
   })
 
 const program = Effect.gen(function* () {
+  if (mode === "hold") {
+    yield* Storage
+    writeSync(1, "open\n")
+    return yield* Effect.sleep("1 hour")
+  }
   if (mode === "kill") for (let length = 1; length <= 20; length++) yield* put("a", new Uint8Array(length).fill(length))
   yield* put("small", new Uint8Array(10))
   yield* put("large", new Uint8Array(Number(count)))

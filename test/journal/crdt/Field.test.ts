@@ -1,10 +1,13 @@
 /** Fields as an application writes them down: the types that follow, and the drafts that operations plan with. */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
+import { BlobHash } from "../../../src/identity/Id.ts"
+import { accepted } from "../writing.ts"
 import type { Change } from "../../../src/journal/crdt/Crdt.ts"
 import type { CounterDraft, RegisterDraft } from "../../../src/journal/crdt/Draft.ts"
 import * as Field from "../../../src/journal/crdt/Field.ts"
 import {
+  Blob,
   GCounter,
   GSet,
   LWWMap,
@@ -31,6 +34,7 @@ const definition = {
   tags: ORSet(Schema.String),
   kv: LWWMap(Schema.FiniteFromString),
   best: MaxRegister(Schema.Int),
+  cover: Blob(),
   tasks: ORMap({
     title: LWWRegister(Schema.String),
     done: LWWRegister(Schema.Boolean),
@@ -56,6 +60,52 @@ const makeDevice = () => {
   }
   return { state, perform, draft: () => Field.draftOf(definition, types, state, feeds[0]!) }
 }
+
+describe("a field that names a blob", () => {
+  const ref = { hash: BlobHash.make("ab".repeat(32)), size: 3, type: "image/png" }
+  const other = { ...ref, hash: BlobHash.make("cd".repeat(32)) }
+
+  it("reads as what was set last, and as nothing when nothing is named", () => {
+    const { perform, state } = makeDevice()
+    assert.isUndefined(perform(() => []).cover)
+    assert.deepStrictEqual(perform(({ cover }) => [cover.set({ ...ref, ...{ more: 1 } })]).cover, ref)
+    assert.deepStrictEqual(perform(({ cover }) => [cover.set(other)]).cover, other)
+    assert.deepStrictEqual([...State.blobs(state)], [other])
+    assert.isUndefined(perform(({ cover }) => [cover.set(undefined)]).cover)
+    assert.deepStrictEqual([...State.blobs(state)], [])
+  })
+
+  it("is found in the records that are there, and in those alone", () => {
+    const { perform, state } = makeDevice()
+    const fields = { albums: ORMap({ title: LWWRegister(Schema.String), cover: Blob() }) }
+    const albumTypes = Field.typesOf(fields)
+    let seq = 10
+    const change = (plan: (draft: Field.DraftOf<typeof fields>) => Change) => {
+      const made = plan(Field.draftOf(fields, albumTypes, state, feeds[0]!))
+      assert.strictEqual(State.inspect(albumTypes, made)._tag, "Touch")
+      State.apply(state, albumTypes, made, { time: seq, feed: feeds[0]!, seq: seq++, index: 0 })
+    }
+    perform(({ cover }) => [cover.set(other)])
+    change(({ albums }) => albums.put("a", { title: "A", cover: ref }))
+    change(({ albums }) => albums.put("b", { title: "B" }))
+    assert.deepStrictEqual([...State.blobs(state)], [other, ref])
+    const again = accepted(State.fromCbor(State.toCbor(state)))
+    assert.sameDeepMembers([...State.blobs(again)], [other, ref])
+    change(({ albums }) => albums.remove("a"))
+    assert.deepStrictEqual([...State.blobs(state)], [other])
+  })
+
+  it("is refused in every other form, on every device", () => {
+    for (const wrong of [0, "ab", [], {}, { ...ref, size: -1 }, { ...ref, more: 1 }, { ...ref, type: "" }] as const)
+      assert.strictEqual(State.inspect(types, ["set", "cover", wrong])._tag, "Invalid", JSON.stringify(wrong))
+    for (const change of [
+      ["set", "cover"],
+      ["set", "cover", ref, 1],
+      ["add", "cover", ref]
+    ] as const)
+      assert.strictEqual(State.inspect(types, change)._tag, "Invalid", JSON.stringify(change))
+  })
+})
 
 describe("drafts for many plans", () => {
   it("show the state as it is when they are asked, and change nothing that a plan could leave behind", () => {

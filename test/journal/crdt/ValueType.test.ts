@@ -126,6 +126,7 @@ describe("a type from data", () => {
     ["a name that is none", { "a b": { kind: "GCounter" } }],
     ["a name with an underscore in front", { __proto: { kind: "GCounter" } }],
     ["a register without a value type", { a: { kind: "LWWRegister" } }],
+    ["a blob with one", { a: { kind: "Blob", value: { kind: "string" } } }],
     ["a counter with one", { a: { kind: "GCounter", value: { kind: "integer" } } }],
     ["a maximum of what has no order", { a: { kind: "MaxRegister", value: { kind: "boolean" } } }],
     [

@@ -23,7 +23,8 @@ const leaves: Fields = {
   votes: { kind: "PNCounter" },
   labels: { kind: "ORSet", value: { kind: "string" } },
   highest: { kind: "MaxRegister", value: { kind: "integer" } },
-  notes: { kind: "LWWMap", value: { kind: "string" } }
+  notes: { kind: "LWWMap", value: { kind: "string" } },
+  photo: { kind: "Blob" }
 }
 
 /** One field of every kind of this folder, named like it. */
@@ -37,6 +38,7 @@ export const fields: Fields = {
   LWWMap: { kind: "LWWMap", value: mixed() },
   MaxRegister: { kind: "MaxRegister", value: { kind: "number" } },
   MinRegister: { kind: "MinRegister", value: { kind: "string" } },
+  Blob: { kind: "Blob" },
   ORMap: { kind: "ORMap", fields: leaves }
 }
 
@@ -70,6 +72,11 @@ const times = [0, 0, 1]
 /** An entry's time rises with its seq; feeds share times. */
 const timeOf = (feed: number, seq: number): number => 10 + seq * 2 + times[feed]!
 
+const blob: fc.Arbitrary<Cbor> = fc.constantFrom<Cbor>(
+  null,
+  ...["aa", "bb"].map((two) => ({ hash: two.repeat(32), size: 3, type: "text/plain" }))
+)
+
 const dot: fc.Arbitrary<Cbor> = fc
   .tuple(fc.nat(2), fc.nat(seqs + 1), fc.nat(1))
   .map(([feed, seq, index]) => dotToCbor({ feed: feeds[feed]!, seq, index }))
@@ -95,6 +102,8 @@ const leafChange = (kind: string, path: ReadonlyArray<Cbor>, of: fc.Arbitrary<Cb
         fc.tuple(key, of).map(([at, to]) => ["set", ...path, at, to]),
         key.map((at) => ["remove", ...path, at])
       )
+    case "Blob":
+      return blob.map((to) => ["set", ...path, to])
     case "MaxRegister":
       return fc.constantFrom(-3, 0, 2, 7).map((to) => ["set", ...path, to])
     case "MinRegister":
@@ -108,7 +117,7 @@ const text: fc.Arbitrary<Cbor> = fc.constantFrom("x", "y", "z")
 
 const recordChange: fc.Arbitrary<Change> = fc.oneof(
   fc
-    .tuple(key, fc.record({ title: text, owner: text, highest: fc.nat(3) }, { requiredKeys: [] }))
+    .tuple(key, fc.record({ title: text, owner: text, highest: fc.nat(3), photo: blob }, { requiredKeys: [] }))
     .map(([id, initial]) => ["put", "ORMap", id, initial]),
   fc.tuple(key, dots).map(([id, seen]) => ["remove", "ORMap", id, seen]),
   fc

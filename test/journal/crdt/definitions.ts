@@ -38,6 +38,7 @@ const leaf = (kind: string, said: ReadonlyArray<Said>): unknown => {
       return elements(said.map(({ parts }) => parts[0]!))
     case "ORSet":
       return elements(said.filter((one) => isAlive(one, said)).map(({ parts }) => parts[0]!))
+    case "Blob":
     case "LWWRegister":
       return latest(said)?.parts[0]
     case "MVRegister":
