@@ -12,7 +12,7 @@ import { fileName as settingsName } from "../config/Reading.ts"
 import * as NodeEffects from "../handlers/node/NodeEffects.ts"
 import { codeOf } from "../handlers/node/PrivatePath.ts"
 import * as Archive from "../journal/Archive.ts"
-import { exportSpaces } from "../runtime/Exporting.ts"
+import { exportSpaces, isSealed } from "../runtime/Exporting.ts"
 import * as ArchiveFile from "./ArchiveFile.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -35,10 +35,11 @@ export const answer = Effect.fnUntraced(function* (
   voice: Voice
 ) {
   const draft = yield* ArchiveFile.write(file)
-  yield* draft.put({ _tag: "Head", holds: "backup" })
+  const sealed = yield* isSealed(store, yield* journals(store))
+  yield* draft.put({ _tag: "Head", holds: "backup", isSealed: sealed })
   for (const name of yield* names(home.path)) yield* putFile(draft, home.path, name)
   const spaces = yield* journals(store)
-  const { root, ...totals } = yield* exportSpaces(store, spaces, draft.put, progress(voice, "written"))
+  const { root, ...totals } = yield* exportSpaces(store, spaces, draft.put, progress(voice, "written"), sealed)
   const bytes = yield* draft.place
   yield* voice.data({ file, bytes, ...totals, root: Buffer.from(root).toString("hex") })
 })

@@ -8,7 +8,7 @@ import * as path from "node:path"
 import { pipeline } from "node:stream/promises"
 import { SpaceId } from "../identity/Id.ts"
 import type { JournalStore } from "../effects/JournalStore.ts"
-import { exportSpaces } from "../runtime/Exporting.ts"
+import { exportSpaces, isSealed } from "../runtime/Exporting.ts"
 import * as ArchiveFile from "./ArchiveFile.ts"
 import type { Voice } from "./Control.ts"
 import type { ErrandOf } from "./Errand.ts"
@@ -29,8 +29,9 @@ export const answer = Effect.fnUntraced(function* (
 ) {
   const spaces = yield* chosen(store, space)
   const draft = yield* ArchiveFile.write(file)
-  yield* draft.put({ _tag: "Head", holds: "journal" })
-  const { root, ...totals } = yield* exportSpaces(store, spaces, draft.put, progress(voice, "written"))
+  const sealed = yield* isSealed(store, spaces)
+  yield* draft.put({ _tag: "Head", holds: "journal", isSealed: sealed })
+  const { root, ...totals } = yield* exportSpaces(store, spaces, draft.put, progress(voice, "written"), sealed)
   const bytes = yield* draft.place
   yield* voice.data({ file, bytes, ...totals, root: Buffer.from(root).toString("hex") })
 })

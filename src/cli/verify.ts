@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import type { StoredFeed } from "../effects/JournalStore.ts"
 import type { Claim } from "../effects/Verifier.ts"
 import * as Bytes from "../identity/Bytes.ts"
-import { entryHash, short, type SpaceId } from "../identity/Id.ts"
+import { entryHash, type EntryHash, short, type SpaceId } from "../identity/Id.ts"
 import * as Branch from "../journal/Branch.ts"
 import * as Feed from "../journal/Feed.ts"
 import * as State from "../journal/crdt/State.ts"
@@ -23,6 +23,7 @@ import * as Run from "../journal/Run.ts"
 import { requestClaims } from "../runtime/Arrivals.ts"
 import * as Checkpoint from "../runtime/Checkpoint.ts"
 import { fold } from "../runtime/Fold.ts"
+import type * as Sealed from "../runtime/Sealed.ts"
 import * as Token from "../runtime/Token.ts"
 import type { Voice } from "./Control.ts"
 import type { Office } from "./Office.ts"
@@ -51,16 +52,20 @@ interface Tally {
   entries: number
   /** Of authority feeds that have more than one history. */
   branches: number
+  /** Entries that root sealed and this device dropped. */
+  dropped: number
   readonly damage: Array<Damage>
 }
 
 export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice) {
-  const tally: Tally = { feeds: 0, runs: 0, entries: 0, branches: 0, damage: [] }
+  const tally: Tally = { feeds: 0, runs: 0, entries: 0, branches: 0, dropped: 0, damage: [] }
   const spaces = yield* office.store.spaces
   for (const space of spaces) {
-    for (const stored of yield* office.store.feeds(space)) yield* checkFeed(office, voice, space, stored, tally)
+    const feeds = yield* office.store.feeds(space)
+    const sealed = feeds.some(({ first }) => first > 0) ? yield* sealedBy(office, space) : undefined
+    for (const stored of feeds) yield* checkFeed(office, voice, space, stored, sealed, tally)
   }
-  const { damage, entries, feeds, runs } = tally
+  const { damage, dropped, entries, feeds, runs } = tally
   if (damage.length > 0) {
     const opened = yield* Effect.forEach(spaces, (space) =>
       Effect.exit(fold(office.store, space, office.time.now().millis, "whole"))
@@ -68,7 +73,7 @@ export const answer = Effect.fnUntraced(function* (office: Office, voice: Voice)
     return yield* damaged(office, damage, entries, opened.every(Exit.isSuccess))
   }
   for (const space of spaces) yield* checkCheckpoint(office, voice, space)
-  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, forks: tally.branches })
+  yield* voice.data({ spaces: spaces.length, feeds, runs, entries, dropped, forks: tally.branches })
 })
 
 const checkFeed = Effect.fnUntraced(function* (
@@ -76,6 +81,7 @@ const checkFeed = Effect.fnUntraced(function* (
   voice: Voice,
   space: SpaceId,
   stored: StoredFeed,
+  sealed: Sealed.Sealed | undefined,
   tally: Tally
 ) {
   tally.feeds++
@@ -91,8 +97,13 @@ const checkFeed = Effect.fnUntraced(function* (
   if (feed.key !== undefined && !(yield* holds(office, [Feed.keyClaim(feed, feed.key)])))
     return note(0, "its key is not signed by its device")
   const start = branch?.at ?? 0
-  let next = start
-  let hash = branch?.previous ?? entryHash(Feed.origin(feed))
+  const end = stored.first === 0 ? undefined : sealed?.ends.get(feed.id)
+  if (stored.first > 0 && (end === undefined || stored.first > end.seq + 1))
+    return note(0, `its first ${stored.first} entries were dropped, and the sealed books they are in are not here`)
+  tally.dropped += stored.first
+  let next = start + stored.first
+  let hash =
+    end === undefined ? (branch?.previous ?? entryHash(Feed.origin(feed))) : end.seq + 1 === next ? end.hash : undefined
   let bytesMax = readBytes
   while (next < start + stored.entries) {
     const read = yield* Effect.result(office.store.read(space, stored.feed, next - start, bytesMax))
@@ -106,10 +117,8 @@ const checkFeed = Effect.fnUntraced(function* (
     for (const { bytes } of read.success) {
       const run = Run.decode(bytes)
       if (Result.isFailure(run)) return note(next, run.failure.what)
-      if (run.success.feed !== feed.id || run.success.first !== next || run.success.previous !== hash)
-        return note(next, "does not continue what is before it")
-      if (branch !== undefined && next === start && entryHash(run.success.hashes[0]!) !== branch.first)
-        return note(next, "is not what its branch begins with")
+      const wrong = misplaced(run.success, { feed, branch, next, hash, end })
+      if (wrong !== undefined) return note(...wrong)
       if (!(yield* holds(office, [Run.claim(run.success, Feed.signer(feed)), ...requestClaims(feed, run.success)])))
         return note(next, "the signature over it is not its device's")
       const before = Math.floor(tally.entries / progressEntries)
@@ -121,13 +130,43 @@ const checkFeed = Effect.fnUntraced(function* (
       hash = Run.lastHash(run.success)
     }
   }
-  if (hash !== stored.hash) note(Math.max(start, next - 1), "its end is not the one that was written down")
+  if ((hash ?? end?.hash) !== stored.hash)
+    note(Math.max(start, next - 1), "its end is not the one that was written down")
   if (branch === undefined) return
   tally.branches++
   yield* voice.note(
     `device ${short(feed.device)} signed two histories of feed ${short(feed.id)} from entry ${branch.at} on; ${feed.kind === "authority" ? "the revocations on each stand, nothing else does" : "the feed is frozen there"}, but for what was settled on`
   )
 })
+
+interface Expected {
+  readonly feed: Feed.Feed
+  readonly branch: Branch.Branch | undefined
+  readonly next: number
+  /** Undefined: what comes before was dropped. */
+  readonly hash: EntryHash | undefined
+  /** The last entry of it that root sealed. */
+  readonly end: Feed.Position | undefined
+}
+
+/** What is wrong with a run that is read next, and from which entry on. */
+const misplaced = (
+  run: Run.Run,
+  { branch, end, feed, hash, next }: Expected
+): readonly [number, string] | undefined => {
+  if (run.feed !== feed.id || run.first !== next || run.previous !== (hash ?? run.previous))
+    return [next, "does not continue what is before it"]
+  const covered = end && run.hashes[end.seq - run.first]
+  if (end !== undefined && covered !== undefined && entryHash(covered) !== end.hash)
+    return [end.seq, "is another history than the one that root sealed"]
+  return branch !== undefined && next === branch.at && entryHash(run.hashes[0]!) !== branch.first
+    ? [next, "is not what its branch begins with"]
+    : undefined
+}
+
+/** The sealed books that a space stands on, if they are root's. */
+const sealedBy = ({ store, time }: Office, space: SpaceId) =>
+  Effect.map(fold(store, space, time.now().millis, "whole"), ({ ledger }) => ledger.sealed)
 
 /** What is taken up from a checkpoint must be what follows from the entries: if not, the checkpoint goes. */
 const checkCheckpoint = Effect.fnUntraced(function* ({ secrets, store, time }: Office, voice: Voice, space: SpaceId) {
@@ -184,11 +223,13 @@ const Verified = Schema.Struct({
   feeds: Schema.Finite,
   runs: Schema.Finite,
   entries: Schema.Finite,
+  dropped: Schema.Finite,
   forks: Schema.Finite
 })
 
 export const render = (data: Data): string => {
-  const { entries, feeds, forks, runs } = Schema.decodeUnknownSync(Verified)(data)
-  const clean = `clean: ${count(entries, "entry", "entries")} in ${count(runs, "run")} of ${count(feeds, "feed")}, every chain and signature checked`
+  const { dropped, entries, feeds, forks, runs } = Schema.decodeUnknownSync(Verified)(data)
+  const below = dropped === 0 ? "" : `; ${count(dropped, "entry", "entries")} below a seal were dropped here`
+  const clean = `clean: ${count(entries, "entry", "entries")} in ${count(runs, "run")} of ${count(feeds, "feed")}, every chain and signature checked${below}`
   return forks === 0 ? clean : `${clean}; ${count(forks, "fork")} proved, see above`
 }

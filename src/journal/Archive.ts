@@ -1,14 +1,14 @@
 /**
  * An archive: journals in one file, as `aura journal export` and `aura backup` write it.
  *
- * Version 1 is a stream of records, each of them
+ * An archive is a stream of records, each of them
  *     u32       length of the payload, big-endian, at most `recordBytesMax`
  *     bytes     payload: one value of deterministic CBOR (journal/Cbor.ts), an array that begins with its kind
  *     32 bytes  SHA-256("aura/archive/v1" NUL ‖ these 32 bytes of the record before, of the first 32 zeros ‖ payload)
  * The hashes are a chain: what was altered, moved, left out or cut off is found at its own offset, and the last one is of
  * the whole file. They are no signature: who checks the file still checks every run.
  *
- *     ["aura archive", 1, holds]               the first: its version; holds 0 a journal, 1 a backup
+ *     ["aura archive", version, holds]         the first: version 1, or 2 where a space is sealed; holds 0 a journal, 1 a backup
  *     [1, name, from, bytes]                   of a backup: a file of the data directory from this byte on; pieces in order
  *     [2, space (32)]                          a space begins
  *     [3, header, from]                        a feed, or a branch of one (journal/Branch.ts), goes on after so many of its
@@ -16,8 +16,10 @@
  *     [4, run]                                 the next run of that feed, as stored (journal/Run.ts)
  *     [5, [[feed (32), entries, hash (32)]…]]  where feeds of the space end, at most `headsMax` at a time, feeds ascending
  *     [6, spaces, feeds, runs, entries, root]  the last: what was in the file, and the journal's name
+ *     [7, from, bytes]                         version 2: the sealed books of the space (runtime/Sealed.ts) from this byte on; in
+ *                                              order, behind its feeds of authority. A feed in them may begin later than at 0
  *
- * A space is [2], then [3] each with its [4], then [5]. Feeds of authority come before those of data, and what a branch
+ * A space is [2], then [3] each with its [4], and in version 2 [7] among them, then [5]. Feeds of authority come before those of data, and what a branch
  * follows before it, so that a reader can admit what it meets. A journal that goes on while it is written may have grown
  * past its data's beginning: then feeds of authority come once more behind the data, with what that had seen.
  *
@@ -44,8 +46,8 @@ export const headsMax = 4096
 /** Bytes of a file in one record. */
 export const pieceBytesMax = 512 * 1024
 
-/** The version that is written, and the latest that is read. */
-export const version = 1
+/** The latest version, which is written where the earlier one can't say it. */
+export const version = 2
 
 /** Where a feed or branch ends: how many entries of it there are, and the hash of the last. */
 export interface End {
@@ -65,12 +67,14 @@ export interface Totals {
 }
 
 export type Item =
-  | { readonly _tag: "Head"; readonly holds: Holds }
+  /** `isSealed`: it may hold sealed books. */
+  | { readonly _tag: "Head"; readonly holds: Holds; readonly isSealed?: boolean }
   | { readonly _tag: "File"; readonly name: string; readonly from: number; readonly bytes: Uint8Array }
   | { readonly _tag: "Space"; readonly space: SpaceId }
   | { readonly _tag: "Feed"; readonly header: Uint8Array; readonly from: number }
   | { readonly _tag: "Run"; readonly bytes: Uint8Array }
   | { readonly _tag: "Ends"; readonly ends: ReadonlyArray<End> }
+  | { readonly _tag: "Sealed"; readonly from: number; readonly bytes: Uint8Array }
   | ({ readonly _tag: "Total" } & Totals)
 
 /** An item, and the byte of the file at which its record begins. */
@@ -93,7 +97,7 @@ const name = "aura archive"
 const chainDomain = domain("aura/archive/v1")
 const rootDomain = domain("aura/archive/root/v1")
 const frameBytes = 4 + 32
-const kinds = { File: 1, Space: 2, Feed: 3, Run: 4, Ends: 5, Total: 6 } as const
+const kinds = { File: 1, Space: 2, Feed: 3, Run: 4, Ends: 5, Total: 6, Sealed: 7 } as const
 
 /** Returns what makes the bytes of each next record. */
 export const writer = (): ((item: Item) => Uint8Array) => {
@@ -123,6 +127,7 @@ export const reader = (): Reader => {
   let offset = 0
   let chained: Uint8Array = new Uint8Array(32)
   let last: Item["_tag"] | undefined
+  let isSealed = false
 
   /** The record at the beginning of `rest`; undefined when it is not all here. */
   const next = (): Result.Result<Placed | undefined, ArchiveMalformed | ArchiveLater> => {
@@ -142,7 +147,9 @@ export const reader = (): Reader => {
     if (!Bytes.isSame(expected, rest.subarray(4 + length, frameBytes + length)))
       return malformed(offset, "not what was written there")
     const item = Result.isSuccess(decoded) ? fromCbor(decoded.success) : undefined
-    if (item === undefined || !mayFollow(last, item._tag)) return malformed(offset, "a record that has no place there")
+    if (item === undefined || !mayFollow(last, item._tag) || (item._tag === "Sealed" && !isSealed))
+      return malformed(offset, "a record that has no place there")
+    if (item._tag === "Head") isSealed = item.isSealed === true
     chained = expected
     last = item._tag
     const placed = { ...item, offset }
@@ -204,7 +211,7 @@ const sorted = (ends: ReadonlyArray<End>): ReadonlyArray<End> => [...ends].sort(
 const toCbor = (item: Item): Cbor.Cbor => {
   switch (item._tag) {
     case "Head":
-      return [name, version, item.holds === "journal" ? 0 : 1]
+      return [name, item.isSealed === true ? version : 1, item.holds === "journal" ? 0 : 1]
     case "File":
       return [kinds.File, item.name, item.from, item.bytes]
     case "Space":
@@ -215,6 +222,8 @@ const toCbor = (item: Item): Cbor.Cbor => {
       return [kinds.Run, item.bytes]
     case "Ends":
       return [kinds.Ends, item.ends.map(({ entries, feed, hash }) => [toBytes(feed), entries, toBytes(hash)])]
+    case "Sealed":
+      return [kinds.Sealed, item.from, item.bytes]
     case "Total":
       return [kinds.Total, item.spaces, item.feeds, item.runs, item.entries, item.root]
   }
@@ -228,7 +237,10 @@ const fromCbor = (value: Cbor.Cbor): Item | undefined => {
   if (!Array.isArray(value)) return undefined
   const [kind, a, b, c, d, e] = value as ReadonlyArray<Cbor.Cbor>
   const has = (count: number): boolean => value.length === count
-  if (kind === name && has(3) && (b === 0 || b === 1)) return { _tag: "Head", holds: b === 0 ? "journal" : "backup" }
+  if (kind === name && has(3) && (b === 0 || b === 1))
+    return { _tag: "Head", holds: b === 0 ? "journal" : "backup", ...(a === version ? { isSealed: true } : {}) }
+  if (kind === kinds.Sealed && has(3) && isCount(a) && isBytes(b, pieceBytesMax))
+    return { _tag: "Sealed", from: a, bytes: b }
   if (
     kind === kinds.File &&
     has(4) &&
@@ -268,11 +280,13 @@ const mayFollow = (last: Item["_tag"] | undefined, next: Item["_tag"]): boolean 
     case "Total":
       return last !== undefined && last !== "Total"
     case "Feed":
-      return last === "Space" || last === "Feed" || last === "Run"
+      return last === "Space" || last === "Feed" || last === "Run" || last === "Sealed"
+    case "Sealed":
+      return last === "Feed" || last === "Run" || last === "Sealed"
     case "Run":
       return last === "Feed" || last === "Run"
     case "Ends":
-      return last === "Feed" || last === "Run" || last === "Ends"
+      return last === "Feed" || last === "Run" || last === "Sealed" || last === "Ends"
   }
 }
 

@@ -6,6 +6,7 @@
  * left is taken up by the next. It is read again as long as that brings something: what comes first may wait for what
  * comes later. What this device does not want, it does not want from a file either, and that is told.
  */
+import { bytesToHex, concatBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import type { JournalStoreError } from "../effects/JournalStore.ts"
 import type { SpaceId } from "../identity/Id.ts"
@@ -15,6 +16,7 @@ import type { ArchiveFault, Source } from "./Inspecting.ts"
 import * as Line from "./Line.ts"
 import { runsPerTurnMax } from "./limits.ts"
 import type { Replica } from "./Replica.ts"
+import * as Sealed from "./Sealed.ts"
 
 /** What became of one space of an archive. */
 export interface Imported {
@@ -62,10 +64,10 @@ const readOnce = Effect.fnUntraced(function* <Lost, E>(
   let header: Uint8Array | undefined
   let portion: Array<Delivery> = []
   let bytes = 0
+  let books: Array<Uint8Array> = []
 
   const handOver = Effect.fnUntraced(function* () {
     if (replica === undefined || portion.length === 0) return
-    const { space } = replica
     const before = entriesOf(replica)
     const outcomes = yield* replica.receive(portion)
     portion = []
@@ -73,16 +75,44 @@ const readOnce = Effect.fnUntraced(function* <Lost, E>(
     for (const outcome of outcomes) {
       if (outcome._tag === "Stored" || outcome._tag === "Known") continue
       const why = outcome._tag === "Detached" ? "what comes before it is not here" : outcome.why
-      const reasons = leftOut.get(space) ?? new Map<string, number>()
-      leftOut.set(space, reasons.set(why, (reasons.get(why) ?? 0) + 1))
+      leaveOut(replica, why)
     }
+    yield* grow(replica, before)
+  })
+
+  const leaveOut = ({ space }: Replica, why: string): void => {
+    const reasons = leftOut.get(space) ?? new Map<string, number>()
+    leftOut.set(space, reasons.set(why, (reasons.get(why) ?? 0) + 1))
+  }
+
+  const grow = (replica: Replica, before: number): Effect.Effect<void> => {
     const grown = entriesOf(replica) - before
     entries += grown
-    stored.set(space, (stored.get(space) ?? 0) + grown)
-    yield* told([...stored.values()].reduce((sum, count) => sum + count, 0))
+    stored.set(replica.space, (stored.get(replica.space) ?? 0) + grown)
+    return told([...stored.values()].reduce((sum, count) => sum + count, 0))
+  }
+
+  /** Behind the authority that the books are judged by, and before what goes on from them. */
+  const takeUp = Effect.fnUntraced(function* () {
+    const whole = concatBytes(...books)
+    books = []
+    if (replica === undefined || whole.length === 0) return
+    yield* handOver()
+    if (replica.wantedSeal()?.digest !== bytesToHex(Sealed.digestOf(whole))) return
+    const before = entriesOf(replica)
+    const { takeUp } = replica
+    yield* Effect.catchTag(takeUp(whole), "SealRefused", ({ message }) =>
+      Effect.sync(() => leaveOut(replica!, message))
+    )
+    yield* grow(replica, before)
   })
 
   const use = Effect.fnUntraced(function* (item: Archive.Placed) {
+    if (item._tag === "Sealed") {
+      books.push(item.bytes)
+      return
+    }
+    if (books.length > 0) yield* takeUp()
     if (item._tag === "Space") {
       yield* handOver()
       replica = yield* replicaOf(item.space)

@@ -4,17 +4,24 @@
  *
  * Who was allowed to say what is not decided here: that depends on the journal it comes to, and is decided there.
  */
+import { bytesToHex, concatBytes } from "@noble/hashes/utils.js"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Claim, Verifier } from "../effects/Verifier.ts"
 import * as Bytes from "../identity/Bytes.ts"
-import { entryHash, short, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
+import { entryHash, short, type DeviceId, type EntryHash, type FeedId, type SpaceId } from "../identity/Id.ts"
 import * as Archive from "../journal/Archive.ts"
 import * as Branch from "../journal/Branch.ts"
+import * as Entry from "../journal/Entry.ts"
 import * as Feed from "../journal/Feed.ts"
+import type { Position } from "../journal/Feed.ts"
+import * as Genesis from "../journal/Genesis.ts"
 import * as Run from "../journal/Run.ts"
+import * as Fact from "../trust/Fact.ts"
+import { sealedBytesMax } from "../sync/limits.ts"
 import { requestClaims } from "./Arrivals.ts"
+import * as Sealed from "./Sealed.ts"
 
 /** The file is no archive, was cut off, or was altered. Nothing of it was applied. */
 export class ArchiveBroken extends Data.TaggedError("ArchiveBroken")<{
@@ -64,13 +71,22 @@ interface Pending {
   readonly what: string
 }
 
+/** What a space's feeds of authority say of its root, and its root of seals, as far as they came by. */
+interface Words {
+  root: DeviceId | undefined
+  readonly seals: Array<{ readonly device: DeviceId; readonly digest: string }>
+}
+
 interface Here {
   readonly feed: Feed.Feed
   readonly branch: Branch.Branch | undefined
   readonly id: FeedId
   readonly start: number
   next: number
-  hash: EntryHash
+  /** Undefined: what comes before was dropped under a seal. */
+  hash: EntryHash | undefined
+  /** The last entry that the sealed books hold of it. */
+  readonly sealed: Position | undefined
 }
 
 export const inspect = Effect.fnUntraced(function* <Lost>(
@@ -88,6 +104,9 @@ export const inspect = Effect.fnUntraced(function* <Lost>(
   let stated = 0
   let [runs, entries] = [0, 0]
   let pending: Array<Pending> = []
+  let words: Words = { root: undefined, seals: [] }
+  let [pieces, piecesBytes]: [Array<Uint8Array>, number] = [[], 0]
+  let books: Sealed.Sealed | undefined
 
   const broken = (offset: number, what: string) => new ArchiveBroken({ where, offset, what })
 
@@ -101,13 +120,35 @@ export const inspect = Effect.fnUntraced(function* <Lost>(
 
   const leave = (): void => {
     if (here === undefined || space === undefined) return
-    ends.get(space)!.set(here.id, { feed: here.id, entries: here.next - here.start, hash: here.hash })
+    const hash = here.hash ?? here.sealed!.hash
+    ends.get(space)!.set(here.id, { feed: here.id, entries: here.next - here.start, hash })
     here = undefined
   }
 
+  /** The sealed books of the space, once they are whole: root's word for them has to stand before them. */
+  const seal = Effect.fnUntraced(function* (offset: number) {
+    const decoded = Sealed.decode(concatBytes(...pieces))
+    ;[pieces, piecesBytes] = [[], 0]
+    if (Result.isFailure(decoded)) return yield* broken(offset, `sealed books that can't be read: ${decoded.failure}`)
+    const { digest } = decoded.success
+    if (!words.seals.some((one) => one.device === words.root && one.digest === digest))
+      return yield* broken(offset, "sealed books that the space's root did not seal")
+    books = decoded.success
+  })
+
+  const takePiece = Effect.fnUntraced(function* ({ bytes, from, offset }: Archive.Placed & { _tag: "Sealed" }) {
+    leave()
+    if (from !== piecesBytes || books !== undefined || from + bytes.length > sealedBytesMax)
+      return yield* broken(offset, "a piece that sealed books do not go on with")
+    pieces.push(bytes)
+    piecesBytes += bytes.length
+  })
+
   const use = Effect.fnUntraced(function* (item: Archive.Placed) {
     const { offset } = item
-    if (item._tag === "Head") holds = item.holds
+    if (item._tag !== "Sealed" && pieces.length > 0) yield* seal(offset)
+    if (item._tag === "Sealed") yield* takePiece(item)
+    else if (item._tag === "Head") holds = item.holds
     else if (item._tag === "File") {
       if (holds !== "backup") return yield* broken(offset, "a file in what is no backup")
       if (item.from !== (filed.get(item.name) ?? 0))
@@ -120,6 +161,7 @@ export const inspect = Effect.fnUntraced(function* <Lost>(
       const what = `a run of feed ${short(here.id)} that its device did not sign, or a request in it that nobody did`
       for (const claim of [Run.claim(run, Feed.signer(here.feed)), ...requestClaims(here.feed, run)])
         pending.push({ claim, offset, what })
+      if (here.feed.kind === "authority") listen(words, here.feed, run)
       here.next = Run.lastSeq(run) + 1
       here.hash = Run.lastHash(run)
       runs++
@@ -134,9 +176,11 @@ export const inspect = Effect.fnUntraced(function* <Lost>(
         if (ends.has(item.space)) return yield* broken(offset, "a space that was in it already")
         space = item.space
         stated = 0
+        words = { root: undefined, seals: [] }
+        books = undefined
         ends.set(space, new Map())
       } else if (item._tag === "Feed") {
-        const begun = feedOf(item, space!, ends.get(space!)!)
+        const begun = feedOf(item, space!, ends.get(space!)!, books)
         if (typeof begun === "string") return yield* broken(offset, begun)
         here = begun
         const { feed } = begun
@@ -177,7 +221,8 @@ export const inspect = Effect.fnUntraced(function* <Lost>(
 const feedOf = (
   { from, header }: Archive.Item & { readonly _tag: "Feed" },
   space: SpaceId,
-  ends: ReadonlyMap<FeedId, Archive.End>
+  ends: ReadonlyMap<FeedId, Archive.End>,
+  books: Sealed.Sealed | undefined
 ): Here | string => {
   const named = Branch.decodeNamed(header)
   if (Result.isFailure(named)) return named.failure.what
@@ -185,20 +230,41 @@ const feedOf = (
   if (feed.space !== space) return "a feed of another space"
   const id = Branch.idOf(named.success)
   const before = ends.get(id)
-  if (from !== (before?.entries ?? 0)) return `feed ${short(id)} does not go on where it ended`
+  const sealed = books?.ends.get(id)
+  const isSealed = before === undefined && from > 0 && sealed !== undefined && from <= sealed.seq + 1
+  if (!isSealed && from !== (before?.entries ?? 0)) return `feed ${short(id)} does not go on where it ended`
   const start = branch?.at ?? 0
-  const hash = before?.hash ?? branch?.previous ?? entryHash(Feed.origin(feed))
-  return { feed, branch, id, start, next: start + from, hash }
+  const origin = branch?.previous ?? entryHash(Feed.origin(feed))
+  const hash = !isSealed ? (before?.hash ?? origin) : from === sealed.seq + 1 ? sealed.hash : undefined
+  return { feed, branch, id, start, next: start + from, hash, sealed }
+}
+
+/** Hears what a run of authority says of root and of seals. */
+const listen = (words: Words, { device }: Feed.Feed, { bodies }: Run.Run): void => {
+  for (const body of bodies) {
+    const entry = Entry.decode(body)
+    if (Result.isFailure(entry)) continue
+    for (const said of entry.success.facts) {
+      const fact = Fact.decode(said)
+      if (fact._tag === "Seal") words.seals.push({ device, digest: bytesToHex(fact.digest) })
+      if (fact._tag !== "Create") continue
+      const genesis = Genesis.decode(fact.genesis)
+      if (Result.isSuccess(genesis)) words.root ??= genesis.success.root
+    }
+  }
 }
 
 /** The run, if it is the next of its feed; else what is wrong with it. */
-const runOf = ({ branch, feed, hash, id, next }: Here, bytes: Uint8Array): Run.Run | string => {
+const runOf = ({ branch, feed, hash, id, next, sealed }: Here, bytes: Uint8Array): Run.Run | string => {
   const decoded = Run.decode(bytes)
   if (Result.isFailure(decoded)) return decoded.failure.what
   const run = decoded.success
-  if (run.feed !== feed.id || run.first !== next || run.previous !== hash)
+  if (run.feed !== feed.id || run.first !== next || run.previous !== (hash ?? run.previous))
     return `a run that does not continue feed ${short(id)}`
   if (branch !== undefined && next === branch.at && entryHash(run.hashes[0]!) !== branch.first)
     return `a run that is not what branch ${short(id)} begins with`
+  const covered = sealed === undefined ? undefined : run.hashes[sealed.seq - run.first]
+  if (covered !== undefined && entryHash(covered) !== sealed!.hash)
+    return `a run of another history of feed ${short(id)} than the one that was sealed`
   return run
 }

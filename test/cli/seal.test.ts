@@ -49,6 +49,7 @@ describe("aura space seal and aura journal prune", () => {
     const pruned = await run(["journal", "prune"], alice)
     assert.deepInclude(json(pruned)[0], { dropped: 8, feeds: 1 })
     assert.include((await aura(["status", "--data", alice], { env })).stdout, "8 dropped here")
+    assert.deepInclude(json(await run(["journal", "verify"], alice))[0], { dropped: 8 })
     for (let i = 8; i < 10; i++) await run(["perform", "add", `{"title":"task ${i}"}`], alice)
 
     // who was there, and who was not
@@ -72,5 +73,12 @@ describe("aura space seal and aura journal prune", () => {
     await stop(second)
     assert.include(await stateOf(bob), "of Carol")
     assert.strictEqual(await stateOf(bob), await stateOf(alice))
+
+    // and comes back from a backup
+    const [file, again] = [join(home, "backup"), join(home, "again")]
+    assert.strictEqual((await run(["backup", file], alice)).code, 0)
+    const restored = await run(["restore", file], again)
+    assert.strictEqual(restored.code, 0, restored.stdout)
+    assert.strictEqual(await stateOf(again), await stateOf(alice))
   })
 })

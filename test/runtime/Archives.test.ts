@@ -11,7 +11,7 @@ import { Verifier } from "../../src/effects/Verifier.ts"
 import type { SpaceId } from "../../src/identity/Id.ts"
 import * as Archive from "../../src/journal/Archive.ts"
 import * as Run from "../../src/journal/Run.ts"
-import { exportSpaces } from "../../src/runtime/Exporting.ts"
+import { exportSpaces, isSealed } from "../../src/runtime/Exporting.ts"
 import { importSpaces } from "../../src/runtime/Importing.ts"
 import { ArchiveBroken, inspect, type Source } from "../../src/runtime/Inspecting.ts"
 import type { Delivery } from "../../src/runtime/Arrivals.ts"
@@ -26,12 +26,14 @@ import {
   bring,
   carol,
   during,
+  fact,
   founded,
   head,
   installation,
   mallory,
   right,
   revoke,
+  root,
   runOf,
   runsOf,
   say,
@@ -61,7 +63,8 @@ const exported = (on: Installation, wrap?: Wrap) =>
     on,
     Effect.gen(function* () {
       const store = yield* JournalStore
-      const list: Array<Archive.Item> = [{ _tag: "Head", holds: "journal" }]
+      const isPruned = yield* isSealed(store, yield* store.spaces)
+      const list: Array<Archive.Item> = [{ _tag: "Head", holds: "journal", isSealed: isPruned }]
       const sink = (item: Archive.Item) => Effect.sync(() => void list.push(item))
       yield* exportSpaces(store, yield* store.spaces, sink, () => Effect.void)
       return bytesFrom(list)
@@ -318,6 +321,68 @@ describe("a journal in an archive", () => {
       const { blocked, entries } = yield* accountOn(fresh, space)
       assert.deepStrictEqual(blocked, [])
       assert.deepInclude(entries, ["late", "1"])
+    })
+  )
+})
+
+/** Alice's journal, sealed by root and pruned, and three entries of Bob more. */
+const pruned = Effect.fnUntraced(function* () {
+  const { authority, ofBob, on, space } = yield* journal()
+  const before = yield* exported(on)
+  yield* opened(on, space, (replica) =>
+    Effect.gen(function* () {
+      const { books, fact: seal } = Result.getOrThrow(replica.proposeSeal())
+      const words = script(space, root, "authority", { time: authority.entries.at(-1)!.time + 1000 })
+      say(words, { facts: [fact(seal)], seen: [head(authority)] })
+      yield* replica.receive([runOf(words)])
+      yield* replica.takeUp(books)
+      assert.isAbove(yield* replica.drop, 30)
+      for (let i = 20; i < 23; i++) say(ofBob, { facts: [set(`b${i}`, `${i}`)] })
+      yield* replica.receive([runOf(ofBob, 20)])
+    })
+  )
+  return { before, on, space }
+})
+
+describe("a pruned journal in an archive", () => {
+  it.live("is the same on a device that had nothing, some of it, or all of it unpruned", () =>
+    Effect.gen(function* () {
+      const { before, on, space } = yield* pruned()
+      const bytes = yield* exported(on)
+      assert.strictEqual(items(bytes).filter(({ _tag }) => _tag === "Sealed").length, 1)
+      const whole = yield* accountOn(on, space)
+      for (const earlier of [undefined, before]) {
+        const fresh = installation(carol)
+        if (earlier !== undefined) yield* imported(fresh, earlier)
+        for (let again = 0; again < 2; again++) {
+          const [one] = yield* imported(fresh, bytes)
+          assert.strictEqual(one?.leftOut.size, 0)
+          assert.deepStrictEqual(yield* accountOn(fresh, space), whole)
+        }
+        assert.strictEqual(rootIn(yield* exported(fresh)), rootIn(bytes), "a journal keeps its name")
+      }
+    })
+  )
+
+  it.live("is refused where the books are not those that root sealed, are missing, or are cut", () =>
+    Effect.gen(function* () {
+      const { on } = yield* pruned()
+      const list = items(yield* exported(on))
+      const altered = (change: (item: Archive.Item) => ReadonlyArray<Archive.Item>) => bytesFrom(list.flatMap(change))
+      const onSealed = (change: (item: Archive.Item & { _tag: "Sealed" }) => ReadonlyArray<Archive.Item>) =>
+        altered((item) => (item._tag === "Sealed" ? change(item) : [item]))
+      for (const [what, bytes] of [
+        ["forged", onSealed((item) => [{ ...item, bytes: item.bytes.with(item.bytes.length - 1, 99) }])],
+        ["missing", onSealed(() => [])],
+        ["cut", onSealed((item) => [{ ...item, bytes: item.bytes.subarray(0, 40) }])],
+        ["from the middle", onSealed((item) => [{ ...item, from: 1 }])],
+        ["twice", onSealed((item) => [item, item])]
+      ] as const) {
+        const fault = yield* Effect.flip(inspected(bytes))
+        assert.instanceOf(fault, ArchiveBroken, what)
+      }
+      const first = altered((item) => (item._tag === "Head" ? [{ ...item, isSealed: false }] : [item]))
+      assert.isTrue(Result.isFailure(Archive.reader().take(first)), "version 1 holds no sealed books")
     })
   )
 })
