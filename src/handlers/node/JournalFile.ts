@@ -37,7 +37,7 @@ const applicationId = 0x41757261
 /** Measured: small pages waste least on rows of 1 to 50 KB, and a commit of one entry writes two of them. */
 const pageBytes = 2048
 const logPages = (4 * 1024 * 1024) / pageBytes
-/** A larger file keeps its free pages for later rows: rewriting it would take too long at closing. */
+/** A file with more in it keeps its free pages for later rows: rewriting it would take too long at closing. */
 const vacuumPagesMax = (16 * 1024 * 1024) / pageBytes
 
 /**
@@ -115,7 +115,7 @@ export const closeFile = (database: DatabaseSync): void => {
   try {
     const pages = Number(pragma(database, "page_count"))
     const freePages = Number(pragma(database, "freelist_count"))
-    if (freePages > pages / 8 && pages <= vacuumPagesMax) database.exec("VACUUM")
+    if (freePages > pages / 8 && pages - freePages <= vacuumPagesMax) database.exec("VACUUM")
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)")
   } catch {
     // Only tidying: what could not be moved stays in the log, and the next opening finds it there.
