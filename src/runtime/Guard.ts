@@ -53,7 +53,7 @@ export const send = Effect.fnUntraced(function* (
   if (frame.length > frameBytesMax) throw new RangeError(`a message of ${frame.length} bytes`)
   const cost = isTold && space !== undefined ? Price.of(space.ledger(), message, frame.length) : 0
   if (space !== undefined && cost > 0) {
-    const isNews = message._tag === "Run" || message._tag === "Fork"
+    const isNews = message._tag === "Run" || message._tag === "Fork" || message._tag === "Piece"
     while (!space.account.take(cost, isNews)) {
       if (!(yield* space.account.reserve(cost))) return "OverBudget"
       if (!mayTell(space, connection.peer, message)) return yield* denied
