@@ -53,7 +53,7 @@ export const send = Effect.fnUntraced(function* (
   if (frame.length > frameBytesMax) throw new RangeError(`a message of ${frame.length} bytes`)
   const cost = isTold && space !== undefined ? Price.of(space.ledger(), message, frame.length) : 0
   if (space !== undefined && cost > 0) {
-    const isNews = message._tag === "Run" || message._tag === "Fork" || message._tag === "Sealed"
+    const isNews = newsTags.has(message._tag)
     while (!space.account.take(cost, isNews)) {
       if (!(yield* space.account.reserve(cost))) return "OverBudget"
       if (!mayTell(space, connection.peer, message)) return yield* denied
@@ -62,6 +62,9 @@ export const send = Effect.fnUntraced(function* (
   yield* connection.send(frame)
   return "Sent"
 })
+
+/** Messages that bring something of a space, and do not only speak of what is where. */
+const newsTags: ReadonlySet<Message.Message["_tag"]> = new Set(["Run", "Fork", "Piece", "Sealed"])
 
 /** Sends a step of pairing, which says nothing of any space. */
 export const greet = (

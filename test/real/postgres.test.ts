@@ -6,15 +6,18 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { JournalPlace, journalPlaceLaws, journalStoreLaws } from "../../src/conformance/JournalStoreLaws.ts"
 import type { JournalStore, JournalStoreError, StoredRun } from "../../src/effects/JournalStore.ts"
 import * as PostgresJournal from "../../src/handlers/node/PostgresJournal.ts"
 import { entryHash, feedId, spaceId, toBytes } from "../../src/identity/Id.ts"
+import { addAt, aura, exampleApp, folder, json, serve, stop, stopAll } from "../cli/aura.ts"
 import { makeClusterOf, type Cluster } from "../handlers/postgresCluster.ts"
 
 const versions = "/usr/lib/postgresql"
@@ -115,6 +118,97 @@ describe("a disk without room under the server", () => {
     })
   )
 })
+
+describe("two agents on a database whose disk has no room", { timeout: 240_000 }, () => {
+  const disk = mkdtempSync(join(tmpdir(), "aura-full-"))
+  let cluster: Cluster
+  beforeAll(async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=192m", "aura-full", disk])
+    const settings = { wal_recycle: "off", max_wal_size: "32MB", min_wal_size: "32MB", wal_init_zero: "on" }
+    cluster = await makeClusterOf(programs, { directory: join(disk), settings })
+  })
+  afterAll(async () => {
+    await stopAll()
+    await cluster.remove().catch(() => undefined)
+    execFileSync("umount", ["-l", disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+
+  it("are red and refuse, go on to show what they have, and lose nothing once there is room", async () => {
+    const env = { AURA_APP: exampleApp, AURA_JOURNAL__KIND: "postgres", DATABASE_URL: Redacted.value(cluster.url) }
+    const home = folder()
+    const places = ["first", "second"].map((name) => join(home, name))
+    const launch = (data: string) => serve(["--data", data, "--port", "0"], { env })
+    const first = await launch(places[0]!)
+    const paired = json(await aura(["pair", "--data", places[0]!, "--json"], { env }))[0]!
+    const joined = await aura(["join", String(paired["code"]), "--data", places[1]!, "--json"], { env })
+    assert.strictEqual(joined.code, 0, joined.stdout)
+    const servers = [first, await launch(places[1]!)]
+    const statusOf = async (index: number): Promise<readonly [number, string]> => {
+      const answer = await fetch(`${String(servers[index]!.ready["management"])}/readyz`)
+      return [answer.status, await answer.text()]
+    }
+    const until = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
+      for (const begun = performance.now(); !(await holds()); await sleep(100))
+        assert.isBelow(performance.now() - begun, 40_000, what)
+    }
+
+    const acknowledged: Array<string> = []
+    let [isOver, isRefused] = [false, false]
+    const padding = "x".repeat(900)
+    const client = async (index: number, name: string) => {
+      for (let count = 0; !isOver; count++) {
+        const title = `${name} ${count} ${padding}`
+        while ((await addAt(places[index]!, title, `${name} ${count}`)) === undefined) {
+          isRefused = true
+          await sleep(100)
+          if (isOver) return
+        }
+        acknowledged.push(`${name} ${count}`)
+      }
+    }
+    const clients = ["a", "b", "c", "d"].map((name, index) => client(index % 2, name))
+    await until("they write", () => Promise.resolve(acknowledged.length > 50))
+    const ballast = join(disk, "ballast")
+    const { bavail, bsize } = statfsSync(disk)
+    writeFileSync(ballast, new Uint8Array(Math.max(0, bavail * bsize - 2 * 1024 * 1024)))
+    await until("somebody is refused", () => Promise.resolve(isRefused))
+    await until("both are red", async () => (await statusOf(0))[0] === 503 && (await statusOf(1))[0] === 503)
+    assert.match((await statusOf(0))[1], /full|room|space|unavailable/u)
+    const refused = await aura(["perform", "add", '{"title":"too late"}', "--data", places[0]!, "--json"], { env })
+    assert.strictEqual(refused.code, 1)
+    assert.match(refused.stdout, /JournalFull|JournalUnavailable|unavailable|full/u)
+    assert.isNotEmpty(await namesOf(places[0]!, env), "what is there is shown")
+
+    rmSync(ballast)
+    // a server whose log found no room has ended itself
+    await cluster.kill()
+    await cluster.start()
+    await until("both are green", async () => (await statusOf(0))[0] === 200 && (await statusOf(1))[0] === 200)
+    const after = acknowledged.length
+    await until("they write on", () => Promise.resolve(acknowledged.length > after + 20))
+    isOver = true
+    await Promise.all(clients)
+    for (const data of places)
+      await until("everything is here", async () => {
+        const names = await namesOf(data, env)
+        return acknowledged.every((name) => names.filter((one) => one === name).length === 1)
+      })
+    for (const [index, server] of servers.entries()) {
+      assert.strictEqual((await stop(server)).code, 0)
+      const verified = json(await aura(["journal", "verify", "--data", places[index]!, "--json"], { env }))[0]!
+      assert.deepInclude(verified, { ok: true, forks: 0 })
+    }
+  })
+})
+
+/** The titles of all tasks, without their padding. */
+const namesOf = async (data: string, env: Readonly<Record<string, string>>): Promise<ReadonlyArray<string>> => {
+  const told = await aura(["state", "--data", data, "--json"], { env })
+  if (told.code !== 0) return []
+  const { tasks } = json(told)[0]!["state"] as { readonly tasks: Record<string, { readonly title: string }> }
+  return Object.values(tasks).map(({ title }) => title.split(" ").slice(0, 2).join(" "))
+}
 
 const entriesIn = (options: { readonly url: Cluster["url"]; readonly owner: string }) =>
   Effect.scoped(

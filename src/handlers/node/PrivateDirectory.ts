@@ -206,7 +206,8 @@ const read = async (disk: Disk, file: string, bytesMax: number): Promise<Uint8Ar
 }
 
 const readWhole = async (handle: fileSystem.FileHandle, size: number): Promise<Uint8Array> => {
-  const bytes = new Uint8Array(size)
+  // not zeroed first: what was not filled is cut off
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
   let filled = 0
   while (filled < size) {
     const { bytesRead } = await handle.read(bytes, filled, size - filled, filled)

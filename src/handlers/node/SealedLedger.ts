@@ -12,9 +12,9 @@
  * writes its record first and a removal the ledger first, and no crash at any step looks like damage. What was found
  * unlisted is listed before it is handed out.
  *
- * Where nobody else has the files open, a ledger is written within a second of its last put, for all puts of that second
+ * Where nobody else has the files open, a ledger is written within seconds of its last put, for all puts of that time
  * together, and when the store is closed: a put that did all but this has succeeded, and is guarded in this process meanwhile. A process
- * that is killed may leave the puts of its last second unlisted: they count, and only an older version that somebody puts
+ * that is killed may leave the puts of its last seconds unlisted: they count, and only an older version that somebody puts
  * back before the store is opened again is not told from them. So it is, too, where a ledger has no room. 40 bytes a record:
  * among a million records a ledger has 160 KB.
  *
@@ -167,9 +167,9 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /** So long a process that was killed may leave a ledger without its last records. */
-const laterMillis = 1_000
+const laterMillis = 5_000
 
-const writesAtOnce = 8
+const writesAtOnce = 2
 
 interface Page {
   /** What is not listed and has a smaller counter was removed. */
