@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
+import { appendFile, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -173,15 +173,7 @@ describe("two agents on a database whose disk has no room", { timeout: 240_000 }
     // a server that ends itself and begins again tidies up: what it gives back is taken, too
     const taking = setInterval(() => {
       const { bavail, bsize } = statfsSync(disk)
-      if (bavail > 0)
-        spawnSync("dd", [
-          "if=/dev/zero",
-          `of=${ballast}`,
-          "bs=64k",
-          "oflag=append",
-          "conv=notrunc",
-          `count=${Math.ceil((bavail * bsize) / 65_536)}`
-        ])
+      if (bavail > 0) appendFile(ballast, new Uint8Array(bavail * bsize), () => undefined)
     }, 50)
     await until("somebody is refused", () => Promise.resolve(isRefused))
     await until("both are red", async () => (await statusOf(0))[0] === 503 && (await statusOf(1))[0] === 503)
