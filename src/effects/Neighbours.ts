@@ -8,6 +8,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { FeedId, SpaceId } from "../identity/Id.ts"
 import type { JournalStoreError, StoredFeed, StoredRun } from "./JournalStore.ts"
@@ -54,5 +55,11 @@ export class Neighbours extends Context.Service<
       from: number,
       bytesMax: number
     ) => Effect.Effect<ReadonlyArray<StoredRun>, JournalStoreError>
+    /** Like `JournalStore.local`. None also where the neighbour shows its feeds and not these rows. */
+    readonly local: (
+      neighbour: string,
+      space: SpaceId,
+      name: string
+    ) => Effect.Effect<Option.Option<Uint8Array>, JournalStoreError>
   }
 >()("aura/effects/Neighbours") {}

@@ -10,6 +10,7 @@
  * is looked at again with the next hint, and everything is looked at every half a minute, for hints get lost. A feed
  * that was not wanted, or not genuine, is not read again before it or the authority of its space has changed.
  */
+import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -23,6 +24,7 @@ import * as Branch from "../journal/Branch.ts"
 import * as Frontier from "../journal/Frontier.ts"
 import { neighbourHintsMax, neighbourPollMillis, takenBytesMax } from "./limits.ts"
 import type { Replica } from "./Replica.ts"
+import * as Sealed from "./Sealed.ts"
 
 export interface Options {
   readonly device: DeviceId
@@ -172,12 +174,23 @@ const visit = (
       const [name, end] = [`${neighbour} ${stored.feed}`, `${stored.entries} ${stored.hash}`]
       if (stored.entries === 0 || away.get(name) === end) continue
       if (isAt(replica, stored.feed, { entries: stored.entries, mark: Frontier.mark(stored.hash) })) continue
+      if (stored.first > (replica.ledger().lines.get(stored.feed)?.taken ?? 0))
+        yield* takeBooks(neighbours, replica, neighbour)
       const why = yield* takeFeed(neighbours, replica, neighbour, stored, branch?.at ?? 0)
       if (why === undefined) away.delete(name)
       else away.set(name, end)
     }
     if (away.size > 0) turnedAway.set(replica.space, away)
   })
+
+/** What a neighbour dropped is in the sealed books that it stands on: they are taken up if root sealed them. */
+const takeBooks = Effect.fnUntraced(function* (neighbours: Neighbours["Service"], replica: Replica, neighbour: string) {
+  const wanted = replica.wantedSeal()
+  if (wanted === undefined) return
+  const books = Option.getOrUndefined(yield* neighbours.local(neighbour, replica.space, Sealed.sealedRow))
+  if (books === undefined || bytesToHex(Sealed.digestOf(books)) !== wanted.digest) return
+  yield* Effect.catchTag(replica.takeUp(books), "SealRefused", ({ message }) => Effect.logWarning(message))
+})
 
 /**
  * Takes a feed from where this replica's ends, or from further back where the two part. Why it was not taken to its end,

@@ -7,6 +7,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { StoredRun } from "../../src/effects/JournalStore.ts"
 import { Keys } from "../../src/effects/Keys.ts"
@@ -29,11 +30,13 @@ import {
   branch,
   carol,
   entriesOf,
+  fact,
   founded,
   head,
   mallory,
   noonMillis,
   right,
+  root,
   runOf,
   runsOf,
   say,
@@ -177,6 +180,39 @@ describe("agents on one database", () => {
       assert.deepStrictEqual(accounts[1], accounts[0])
       assert.deepStrictEqual(accounts[2], accounts[0])
       assert.strictEqual(accounts[0]!.entries.length, 15)
+    })
+  )
+
+  test(
+    "take the sealed books of one that dropped what lies below, and believe root alone",
+    Effect.gen(function* () {
+      const { all, authority, space } = yield* together(alice, bob)
+      const [hers, his] = all as [Resident, Resident]
+      const data = script(space, alice, "data")
+      for (let i = 0; i < 20; i++) say(data, { facts: [set(`k${i}`, "x")], seen: i === 0 ? [head(authority)] : [] })
+      const runs = rowsOf(data).map(({ bytes }) => ({ header: data.feed.bytes, run: bytes }))
+      const words = script(space, root, "authority", { time: authority.entries.at(-1)!.time + 1_000 })
+      const dropped = yield* Effect.gen(function* () {
+        const replica = yield* Replica.open(space)
+        yield* replica.receive(runs)
+        const { books, fact: seal } = Result.getOrThrow(replica.proposeSeal())
+        say(words, { facts: [fact(seal)], seen: [head(authority)] })
+        yield* replica.receive([runOf(words)])
+        yield* replica.takeUp(books)
+        return yield* replica.drop
+      }).pipe(Effect.scoped, Effect.provide(services(hers)))
+      assert.strictEqual(dropped, 20)
+      // what is in the row of somebody who has no word of root's is nothing
+      const liar = resident(carol)
+      yield* Effect.scoped(
+        Effect.flatMap(PostgresJournal.make({ url: cluster.url, owner: liar.owner }), (store) =>
+          store.commit({ space, locals: [{ name: "sealed", bytes: new Uint8Array(40) }] })
+        )
+      )
+      const agent = yield* agentOf(his)
+      yield* eventually("Bob has what is nowhere any more", has(agent, space, "k0"))
+      yield* eventually("and the last of it", has(agent, space, "k19"))
+      assert.strictEqual(agent.replica(space)!.ledger().lines.get(data.feed.id)!.kept, 20)
     })
   )
 

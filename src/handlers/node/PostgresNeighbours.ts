@@ -7,12 +7,14 @@
  */
 import * as Pg from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import { SqlError } from "effect/sql/SqlError"
 import { JournalCorrupt, JournalStoreError, JournalTooNew, type JournalConflict } from "../../effects/JournalStore.ts"
 import { Neighbours, type Change } from "../../effects/Neighbours.ts"
 import { toBytes } from "../../identity/Id.ts"
+import { localFrom, utf8 } from "./JournalRows.ts"
 import { attempt } from "./PostgresCommit.ts"
 import { changeOf, channel } from "./PostgresNotice.ts"
 import { feedsFrom, runsOfSnapshot } from "./PostgresReading.ts"
@@ -59,6 +61,17 @@ export const neighboursOf = (place: Place, look: Look): Neighbours["Service"] =>
               ? yield* ask(connection, sql.feeds, toBytes(space))
               : yield* ask(connection, sql.feedsOf, toBytes(space), only.map(toBytes))
           return yield* attempt(() => feedsFrom(rows, space, there))
+        })
+      ),
+    local: (neighbour, space, name) =>
+      lookAt(neighbour, (connection, there) =>
+        Effect.gen(function* () {
+          const { rows } = yield* answered(connection.query("SELECT has_table_privilege('locals', 'SELECT') AS may"))
+          if (rows[0]?.["may"] !== true) return Option.none<Uint8Array>()
+          const [row] = yield* ask(connection, sql.local, toBytes(space), utf8(name))
+          return yield* attempt(() =>
+            Option.map(Option.fromUndefinedOr(row), (found) => localFrom(found, space, there.where))
+          )
         })
       ),
     read: (neighbour, space, feed, from, bytesMax) =>
