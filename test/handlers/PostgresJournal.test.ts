@@ -153,6 +153,32 @@ describe("a damaged PostgresJournal", () => {
     )
   }
 
+  for (const [what, statement, ...where] of [
+    ["what stands for dropped runs is gone", "DELETE FROM runs WHERE plain_bytes = 0", runsOfPhone, "entry 0"],
+    ["more is said to be dropped than was", "UPDATE runs SET last = 3 WHERE plain_bytes = 0", "what was dropped"],
+    [
+      "what was dropped ended with another hash",
+      `UPDATE runs SET hash = ${hex(filled(1))} WHERE plain_bytes = 0`,
+      "dropped"
+    ],
+    ["the first run that is kept is gone", "DELETE FROM runs WHERE first = 3", runsOfPhone, "entry 3"]
+  ] as const) {
+    it.effect(`that was pruned is noticed and named when ${what}`, () =>
+      Effect.gen(function* () {
+        const owner = freshOwner()
+        const start = { feed: phone, header, entries: 3, hash: hashAt(phone, 2) }
+        yield* withStore(owner, (store) => Effect.andThen(fill(store), store.commit({ space: home, starts: [start] })))
+        assert.deepInclude(yield* withStore(owner, (store) => Effect.map(store.feeds(home), ([one]) => one)), {
+          first: 3,
+          entries: 7
+        })
+        yield* run(owner, statement)
+        const { reason } = yield* Effect.flip(Effect.asVoid(withStore(owner, everything)))
+        failsAt(reason, "JournalCorrupt", ...where)
+      })
+    )
+  }
+
   it.effect("of a newer format is refused, with both numbers", () =>
     Effect.gen(function* () {
       const owner = freshOwner()
