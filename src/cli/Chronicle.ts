@@ -2,7 +2,7 @@
  * The journal as people read it: entries with time, device, place in their feed, what they say, and what became of them.
  *
  * A verdict is one of: applied; quarantined, with the reason; waiting, for what; held, until when; outside (behind the end
- * of its feed: a cut, a fork, a closing). Entries behind a waiting or held one of the same feed share its verdict.
+ * of its feed: a cut, a fork, a closing); sealed: root settled it, refused or not. Entries behind a waiting or held one of the same feed share its verdict.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -34,7 +34,7 @@ export interface Row {
 }
 
 export interface Verdict {
-  readonly verdict: "applied" | "quarantined" | "waiting" | "held" | "outside"
+  readonly verdict: "applied" | "quarantined" | "waiting" | "held" | "outside" | "sealed"
   readonly why: string
 }
 
@@ -88,6 +88,8 @@ export const verdictOf = (ledger: Ledger.Ledger, row: Pick<Row, "feed" | "line" 
   if (line === undefined || seq > Ledger.limitOf(ledger, line)) {
     return { verdict: "outside", why: line === undefined ? "its feed is not in the books" : endOf(ledger, line.feed) }
   }
+  if (seq <= (ledger.sealed?.ends.get(line.id)?.seq ?? -1))
+    return { verdict: "sealed", why: "it was settled when root sealed the space" }
   const quarantined = ledger.quarantine.get(`${feed} ${seq}`)
   if (quarantined !== undefined)
     return { verdict: "quarantined", why: Wording.explain(Decision.denied(quarantined.because)) }

@@ -27,6 +27,7 @@ import type { Ledger } from "./Ledger.ts"
 import * as Line from "./Line.ts"
 import * as Packing from "./Packing.ts"
 import * as Sealed from "./Sealed.ts"
+import { abandonedLocal } from "./Token.ts"
 
 /** Whether agents drop what lies below a seal as soon as they stand on it. Not by default: it can't be undone. */
 export const DropsSealed = Context.Reference<boolean>("aura/runtime/DropsSealed", { defaultValue: () => false })
@@ -125,11 +126,13 @@ export const takeUp = Effect.fnUntraced(function* (
       })
     if (isHere) continue
     starts.push({ feed, header: header.bytes, entries: seq + 1, hash })
+    // what this device said behind the seal it has lost: somebody else may have it
     if (header.device === desk.keys.device) desk.abandoned.add(feed)
   }
   const locals = [
     { name: Sealed.sealedRow, bytes },
-    { name: Checkpoint.checkpointRow, bytes: null }
+    { name: Checkpoint.checkpointRow, bytes: null },
+    abandonedLocal(desk.abandoned)
   ]
   yield* Desk.commit(desk, { starts, locals })
   yield* Desk.foldWhole(desk)

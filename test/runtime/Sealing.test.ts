@@ -35,6 +35,7 @@ import {
   script,
   set,
   until,
+  written,
   type Script
 } from "./fixtures.ts"
 import { dice, history } from "./histories.ts"
@@ -298,6 +299,29 @@ describe("what lies below a seal", () => {
         assert.isAtLeast(Number(reached?.split(" ")[1]), 29, "nothing sealed leaves the journal")
       })
     )
+})
+
+describe("a device that lost what it wrote before a seal", () => {
+  it.live("goes on in a new feed, also after it was killed", () =>
+    Effect.gen(function* () {
+      const of = story()
+      const { books, words } = yield* sealOf(of, [29, 20])
+      const on = installation(bob)
+      yield* during(
+        on,
+        Effect.gen(function* () {
+          const replica = yield* Replica.open(of.space)
+          for (const delivery of [runOf(of.authority), runOf(words)]) yield* replica.receive([delivery])
+          yield* replica.takeUp(books)
+        })
+      )
+      const { position } = yield* during(
+        on,
+        Effect.flatMap(Replica.open(of.space), (replica) => replica.write(written(bob.device, set("k", "new"))))
+      )
+      assert.notStrictEqual(position.feed, of.his.feed.id)
+    })
+  )
 })
 
 /** The last authority entry of each feed, as root has seen them all, and times below which root may not speak. */
