@@ -146,7 +146,7 @@ const verdictsDigest = (ledger: Ledger): Uint8Array => {
 const rootsWords = (authority: Authority.Authority): ReadonlyArray<ReadonlyArray<string>> => {
   const { freezes, regimes } = Authority.judgeOf(authority)
   const sealed = [...regimes.seals].flatMap(([feed, positions]) =>
-    positions.map(({ hash }) => `sealed ${feed} ${hash}`)
+    positions.map(({ by, position }) => `sealed ${feed} ${position.hash} ${by.hash}`)
   )
   const settled = [...freezes].flatMap(([feed, { settled }]) =>
     settled === undefined ? [] : [`settled ${feed} ${settled.hash}`]

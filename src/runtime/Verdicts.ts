@@ -103,7 +103,9 @@ const isSameSeals = (a: Regime.Regimes["seals"], b: Regime.Regimes["seals"]): bo
     const others = b.get(feed) ?? []
     return (
       positions.length === others.length &&
-      positions.every(({ by, hash }, index) => others[index]?.hash === hash && others[index].by.hash === by.hash)
+      positions.every(
+        ({ by, position }, index) => others[index]?.position.hash === position.hash && others[index].by.hash === by.hash
+      )
     )
   })
 

@@ -113,7 +113,8 @@ const isAs = (a: Judge, b: Judge): boolean =>
   isSameMap(a.freezes, b.freezes, (one, other) => one.at === other.at && one.settled === other.settled)
 
 const isSamePositions = (a: ReadonlyArray<Regime.Sealed>, b: ReadonlyArray<Regime.Sealed>): boolean =>
-  a.length === b.length && a.every(({ by, hash }, index) => hash === b[index]!.hash && by.hash === b[index]!.by.hash)
+  a.length === b.length &&
+  a.every(({ by, position }, index) => position.hash === b[index]!.position.hash && by.hash === b[index]!.by.hash)
 
 const isSameMap = <Key, Value>(
   a: ReadonlyMap<Key, Value>,

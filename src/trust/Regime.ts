@@ -28,7 +28,8 @@ export interface Regime {
 }
 
 /** A position that root sealed, and the entry that says so. */
-export interface Sealed extends Position {
+export interface Sealed {
+  readonly position: Position
   readonly by: Book.Node
 }
 
@@ -77,7 +78,7 @@ export const isOf = <Tag extends Fact.Restriction["_tag"]>(
  */
 export const isInside = ({ find, seals }: Regimes, cutting: Cutting, node: Book.Node): boolean =>
   isBefore(find, cutting.cut.get(node.feed.id), node) ||
-  (seals.get(node.feed.id)?.some((sealed) => isLate(cutting, sealed) && isBefore(find, sealed, node)) ?? false)
+  (seals.get(node.feed.id)?.some((sealed) => isLate(cutting, sealed) && isBefore(find, sealed.position, node)) ?? false)
 
 const isLate = (cutting: Cutting, { by }: Sealed): boolean => !Book.inView(by.view, cutting.node)
 
@@ -89,7 +90,7 @@ const isBefore = (find: Regimes["find"], last: Position | undefined, node: Book.
 
 /** The last position of a feed that a cut and the seals leave alone; undefined: none. For feeds of data. */
 export const lastLeft = ({ seals }: Regimes, cutting: Cutting, feed: FeedId): Position | undefined => {
-  const [last, seal] = [cutting.cut.get(feed), seals.get(feed)?.find((sealed) => isLate(cutting, sealed))]
+  const [last, seal] = [cutting.cut.get(feed), seals.get(feed)?.find((sealed) => isLate(cutting, sealed))?.position]
   return seal === undefined || (last !== undefined && last.seq >= seal.seq) ? last : seal
 }
 

@@ -243,8 +243,9 @@ export const sealsOf = (book: Book.Book, count: number): Regime.Seals => {
   for (const { fact, node } of book.seals) {
     if (node.number >= count) continue
     for (const position of fact.positions)
-      seals.set(position.feed, [...(seals.get(position.feed) ?? []), { ...position, by: node }])
+      seals.set(position.feed, [...(seals.get(position.feed) ?? []), { position, by: node }])
   }
-  for (const positions of seals.values()) positions.sort((a, b) => b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
+  for (const positions of seals.values())
+    positions.sort(({ position: a }, { position: b }) => b.seq - a.seq || (a.hash < b.hash ? -1 : 1))
   return seals
 }
