@@ -124,7 +124,7 @@ const filesIn = (bucket: S3Bucket.S3Bucket, prefix: string, lookMillis: number):
     create: (file, bytes) => writeShared(file, copied([bytes]), "absent"),
     replace: Effect.fnUntraced(function* (file, parts) {
       if (file === headerFile) {
-        if (isTaken || !(yield* writeShared(file, copied(parts), tags.get(file) ?? "absent"))) yield* taken
+        if (isTaken || !(yield* writeShared(file, copied(parts), tags.get(file) ?? "absent"))) return yield* taken
         lookedMillis = yield* Clock.currentTimeMillis
         return
       }
