@@ -131,5 +131,50 @@ export const startLaws: ReadonlyArray<Law<JournalStore>> = [
       for (const at of [30, 12]) yield* store.commit(begin(startAt(phone, at)))
       yield* expectSame(yield* store.feeds(home), [keptFrom(phone, 30, 30)], "feeds that went on elsewhere")
     })
+  ),
+  law("what was dropped stays so: no repack puts entries there again", (store) =>
+    Effect.gen(function* () {
+      yield* written(store)
+      yield* store.commit(begin(startAt(phone, 6)))
+      yield* expectAllRefused(store, {
+        "all that was dropped": store.repack(home, runOf(phone, 0, 4)),
+        "what was dropped and what is kept": store.repack(home, runOf(phone, 0, 9))
+      })
+    })
+  ),
+  law("of several starts of a feed in one commit the furthest counts, in any order", (store) =>
+    Effect.gen(function* () {
+      yield* written(store)
+      for (const entries of [
+        [9, 5],
+        [5, 9]
+      ]) {
+        const starts = entries.map((at) => startAt(laptop, at))
+        yield* expectConflict(
+          store.commit({ space: home, starts, runs: [runOf(laptop, 5, 6)] }),
+          "a run behind the nearer start"
+        )
+      }
+      yield* store.commit({ ...begin(startAt(laptop, 9), startAt(laptop, 5)), runs: [runOf(laptop, 9, 9)] })
+      yield* store.commit(begin(startAt(phone, 3), startAt(phone, 6)))
+      yield* store.commit(begin(startAt(phone, 9), startAt(phone, 7)))
+      yield* expectSame(yield* store.feeds(home), [keptFrom(phone, 9, 10), keptFrom(laptop, 9, 10)], "feeds")
+      yield* expectSame(yield* rangesFrom(store, 0), ["9-9"], "runs")
+    })
+  ),
+  law("commits and starts that are given at once take effect one after the other", (store) =>
+    Effect.gen(function* () {
+      yield* written(store)
+      const commits: ReadonlyArray<Commit> = [
+        { space: home, runs: [runOf(phone, 10, 11)] },
+        begin(startAt(phone, 6)),
+        { space: home, runs: [runOf(phone, 12, 13)] },
+        begin(startAt(phone, 12), startAt(laptop, 3)),
+        { space: home, runs: [runOf(phone, 14, 14), runOf(laptop, 3, 3)] }
+      ]
+      yield* Effect.all(commits.map(store.commit), { concurrency: "unbounded" })
+      yield* expectSame(yield* store.feeds(home), [keptFrom(phone, 12, 15), keptFrom(laptop, 3, 4)], "feeds")
+      yield* expectSame(yield* rangesFrom(store, 0), ["12-13", "14-14"], "runs")
+    })
   )
 ]

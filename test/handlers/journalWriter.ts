@@ -2,14 +2,15 @@
  * A process that writes to a journal until it is killed: `node journalWriter.ts <file of an SQLite journal>`, or instead of
  * the file the URL of a PostgreSQL server, where the journal's owner is "writer".
  *
- * Each commit continues one feed and says in a row of the same commit how many entries there are; every eighth is
- * followed by a repack of the last runs. A line on stdout is the acknowledgement: the number of entries committed. After
+ * Each commit continues one feed and says in rows of the same commit how many entries there are and where the feed begins;
+ * every fifth drops what lies 150 entries back, every eighth is followed by a repack of the last runs. A line on stdout is the acknowledgement: the number of entries committed. After
  * a commit that failed, the last line names the reason, and that of the read which follows.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import assert from "node:assert/strict"
 import { writeSync } from "node:fs"
 import { pathToFileURL } from "node:url"
 import type { JournalStore, JournalStoreError, StoredRun } from "../../src/effects/JournalStore.ts"
@@ -39,12 +40,37 @@ export const runOf = (first: number, last: number): StoredRun => ({
 export const entriesOf = (store: JournalStore["Service"]): Effect.Effect<number, JournalStoreError> =>
   Effect.map(store.feeds(space), (feeds) => feeds[0]?.entries ?? 0)
 
-/** How many entries the row of the last commit speaks of. */
-export const entriesSaid = (store: JournalStore["Service"]): Effect.Effect<number, JournalStoreError> =>
+/** What a row of the last commit speaks of. */
+const numberSaid = (store: JournalStore["Service"], name: "entries" | "start") =>
   Effect.map(
-    store.local(space, "entries"),
+    store.local(space, name),
     Option.match({ onNone: () => 0, onSome: (bytes) => Number(Buffer.from(bytes).toString()) })
   )
+
+const rowOf = (name: "entries" | "start", number: number) => ({ name, bytes: encoder.encode(String(number)) })
+
+/**
+ * Holds what a killed writer left against what it acknowledged: at most the one commit that was under way is there, too, and
+ * each is there with all that belongs to it. How many entries there are.
+ */
+export const wholeAfter = (acknowledged: number) => (store: JournalStore["Service"]) =>
+  Effect.gen(function* () {
+    const entries = yield* entriesOf(store)
+    assert.ok(entries >= acknowledged && entries <= acknowledged + 64, `${entries}, ${acknowledged}`)
+    assert.equal(yield* numberSaid(store, "entries"), entries)
+    const runs = yield* store.read(space, feed, 0, Infinity)
+    const [begin] = runs
+    assert.equal(begin?.first, (yield* store.feeds(space))[0]?.first)
+    const start = yield* numberSaid(store, "start")
+    assert.ok(begin !== undefined && begin.first <= start && start <= begin.last, `${start}, ${begin?.first}`)
+    let next = begin?.first ?? 0
+    for (const run of runs) {
+      assert.deepEqual(run, runOf(next, run.last))
+      next = run.last + 1
+    }
+    assert.equal(next, entries)
+    return entries
+  })
 
 export const owner = "writer"
 
@@ -59,11 +85,15 @@ const write = (path: string) =>
     for (let commits = 1; ; commits++) {
       const first = yield* entriesOf(store)
       const last = first + (commits % 64)
+      const header = encoder.encode("header")
+      const start = Math.max(0, first - 150)
+      const isPruned = commits % 5 === 0 && start > 0
       const commit = store.commit({
         space,
-        feeds: [{ feed, header: encoder.encode("header") }],
+        feeds: [{ feed, header }],
+        starts: isPruned ? [{ feed, header, entries: start, hash: hashAt(start - 1) }] : [],
         runs: [runOf(first, last)],
-        locals: [{ name: "entries", bytes: encoder.encode(String(last + 1)) }]
+        locals: [rowOf("entries", last + 1), ...(isPruned ? [rowOf("start", start)] : [])]
       })
       const result = yield* Effect.result(commit)
       if (Result.isFailure(result)) {

@@ -53,11 +53,17 @@ const fill = (store: JournalStore["Service"]) =>
       feeds: [...[authority, data, closing], ...branches].map(({ bytes, id }) => ({ feed: id, header: bytes })),
       runs: [runOf(authority.id, 2, 100), runOf(data.id, 4, 20_000), ...branches.map(({ id }) => runOf(id, 0, 50))]
     })
+    const start = { feed: data.id, header: data.bytes, entries: 5, hash: runOf(data.id, 4, 0).hash }
+    yield* store.commit({
+      space,
+      starts: [start],
+      runs: [{ ...runOf(data.id, 6, 700), first: 5, previous: start.hash }]
+    })
     yield* store.commit({ space: empty, locals: [{ name: "token", bytes: new Uint8Array(4) }] })
   })
 
-const feedsQuery = `SELECT space, feed, device, kind, CASE WHEN is_branch THEN 1 ELSE 0 END AS branch, entries, runs,
-  plain_bytes AS plain FROM feed_overview`
+const feedsQuery = `SELECT space, feed, device, kind, CASE WHEN is_branch THEN 1 ELSE 0 END AS branch, entries,
+  kept_from AS kept, runs, plain_bytes AS plain FROM feed_overview`
 const spacesQuery = "SELECT space, feeds, entries, plain_bytes AS plain FROM space_overview"
 
 type Shown = ReadonlyArray<Readonly<Record<string, unknown>>>
@@ -89,28 +95,44 @@ const inFile = Effect.gen(function* () {
 })
 
 const onServer = Effect.gen(function* () {
-  yield* Effect.scoped(Effect.flatMap(PostgresJournal.make({ url: cluster.url, owner: "shown" }), fill))
+  const open = PostgresJournal.make({ url: cluster.url, owner: "shown" })
   const ask = (query: string) => cluster.run(`SET search_path = aura_shown`, query)
+  yield* Effect.scoped(Effect.flatMap(open, fill))
+  // as an older version might have left it
+  for (const change of ["DROP VIEW space_overview", "CREATE VIEW space_overview AS SELECT 1"]) {
+    yield* Effect.promise(() => ask(change))
+  }
+  yield* Effect.scoped(open)
   return [plain(yield* Effect.promise(() => ask(feedsQuery))), plain(yield* Effect.promise(() => ask(spacesQuery)))]
 })
 
 const expected: ReadonlyArray<Shown> = [
   [
-    { feed: authority.id, device: alice.device, kind: "authority", branch: 0, entries: 3, runs: 1, plain: 100 },
-    { feed: data.id, device: bob.device, kind: "data", branch: 0, entries: 5, runs: 1, plain: 20_000 },
-    { feed: closing.id, device: bob.device, kind: "data", branch: 0, entries: 0, runs: 0, plain: 0 },
+    {
+      feed: authority.id,
+      device: alice.device,
+      kind: "authority",
+      branch: 0,
+      entries: 3,
+      kept: 0,
+      runs: 1,
+      plain: 100
+    },
+    { feed: data.id, device: bob.device, kind: "data", branch: 0, entries: 7, kept: 5, runs: 1, plain: 700 },
+    { feed: closing.id, device: bob.device, kind: "data", branch: 0, entries: 0, kept: 0, runs: 0, plain: 0 },
     ...branches.map(({ id }) => ({
       feed: id,
       device: bob.device,
       kind: "data",
       branch: 1,
       entries: 1,
+      kept: 0,
       runs: 1,
       plain: 50
     }))
   ].map((row) => ({ space, ...row })),
   [
-    { space, feeds: 5, entries: 10, plain: 20_200 },
+    { space, feeds: 5, entries: 12, plain: 900 },
     { space: empty, feeds: 0, entries: 0, plain: 0 }
   ]
 ].map(plain)

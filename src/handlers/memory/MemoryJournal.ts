@@ -207,7 +207,8 @@ const runsRefused = (space: Space, commit: Commit): JournalConflict | undefined 
   for (const { feed } of commit.feeds ?? []) if (!space.feeds.has(feed)) heads.set(feed, emptyHead(feed))
   for (const { entries, feed, hash } of commit.starts ?? []) {
     const stored = space.feeds.get(feed)
-    if (stored === undefined || headOf(stored).entries < entries) heads.set(feed, { entries, hash })
+    const head = heads.get(feed) ?? (stored ? headOf(stored) : emptyHead(feed))
+    heads.set(feed, head.entries < entries ? { entries, hash } : head)
   }
   for (const { feed, first, last, previous, hash } of commit.runs ?? []) {
     const stored = space.feeds.get(feed)

@@ -7,7 +7,7 @@
  *
  * What the rows mean says JournalRows.ts. It does no `PRAGMA optimize`: every lookup is by primary key, so the planner
  * has nothing to learn, and statistics would be one more thing that can be damaged. `secure_delete` is FAST (overwrite
- * where that costs no extra write): the journal itself forgets nothing, and what has to stay secret from who takes the
+ * where that costs no extra write): what was dropped may be read from the disk for a while, and what has to stay secret from who takes the
  * disk is sealed before it comes here.
  */
 import { closeSync, openSync } from "node:fs"
@@ -65,7 +65,8 @@ const views: Readonly<Record<string, string>> = {
   feed_overview: `CREATE VIEW feed_overview AS
     SELECT lower(hex(s.space)) AS space, lower(hex(f.feed)) AS feed, lower(hex(substr(f.plain, 39, 32))) AS device,
       CASE hex(substr(f.plain, 71, 1)) WHEN '00' THEN 'authority' WHEN '01' THEN 'data' END AS kind,
-      hex(substr(f.header, 2, 1)) = '02' AS is_branch, f.entries AS entries, count(r.place) AS runs,
+      hex(substr(f.header, 2, 1)) = '02' AS is_branch, f.entries AS entries, count(nullif(length(r.bytes), 0)) AS runs,
+      coalesce(max(CASE WHEN length(r.bytes) = 0 THEN r.last + 1 END), 0) AS kept_from,
       coalesce(sum(coalesce(r.plainBytes, length(r.bytes))), 0) AS plain_bytes,
       coalesce(sum(length(r.bytes)), 0) AS stored_bytes
     FROM (SELECT *, CASE WHEN hex(substr(header, 2, 1)) <> '02' THEN header

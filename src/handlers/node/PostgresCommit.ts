@@ -46,7 +46,7 @@ import {
   type FeedRow,
   type Row
 } from "./JournalRows.ts"
-import { ask, columns, runRow, sql } from "./PostgresRows.ts"
+import { ask, columns, runFrom, runRow, sql } from "./PostgresRows.ts"
 import { tell } from "./PostgresNotice.ts"
 import { answered, beginError, isDivisionByZero, type NotBegun, type Place } from "./PostgresSession.ts"
 
@@ -113,7 +113,7 @@ interface Draft {
   readonly where: string
   readonly spaces: Map<SpaceId, number>
   readonly feeds: Map<string, FeedRow>
-  /** Of feeds that are to begin elsewhere, the run that holds the start, or the last one before it. */
+  /** For each start, by `startName`: the run that holds it, or the last one before it. */
   readonly holding: Map<string, { readonly first: number; readonly previous: EntryHash }>
   /** What goes of feeds: all runs that begin before a position. */
   readonly drops: Array<Columns>
@@ -313,8 +313,9 @@ const draftFrom = (
       held.map((row) => {
         const at = `${where}, table runs`
         const feed = feedId(idOf(row, "feed", at))
-        const run = { first: integerOf(row, "first", at), previous: entryHash(idOf(row, "previous", at)) }
-        return [nameOf(ofSpace(row, "runs"), feed), run]
+        // what is written of it again is checked as what is read
+        const run = runFrom(row, feed, integerOf(row, "first", at), undefined, where)
+        return [startName(ofSpace(row, "runs"), feed, integerOf(row, "at", at)), run]
       })
     )
   }
@@ -350,7 +351,7 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (feeds.has(name) || draft.feeds.has(name)) continue
     feeds.set(name, { feed, header, number: ++count, first: 0, entries: 0, hash: entryHash(toBytes(feed)) })
   }
-  const dropped: Array<StoredRun> = []
+  const dropped = new Map<string, StoredRun>()
   for (const { entries, feed, hash, header } of commit.starts) {
     const name = nameOf(space, feed)
     const fresh = { feed, header, number: count + 1, first: 0, entries: 0, hash: entryHash(toBytes(feed)) }
@@ -358,10 +359,11 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (head === fresh) count++
     const isKept = entries < head.entries
     feeds.set(name, head.entries < entries ? { ...head, entries, hash } : head)
-    const held = draft.holding.get(name)
+    const held = draft.holding.get(startName(space, feed, entries))
     const [before, last] =
       isKept && held !== undefined ? [held.first, held.previous] : [entries, head.entries < entries ? hash : head.hash]
-    if (before > 0) dropped.push(droppedRun(feed, before, last))
+    // the furthest of a feed's starts: one row stands for all that goes
+    if (before - 1 > (dropped.get(name)?.last ?? -1)) dropped.set(name, droppedRun(feed, before, last))
   }
   for (const { feed, first, last, previous, hash } of commit.runs) {
     const name = nameOf(space, feed)
@@ -379,7 +381,7 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     draft.feeds.set(name, row)
     draft.moved.set(name, { space, row })
   }
-  for (const run of dropped) {
+  for (const run of dropped.values()) {
     draft.drops.push([toBytes(space), toBytes(run.feed), run.last + 1])
     draft.runs.push(runRow(space, run))
   }
@@ -460,6 +462,8 @@ const write = (connection: PgConnection, draft: Draft): ReadonlyArray<Effect.Eff
     ...counts.map((numbers) => ask(connection, sql.setCounts, ...numbers))
   ]
 }
+
+const startName = (space: SpaceId, feed: FeedId, entries: number): string => `${nameOf(space, feed)} ${entries}`
 
 /** Ids have one length, so what follows them can't be taken for a part of them. */
 const nameOf = (...parts: readonly [SpaceId, ...ReadonlyArray<FeedId | DeviceId | string>]): string => parts.join(" ")

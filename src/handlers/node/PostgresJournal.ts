@@ -368,7 +368,8 @@ const replaceRuns = (
     ])
     const at = `${where}, table runs, feed ${feed}`
     const [begin, final] = [stored[0], stored.at(-1)]
-    if (begin?.["first"] !== first || final?.["last"] !== last) {
+    const isDropped = begin?.["plain_bytes"] === 0
+    if (begin?.["first"] !== first || final?.["last"] !== last || isDropped) {
       return yield* refused(`no stored runs hold exactly entries ${first} to ${last}`)
     }
     const [before, after] = yield* attempt(() => [idOf(begin, "previous", at), idOf(final, "hash", at)].map(entryHash))

@@ -38,12 +38,12 @@ export const sql = {
           (SELECT max(first) FROM runs WHERE space = $1 AND feed = $2 AND first <= $3), 0)
         ORDER BY first LIMIT 256) page) sized
     WHERE before < $4 ORDER BY first`,
-  runsWithin: `SELECT first, last, previous, hash FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4
+  runsWithin: `SELECT first, last, previous, hash, plain_bytes FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4
     ORDER BY first`,
   /** The run that holds entry $3, or the last one before it, for each. */
-  runsHolding: `SELECT s.space, s.feed, r.first, r.previous
+  runsHolding: `SELECT s.at, r.*
     FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS s(space, feed, at)
-    CROSS JOIN LATERAL (SELECT first, previous FROM runs
+    CROSS JOIN LATERAL (SELECT * FROM runs
       WHERE space = s.space AND feed = s.feed AND first <= s.at ORDER BY first DESC LIMIT 1) r`,
   dropRuns: `DELETE FROM runs USING unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS d(space, feed, before)
     WHERE runs.space = d.space AND runs.feed = d.feed AND runs.first < d.before`,

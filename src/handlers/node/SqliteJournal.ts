@@ -387,7 +387,9 @@ const replaceRuns = (journal: Journal, space: SpaceId, run: StoredRun): void => 
   const { feed, first, last, previous, hash } = run
   const refused = (what: string) => new JournalConflict({ feed, what })
   const stored = feedOf(journal, space, feed)
-  if (stored === undefined || last < first) throw refused(`no stored runs hold exactly entries ${first} to ${last}`)
+  if (stored === undefined || last < first || first < firstOf(journal, stored)) {
+    throw refused(`no stored runs hold exactly entries ${first} to ${last}`)
+  }
   const [from, to] = [placeOf(stored.number, first), placeOf(stored.number, last)]
   const begin: Row | undefined = journal.sql.runEnd.get(from, from)
   const end: Row | undefined = journal.sql.runEnd.get(from, to)
