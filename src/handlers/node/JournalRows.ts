@@ -100,7 +100,8 @@ export const packed = (bytes: Uint8Array): { readonly plainBytes: number | null;
   return deflated.length < bytes.length ? { plainBytes: bytes.length, bytes: deflated } : { plainBytes: null, bytes }
 }
 
-const deflatedBytesMin = 8 * 1024
+/** Fewer bytes of a run are stored as they are. */
+export const deflatedBytesMin = 8 * 1024
 
 /** The inverse of `packed`, for bytes that passed their digest: so neither limit nor length can be missed. */
 export const unpacked = (bytes: Uint8Array, plainBytes: number | null): Uint8Array => {
@@ -109,12 +110,19 @@ export const unpacked = (bytes: Uint8Array, plainBytes: number | null): Uint8Arr
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
 }
 
+/** `ends` are those of PostgresRuns.ts. */
 export const runDigest = (
   { feed, first, last, hash }: Pick<StoredRun, "feed" | "first" | "last" | "hash">,
   previous: EntryHash,
   plainBytes: number | null,
-  bytes: Uint8Array
-): Uint8Array => digestOf("runs", [first, last, plainBytes], toBytes(feed), toBytes(previous), toBytes(hash), bytes)
+  bytes: Uint8Array,
+  ends: Uint8Array = noBytes
+): Uint8Array => {
+  const blobs = [toBytes(feed), toBytes(previous), toBytes(hash), bytes]
+  return digestOf("runs", [first, last, plainBytes], ...(ends.length === 0 ? blobs : [...blobs, ends]))
+}
+
+const noBytes = new Uint8Array(0)
 
 /** The first entry that is kept of a feed of which something was dropped. */
 export const keptFrom = (row: Row, { feed }: FeedRow, where: string): number => {

@@ -46,21 +46,20 @@ import {
   type FeedRow,
   type Row
 } from "./JournalRows.ts"
-import { ask, columns, runFrom, runRow, sql } from "./PostgresRows.ts"
+import { ask, columns, sql, type Columns } from "./PostgresRows.ts"
+import { packedRun, rowsOf, runsFrom, type PackedRun } from "./PostgresRuns.ts"
 import { tell } from "./PostgresNotice.ts"
 import { answered, beginError, isDivisionByZero, type NotBegun, type Place } from "./PostgresSession.ts"
 
 /** Results are kept this long at least, and so long nothing else may use their key. */
 export const resultsKeptMillis = 24 * 60 * 60 * 1000
 
-type Columns = ReadonlyArray<Uint8Array | number>
-
 /** A commit whose bytes nobody else holds. */
 export interface Encoded {
   readonly space: SpaceId
   readonly feeds: ReadonlyArray<{ readonly feed: FeedId; readonly header: Uint8Array }>
   readonly starts: ReadonlyArray<Start>
-  readonly runs: ReadonlyArray<Step>
+  readonly runs: ReadonlyArray<PackedRun>
   /** By name; the row as it is written, or null where it goes. */
   readonly locals: ReadonlyMap<string, Columns | null>
   readonly results: ReadonlyArray<{
@@ -71,23 +70,11 @@ export interface Encoded {
   }>
 }
 
-interface Step {
-  readonly feed: FeedId
-  readonly first: number
-  readonly last: number
-  readonly previous: EntryHash
-  readonly hash: EntryHash
-  readonly row: Columns
-}
-
 export const encode = ({ space, feeds, starts, runs, locals, results }: Commit): Encoded => ({
   space,
   starts: (starts ?? []).map((start) => ({ ...start, header: new Uint8Array(start.header) })),
   feeds: (feeds ?? []).map(({ feed, header }) => ({ feed, header: new Uint8Array(header) })),
-  runs: (runs ?? []).map((run) => {
-    const { feed, first, last, previous, hash } = run
-    return { feed, first, last, previous, hash, row: runRow(space, run) }
-  }),
+  runs: (runs ?? []).map(packedRun),
   locals: new Map(
     (locals ?? []).map(({ name, bytes }) => [name, bytes === null ? (utf8(name), null) : localRow(space, name, bytes)])
   ),
@@ -108,13 +95,28 @@ const resultRow = (space: SpaceId, result: StoredResult): Columns => {
   return [toBytes(space), toBytes(requester), utf8(key), kept, said, atMillis, resultDigest(space, result)]
 }
 
+interface Moved {
+  readonly space: SpaceId
+  /** As it will be. */
+  row: FeedRow
+  /** What is written of its runs, in order. */
+  readonly runs: Array<PackedRun>
+}
+
+interface Held {
+  /** The run that holds the start, and those behind it that share its row. */
+  readonly runs: ReadonlyArray<StoredRun>
+  /** Whether the row has runs before it, which go. */
+  readonly isCut: boolean
+}
+
 /** What a group does to the journal, commit by commit. */
 interface Draft {
   readonly where: string
   readonly spaces: Map<SpaceId, number>
   readonly feeds: Map<string, FeedRow>
-  /** For each start, by `startName`: the run that holds it, or the last one before it. */
-  readonly holding: Map<string, { readonly first: number; readonly previous: EntryHash }>
+  /** For each start, by `startName`, what stays of the row that holds it, or of the last one before it. */
+  readonly holding: Map<string, Held>
   /** What goes of feeds: all runs that begin before a position. */
   readonly drops: Array<Columns>
   /** When a key was used last. */
@@ -123,8 +125,7 @@ interface Draft {
   readonly counts: { spaces: number; feeds: number }
   readonly newSpaces: Map<SpaceId, Columns>
   readonly newFeeds: Set<string>
-  readonly moved: Map<string, { readonly space: SpaceId; readonly row: FeedRow }>
-  readonly runs: Array<Columns>
+  readonly moved: Map<string, Moved>
   readonly locals: Map<string, { readonly space: SpaceId; readonly name: string; readonly row: Columns | null }>
   readonly results: Map<string, Columns>
 }
@@ -152,7 +153,7 @@ export const writeGroup = (
   known: Known
 ): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
-    const continued = continuedBy(known, place, group)
+    const continued = continuedBy(known, group)
     const isWritten = continued !== undefined && (yield* continueFeeds(connection, place, continued, known))
     if (continued !== undefined && isWritten) {
       learn(known, continued)
@@ -161,49 +162,47 @@ export const writeGroup = (
     known.feeds.clear()
     const draft = yield* begin(connection, place.where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
-    yield* end(connection, write(connection, draft), tell(connection, place.schema, headsOf(draft)))
-    learn(known, draft)
+    yield* end(connection, write(connection, draft), [tell(connection, place.schema, headsOf(draft.moved))])
+    learn(known, draft.moved)
     return outcomes
   })
 
-const learn = (known: Known, draft: Draft): void => {
+const learn = (known: Known, moved: ReadonlyMap<string, Moved>): void => {
   if (known.feeds.size > knownFeedsMax) known.feeds.clear()
-  for (const [name, { row }] of draft.moved) known.feeds.set(name, row)
+  for (const [name, { row }] of moved) known.feeds.set(name, row)
   known.answeredAtMillis = performance.now()
 }
 
 /** What a group does that only continues feeds as they are known. Undefined if it does anything else, or so it seems. */
-const continuedBy = (known: Known, { where }: Place, group: ReadonlyArray<Encoded>): Draft | undefined => {
+const continuedBy = (known: Known, group: ReadonlyArray<Encoded>): ReadonlyMap<string, Moved> | undefined => {
   if (performance.now() - known.answeredAtMillis > silenceMillisMax) return undefined
-  const draft = emptyDraft(where)
-  for (const commit of group) {
-    const { feeds, locals, results, runs, space, starts } = commit
+  const moved = new Map<string, Moved>()
+  for (const { feeds, locals, results, runs, space, starts } of group) {
     if (runs.length === 0 || starts.length + locals.size + results.length > 0) return undefined
-    draft.spaces.set(space, 0)
-    for (const { feed } of [...feeds, ...runs]) {
-      const name = nameOf(space, feed)
-      const row = known.feeds.get(name)
-      if (row === undefined) return undefined
-      if (!draft.feeds.has(name)) draft.feeds.set(name, row)
+    if (feeds.some(({ feed }) => !known.feeds.has(nameOf(space, feed)))) return undefined
+    for (const run of runs) {
+      const name = nameOf(space, run.feed)
+      const row = moved.get(name)?.row ?? known.feeds.get(name)
+      if (row === undefined || conflictWith(row, run) !== undefined) return undefined
+      move(moved, name, space, { ...row, entries: run.last + 1, hash: run.hash }).runs.push(run)
     }
-    if (admit(draft, commit) !== undefined) return undefined
   }
-  return draft
+  return moved
 }
 
 /** One statement, which is its own transaction. False, and nothing written, where a row is not what it was known as. */
 const continueFeeds = (
   connection: PgConnection,
   { schema }: Place,
-  draft: Draft,
+  moved: ReadonlyMap<string, Moved>,
   known: Known
 ): Effect.Effect<boolean, SqlError> => {
-  const moves = [...draft.moved].map(([name, { row, space }]) => {
+  const moves = [...moved].map(([name, { row, space }]) => {
     const before = feedDigest(space, known.feeds.get(name)!)
     return [toBytes(space), toBytes(row.feed), row.entries, toBytes(row.hash), feedDigest(space, row), before]
   })
-  const append = ask(connection, sql.continueFeeds, ...columns(draft.runs), ...columns(moves), moves.length)
-  return together<unknown>([append, ...tell(connection, schema, headsOf(draft))]).pipe(
+  const append = ask(connection, sql.continueFeeds, ...columns(runRows(moved)), ...columns(moves), moves.length)
+  return together<unknown>([append, tell(connection, schema, headsOf(moved))]).pipe(
     Effect.as(true),
     Effect.catchIf(isDivisionByZero, () => Effect.succeed(false))
   )
@@ -314,21 +313,13 @@ const draftFrom = (
         const at = `${where}, table runs`
         const feed = feedId(idOf(row, "feed", at))
         // what is written of it again is checked as what is read
-        const run = runFrom(row, feed, integerOf(row, "first", at), undefined, where)
-        return [startName(ofSpace(row, "runs"), feed, integerOf(row, "at", at)), run]
+        const [start, first, last] = [integerOf(row, "at", at), integerOf(row, "first", at), integerOf(row, "last", at)]
+        const runs = runsFrom(row, feed, Math.min(start, last), undefined, where)
+        return [startName(ofSpace(row, "runs"), feed, start), { runs, isCut: runs[0]?.first !== first }]
       })
     )
   }
 }
-
-const emptyDraft = (where: string): Draft => ({
-  where,
-  spaces: new Map(),
-  feeds: new Map(),
-  usedAt: new Map(),
-  counts: { spaces: 0, feeds: 0 },
-  ...nothingDone()
-})
 
 const nothingDone = () => ({
   holding: new Map(),
@@ -336,7 +327,6 @@ const nothingDone = () => ({
   newSpaces: new Map(),
   newFeeds: new Set<string>(),
   moved: new Map(),
-  runs: [],
   locals: new Map(),
   results: new Map()
 })
@@ -351,7 +341,7 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (feeds.has(name) || draft.feeds.has(name)) continue
     feeds.set(name, { feed, header, number: ++count, first: 0, entries: 0, hash: entryHash(toBytes(feed)) })
   }
-  const dropped = new Map<string, StoredRun>()
+  const dropped = new Map<string, { readonly run: StoredRun; readonly cut: ReadonlyArray<StoredRun> }>()
   for (const { entries, feed, hash, header } of commit.starts) {
     const name = nameOf(space, feed)
     const fresh = { feed, header, number: count + 1, first: 0, entries: 0, hash: entryHash(toBytes(feed)) }
@@ -359,11 +349,14 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
     if (head === fresh) count++
     const isKept = entries < head.entries
     feeds.set(name, head.entries < entries ? { ...head, entries, hash } : head)
-    const held = draft.holding.get(startName(space, feed, entries))
+    const held = isKept ? draft.holding.get(startName(space, feed, entries)) : undefined
+    const begin = held?.runs[0]
     const [before, last] =
-      isKept && held !== undefined ? [held.first, held.previous] : [entries, head.entries < entries ? hash : head.hash]
+      begin === undefined ? [entries, head.entries < entries ? hash : head.hash] : [begin.first, begin.previous]
     // the furthest of a feed's starts: one row stands for all that goes
-    if (before - 1 > (dropped.get(name)?.last ?? -1)) dropped.set(name, droppedRun(feed, before, last))
+    const run = droppedRun(feed, before, last)
+    if (run.last > (dropped.get(name)?.run.last ?? -1))
+      dropped.set(name, { run, cut: held?.isCut === true ? held.runs : [] })
   }
   for (const { feed, first, last, previous, hash } of commit.runs) {
     const name = nameOf(space, feed)
@@ -379,13 +372,14 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
   for (const [name, row] of feeds) {
     if (!draft.feeds.has(name)) draft.newFeeds.add(name)
     draft.feeds.set(name, row)
-    draft.moved.set(name, { space, row })
+    move(draft.moved, name, space, row)
   }
-  for (const run of dropped.values()) {
+  for (const { cut, run } of dropped.values()) {
     draft.drops.push([toBytes(space), toBytes(run.feed), run.last + 1])
-    draft.runs.push(runRow(space, run))
+    // what shared a row with runs that go is written again
+    draft.moved.get(nameOf(space, run.feed))?.runs.push(...[run, ...cut].map(packedRun))
   }
-  draft.runs.push(...commit.runs.map(({ row }) => row))
+  for (const run of commit.runs) draft.moved.get(nameOf(space, run.feed))?.runs.push(run)
   for (const [name, row] of commit.locals) draft.locals.set(nameOf(space, name), { space, name, row })
   for (const { requester, key, atMillis, row } of commit.results) {
     draft.results.set(nameOf(space, requester, key), row)
@@ -394,9 +388,23 @@ const admit = (draft: Draft, commit: Encoded): JournalConflict | undefined => {
   return undefined
 }
 
+const move = (moved: Map<string, Moved>, name: string, space: SpaceId, row: FeedRow): Moved => {
+  const known = moved.get(name)
+  if (known !== undefined) {
+    known.row = row
+    return known
+  }
+  const first = { space, row, runs: [] }
+  moved.set(name, first)
+  return first
+}
+
+const runRows = (moved: ReadonlyMap<string, Moved>): ReadonlyArray<Columns> =>
+  [...moved.values()].flatMap(({ runs, space }) => rowsOf(space, runs))
+
 const conflictWith = (
   head: FeedRow | undefined,
-  { first, last, previous }: Pick<Step, "first" | "last" | "previous">
+  { first, last, previous }: Pick<PackedRun, "first" | "last" | "previous">
 ): string | undefined => {
   if (head === undefined) return "the feed is unknown"
   if (first !== head.entries || last < first) return `entries ${first} to ${last} given, ${head.entries} is next`
@@ -419,7 +427,7 @@ const usedTwice = ({ usedAt }: Draft, { space, runs, results }: Encoded): Journa
 }
 
 /** How far the feeds reach that the group moves. */
-const headsOf = ({ moved }: Draft): ReadonlyMap<SpaceId, ReadonlyArray<StoredFeed>> => {
+const headsOf = (moved: ReadonlyMap<string, Moved>): ReadonlyMap<SpaceId, ReadonlyArray<StoredFeed>> => {
   const heads = new Map<SpaceId, Array<StoredFeed>>()
   for (const { row, space } of moved.values()) {
     const known = heads.get(space)
@@ -452,7 +460,7 @@ const write = (connection: PgConnection, draft: Draft): ReadonlyArray<Effect.Eff
     [sql.addFeeds, added],
     [sql.moveFeeds, moved],
     [sql.dropRuns, draft.drops],
-    [sql.addRuns, draft.runs],
+    [sql.addRuns, runRows(draft.moved)],
     [sql.putLocals, locals.flatMap(({ row }) => (row === null ? [] : [row]))],
     [sql.removeLocals, gone],
     [sql.putResults, [...draft.results.values()]]

@@ -36,7 +36,7 @@ import {
 } from "../../effects/JournalStore.ts"
 import { Neighbours } from "../../effects/Neighbours.ts"
 import { entryHash, spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
-import { feedFrom, idOf, integerOf, localFrom, utf8 } from "./JournalRows.ts"
+import { feedFrom, idOf, integerOf, isDropped, localFrom, utf8 } from "./JournalRows.ts"
 import {
   asked,
   attempt,
@@ -51,7 +51,8 @@ import {
 } from "./PostgresCommit.ts"
 import { neighboursOf } from "./PostgresNeighbours.ts"
 import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
-import { ask, columns, runRow, sql, type Parameter } from "./PostgresRows.ts"
+import { ask, columns, sql, type Parameter } from "./PostgresRows.ts"
+import { packedRun, rowsOf, runsFrom, type PackedRun } from "./PostgresRuns.ts"
 import {
   answered,
   errorOf,
@@ -128,8 +129,8 @@ export const open = (
         ),
       repack: (space, run) =>
         Effect.suspend(() => {
-          const row = runRow(space, run)
-          return writer.change((connection) => replaceRuns(connection, place, space, run, row))
+          const packed = packedRun(run)
+          return writer.change((connection) => replaceRuns(connection, place, space, packed))
         }),
       local: (space, name) =>
         Effect.suspend(() =>
@@ -272,9 +273,9 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
     let isWriting = false
     let sweptAtMillis = openedAtMillis
 
-    const settle = (group: ReadonlyArray<Waiting>, outcomeOf: (index: number) => JournalStoreError | undefined) => {
-      waiting.splice(0, waiting.length, ...waiting.filter((one) => !group.includes(one)))
-      for (const [index, one] of group.entries()) {
+    /** Of the first so many that wait. */
+    const settle = (count: number, outcomeOf: (index: number) => JournalStoreError | undefined) => {
+      for (const [index, one] of waiting.splice(0, count).entries()) {
         const refused = outcomeOf(index)
         Deferred.doneUnsafe(one.done, refused === undefined ? Exit.void : Exit.fail(refused))
       }
@@ -283,10 +284,12 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
       const commits = group.map(({ commit }) => commit)
       return writeGroup(connection, place, commits, known).pipe(
         Effect.tapError((error) =>
-          Effect.sync(() => (isPassingFailure(error) ? undefined : settle(group, () => commitError(place, error))))
+          Effect.sync(() =>
+            isPassingFailure(error) ? undefined : settle(group.length, () => commitError(place, error))
+          )
         ),
         Effect.map((conflicts) =>
-          settle(group, (index) => conflicts[index] && new JournalStoreError({ reason: conflicts[index] }))
+          settle(group.length, (index) => conflicts[index] && new JournalStoreError({ reason: conflicts[index] }))
         )
       )
     }
@@ -297,16 +300,14 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
         const group = groupOf(waiting)
         yield* writer.change(writeGroupOf(group)).pipe(
           // what could not even begin is as true of all that wait
-          Effect.catch((error) =>
-            Effect.sync(() => settle(waiting.includes(group[0]!) ? [...waiting] : [], () => error))
-          )
+          Effect.catch((error) => Effect.sync(() => settle(waiting[0] === group[0] ? waiting.length : 0, () => error)))
         )
       }
     }).pipe(
       Effect.onExit(() =>
         Effect.sync(() => {
           isWriting = false
-          settle([...waiting], () => closedError)
+          settle(waiting.length, () => closedError)
         })
       )
     )
@@ -318,17 +319,20 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
         // What could not be forgotten now is the next time.
         return Effect.ignore(remove)
       })
-    return Effect.fnUntraced(function* (commit: Commit): Effect.fn.Return<void, JournalStoreError> {
-      if (writer.isClosed()) return yield* closed
-      const one: Waiting = { commit: encode(commit), done: Deferred.makeUnsafe() }
-      waiting.push(one)
-      if (!isWriting) {
+    return (commit: Commit): Effect.Effect<void, JournalStoreError> =>
+      Effect.suspend(() => {
+        if (writer.isClosed()) return closed
+        const one: Waiting = { commit: encode(commit), done: Deferred.makeUnsafe() }
+        waiting.push(one)
+        const isFirst = !isWriting
         isWriting = true
-        yield* Effect.forkIn(writeAll, scope)
-      }
-      yield* Deferred.await(one.done)
-      if (one.commit.results.length > 0) yield* sweep(yield* Clock.currentTimeMillis)
-    })
+        const written = isFirst
+          ? Effect.andThen(Effect.forkIn(writeAll, scope), Deferred.await(one.done))
+          : Deferred.await(one.done)
+        return one.commit.results.length === 0
+          ? written
+          : Effect.andThen(written, Effect.flatMap(Clock.currentTimeMillis, sweep))
+      })
   })
 
 /** The next transaction: a commit that begins feeds elsewhere looks at what is stored of them, so it is alone. */
@@ -352,29 +356,27 @@ const commitError = (place: Place, error: SqlError | NotBegun | JournalCorrupt):
   return new JournalStoreError({ reason: new JournalUnavailable({ what }) })
 }
 
-const replaceRuns = (
-  connection: PgConnection,
-  { where }: Place,
-  space: SpaceId,
-  { feed, first, last, previous, hash }: StoredRun,
-  row: ReadonlyArray<Uint8Array | number>
-) =>
+const replaceRuns = (connection: PgConnection, { where }: Place, space: SpaceId, run: PackedRun) =>
   Effect.gen(function* () {
+    const { feed, first, last, previous, hash } = run
     const ids = [toBytes(space), toBytes(feed)]
     const refused = (what: string) => Effect.fail(new JournalConflict({ feed, what }))
-    const [, stored = []] = yield* asked([
+    const [, rows = []] = yield* asked([
       ask(connection, "BEGIN"),
       ask(connection, sql.runsWithin, ...ids, first, Math.max(0, last))
     ])
-    const at = `${where}, table runs, feed ${feed}`
-    const [begin, final] = [stored[0], stored.at(-1)]
-    const isDropped = begin?.["plain_bytes"] === 0
-    if (begin?.["first"] !== first || final?.["last"] !== last || isDropped) {
+    const stored = yield* attempt(() =>
+      rows.flatMap((row) => runsFrom(row, feed, integerOf(row, "first", `${where}, table runs`), undefined, where))
+    )
+    const [begin, final] = [stored.find((one) => one.first === first), stored.find((one) => one.last === last)]
+    if (begin === undefined || final === undefined || last < first || isDropped(begin)) {
       return yield* refused(`no stored runs hold exactly entries ${first} to ${last}`)
     }
-    const [before, after] = yield* attempt(() => [idOf(begin, "previous", at), idOf(final, "hash", at)].map(entryHash))
-    if (before !== previous) return yield* refused(`the hash before entry ${first} differs`)
-    if (after !== hash) return yield* refused(`the hash of entry ${last} differs`)
-    const remove = ask(connection, sql.removeRuns, ...ids, first, last)
-    yield* end(connection, [remove, ask(connection, sql.addRuns, ...columns([row]))])
+    if (begin.previous !== previous) return yield* refused(`the hash before entry ${first} differs`)
+    if (final.hash !== hash) return yield* refused(`the hash of entry ${last} differs`)
+    const remove = ask(connection, sql.removeRuns, ...ids, stored[0]!.first, last)
+    // runs on either side that shared a row with some of these stay beside it
+    const beside = (isOf: (one: StoredRun) => boolean) => rowsOf(space, stored.filter(isOf).map(packedRun))
+    const kept = [...beside((one) => one.last < first), ...rowsOf(space, [run]), ...beside((one) => one.first > last)]
+    yield* end(connection, [remove, ask(connection, sql.addRuns, ...columns(kept))])
   })

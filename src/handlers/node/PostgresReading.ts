@@ -22,7 +22,8 @@ import {
   type Row
 } from "./JournalRows.ts"
 import { attempt } from "./PostgresCommit.ts"
-import { ask, runFrom, sql } from "./PostgresRows.ts"
+import { ask, sql } from "./PostgresRows.ts"
+import { runsFrom } from "./PostgresRuns.ts"
 import type { Place } from "./PostgresSession.ts"
 
 /** Rows, and what they are once checked. */
@@ -100,13 +101,15 @@ export const runsOfSnapshot = (connection: PgConnection, { where }: Place, { spa
         if (page.length === 0) throw new JournalCorrupt({ where: at, what: "no run holds it" })
         for (const row of page) {
           if (!isWanted()) return
-          const run = runFrom(row, feed, next, runs.at(-1)?.hash, where)
-          next = run.last + 1
-          if (run.last >= stored.entries - 1)
-            checkEnd({ last: run.last, last_hash: new Uint8Array(toBytes(run.hash)) }, stored, where)
-          if (isDropped(run)) continue
-          runs.push(run)
-          bytes += run.bytes.length
+          for (const run of runsFrom(row, feed, next, runs.at(-1)?.hash, where)) {
+            if (!isWanted()) return
+            next = run.last + 1
+            if (run.last >= stored.entries - 1)
+              checkEnd({ last: run.last, last_hash: new Uint8Array(toBytes(run.hash)) }, stored, where)
+            if (isDropped(run)) continue
+            runs.push(run)
+            bytes += run.bytes.length
+          }
         }
       })
     }

@@ -3,17 +3,15 @@
  *
  * Rows carry the digests of JournalRows.ts, bytes are packed as there, and numbers of spaces and feeds count up in the order
  * of their first commit; `journal_format` has how many there are. Unlike there a run's row holds the hash before it, and
- * every key begins with the space. `plain_bytes` is the length of a run's bytes before they were deflated: those as long as
- * it were not. A run of no bytes stands at the beginning of a feed for the entries that were dropped of it. Many rows are written by one statement, from one array for each column.
+ * every key begins with the space. What a row of `runs` holds says PostgresRuns.ts. Many rows are written by one statement,
+ * from one array for each column.
  *
  * Nothing in here decides anything: which rows may be written is `PostgresCommit`'s business.
  */
 import type { PgConnection, Row as DatabaseRow } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { JournalCorrupt, type StoredRun } from "../../effects/JournalStore.ts"
-import { entryHash, toBytes, type EntryHash, type FeedId, type SpaceId } from "../../identity/Id.ts"
-import { blobOf, checkDigest, idOf, integerOf, packed, runDigest, unpacked, type Row } from "./JournalRows.ts"
+import type { Row } from "./JournalRows.ts"
 import { answered } from "./PostgresSession.ts"
 
 /** Feeds, each with what stands for the entries that were dropped of it. */
@@ -32,15 +30,17 @@ export const sql = {
     LEFT JOIN LATERAL (SELECT last, hash FROM runs WHERE space = f.space AND feed = f.feed ORDER BY first DESC LIMIT 1) r
     ON true ORDER BY f.number`,
   /** From the run that holds entry $3 on, until $4 bytes are there; a page at most. */
-  runs: `SELECT first, last, previous, hash, plain_bytes, bytes, digest FROM (
+  runs: `SELECT first, last, previous, hash, plain_bytes, bytes, ends, digest FROM (
       SELECT *, sum(plain_bytes) OVER (ORDER BY first) - plain_bytes AS before FROM (
         SELECT * FROM runs WHERE space = $1 AND feed = $2 AND first >= coalesce(
           (SELECT max(first) FROM runs WHERE space = $1 AND feed = $2 AND first <= $3), 0)
         ORDER BY first LIMIT 256) page) sized
     WHERE before < $4 ORDER BY first`,
-  runsWithin: `SELECT first, last, previous, hash, plain_bytes FROM runs WHERE space = $1 AND feed = $2 AND first BETWEEN $3 AND $4
+  /** Rows that hold any of entries $3 to $4. */
+  runsWithin: `SELECT * FROM runs WHERE space = $1 AND feed = $2 AND first <= $4 AND first >= coalesce(
+      (SELECT max(first) FROM runs WHERE space = $1 AND feed = $2 AND first <= $3), 0)
     ORDER BY first`,
-  /** The run that holds entry $3, or the last one before it, for each. */
+  /** The row that holds entry $3, or the last one before it, for each. */
   runsHolding: `SELECT s.at, r.*
     FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) AS s(space, feed, at)
     CROSS JOIN LATERAL (SELECT * FROM runs
@@ -63,16 +63,16 @@ export const sql = {
   moveFeeds: `UPDATE feeds SET entries = moved.entries, hash = moved.hash, digest = moved.digest FROM
     unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bytea[]) AS moved(space, feed, entries, hash, digest)
     WHERE feeds.space = moved.space AND feeds.feed = moved.feed`,
-  /** Divides by zero, which undoes it, unless each of these $16 feeds is as it was known. */
+  /** Divides by zero, which undoes it, unless each of these $17 feeds is as it was known. */
   continueFeeds: `WITH kept AS (INSERT INTO runs SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[],
-      $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[])),
+      $5::bytea[], $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[])),
     moved AS (UPDATE feeds SET entries = new.entries, hash = new.hash, digest = new.digest FROM
-      unnest($10::bytea[], $11::bytea[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[])
+      unnest($11::bytea[], $12::bytea[], $13::bigint[], $14::bytea[], $15::bytea[], $16::bytea[])
         AS new(space, feed, entries, hash, digest, before)
       WHERE feeds.space = new.space AND feeds.feed = new.feed AND feeds.digest = new.before RETURNING 1)
-    SELECT 1 / (count(*) = $16::bigint)::int AS done FROM moved`,
+    SELECT 1 / (count(*) = $17::bigint)::int AS done FROM moved`,
   addRuns: `INSERT INTO runs SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[],
-    $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[])`,
+    $6::bytea[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[])`,
   putLocals: `INSERT INTO locals SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[])
     ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes, digest = excluded.digest`,
   removeLocals: "DELETE FROM locals WHERE (space, name) IN (SELECT * FROM unnest($1::bytea[], $2::bytea[]))",
@@ -85,6 +85,8 @@ export const sql = {
 } as const
 
 type Cell = Uint8Array | number
+/** A row as it is written. */
+export type Columns = ReadonlyArray<Cell>
 export type Parameter = Cell | ReadonlyArray<Cell>
 
 /** Asks for rows; their buffers are the caller's. */
@@ -120,37 +122,3 @@ const rowFrom = (row: DatabaseRow): Row =>
       return [column, typeof value === "number" || typeof value === "string" ? value : null]
     })
   )
-
-/** What is written of a run. Copies what it is given. */
-export const runRow = (space: SpaceId, run: StoredRun): ReadonlyArray<Cell> => {
-  const { plainBytes, bytes } = packed(run.bytes)
-  const { feed, first, last, previous, hash } = run
-  const digest = runDigest(run, previous, plainBytes, bytes)
-  const kept = plainBytes === null ? new Uint8Array(bytes) : bytes
-  const ids = [toBytes(space), toBytes(feed)]
-  return [...ids, first, last, toBytes(previous), toBytes(hash), run.bytes.length, kept, digest]
-}
-
-/** A run as read; `seq` is the entry it has to hold, or to begin with if the hash before it is known. */
-export const runFrom = (
-  row: Row,
-  feed: FeedId,
-  seq: number,
-  previous: EntryHash | undefined,
-  journal: string
-): StoredRun => {
-  const where = `${journal}, table runs, feed ${feed}, entry ${seq}`
-  const [first, last] = [integerOf(row, "first", where), integerOf(row, "last", where)]
-  if (first > seq || last < seq || (previous !== undefined && first !== seq)) {
-    throw new JournalCorrupt({ where, what: `the run of entries ${first} to ${last} is found instead` })
-  }
-  const before = entryHash(idOf(row, "previous", where))
-  const expected = previous ?? (first === 0 ? entryHash(toBytes(feed)) : before)
-  if (before !== expected) throw new JournalCorrupt({ where, what: "it does not follow the entry before it" })
-  const hash = entryHash(idOf(row, "hash", where))
-  const bytes = blobOf(row, "bytes", where)
-  const plain = integerOf(row, "plain_bytes", where)
-  const plainBytes = plain === bytes.length ? null : plain
-  checkDigest(blobOf(row, "digest", where), runDigest({ feed, first, last, hash }, before, plainBytes, bytes), where)
-  return { feed, first, last, previous: before, hash, bytes: unpacked(bytes, plainBytes) }
-}

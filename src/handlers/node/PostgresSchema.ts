@@ -20,9 +20,9 @@ const tables = [
   `CREATE TABLE feeds(space bytea, feed bytea, number bigint NOT NULL, header bytea NOT NULL, entries bigint NOT NULL,
     hash bytea NOT NULL, digest bytea NOT NULL, PRIMARY KEY(space, feed)) WITH (fillfactor = 70)`,
   `CREATE TABLE runs(space bytea, feed bytea, first bigint, last bigint NOT NULL, previous bytea NOT NULL,
-    hash bytea NOT NULL, plain_bytes bigint NOT NULL, bytes bytea NOT NULL, digest bytea NOT NULL,
+    hash bytea NOT NULL, plain_bytes bigint NOT NULL, bytes bytea NOT NULL, ends bytea NOT NULL, digest bytea NOT NULL,
     PRIMARY KEY(space, feed, first))`,
-  "ALTER TABLE runs ALTER COLUMN bytes SET STORAGE EXTERNAL",
+  "ALTER TABLE runs ALTER COLUMN bytes SET STORAGE EXTERNAL, ALTER COLUMN ends SET STORAGE EXTERNAL",
   `CREATE TABLE locals(space bytea, name bytea, bytes bytea NOT NULL, digest bytea NOT NULL, PRIMARY KEY(space, name))`,
   "ALTER TABLE locals ALTER COLUMN bytes SET STORAGE EXTERNAL",
   `CREATE TABLE results(space bytea, requester bytea, key bytea, payload bytea NOT NULL, result bytea NOT NULL,
@@ -48,7 +48,7 @@ const views = [
       WHEN substring(f.header FROM 2 FOR 1) <> '\\x02' THEN f.header
       WHEN substring(f.header FROM 3 FOR 1) = '\\x58' THEN substring(f.header FROM 5)
       ELSE substring(f.header FROM 6) END AS header) h
-    CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE plain_bytes > 0) AS runs,
+    CROSS JOIN LATERAL (SELECT coalesce(sum(length(ends) / 40 + 1) FILTER (WHERE plain_bytes > 0), 0)::bigint AS runs,
       coalesce(max(last + 1) FILTER (WHERE plain_bytes = 0), 0) AS kept_from, coalesce(sum(plain_bytes), 0)::bigint AS plain_bytes,
       coalesce(sum(length(bytes)), 0)::bigint AS stored_bytes
       FROM runs WHERE runs.space = f.space AND runs.feed = f.feed) r`,
