@@ -263,7 +263,7 @@ export const repackLaws: ReadonlyArray<Law<JournalStore>> = [
         "an end inside a run": store.repack(home, runOf(phone, 0, 4)),
         "a range past the last entry": store.repack(home, runOf(phone, 6, 9)),
         "a range after the last entry": store.repack(home, runOf(phone, 9, 9)),
-        "a range that ends before it begins": store.repack(home, { ...runOf(phone, 3, 5), last: 2 }),
+        "a range that ends before it begins": store.repack(home, runOf(phone, 3, 2)),
         "another previous hash": store.repack(home, { ...runOf(phone, 3, 8), previous: hashAt(phone, 0) }),
         "another hash at its end": store.repack(home, { ...runOf(phone, 0, 5), hash: hashAt(phone, 8) }),
         "an unknown feed": store.repack(home, runOf(laptop, 0, 2)),

@@ -76,7 +76,9 @@ const fill = (store: JournalStore["Service"]) =>
       locals: [{ name: "token", bytes: filled(3) }],
       results: [{ requester: alice, key: "key", payload: filled(4), result: filled(5), atMillis: 0 }]
     })
-    yield* store.commit({ space: work, feeds: [{ feed: laptop, header }], runs: [runOf(laptop, 0, 0, 10)] })
+    // these share a row
+    const shared = [runOf(laptop, 0, 0, 10), runOf(laptop, 1, 3, 20), runOf(laptop, 4, 4, 30)]
+    yield* store.commit({ space: work, feeds: [{ feed: laptop, header }], runs: shared })
   })
 
 const everything = (store: JournalStore["Service"]) =>
@@ -118,6 +120,18 @@ describe("a damaged PostgresJournal", () => {
       runsOfPhone,
       "entry 4"
     ],
+    [
+      "bytes of a run differ that shares its row",
+      "UPDATE runs SET bytes = set_byte(bytes, 35, 255) WHERE length(ends) > 0",
+      `feed ${laptop}`,
+      "entry 0"
+    ],
+    [
+      "a run ends elsewhere in the row that it shares",
+      "UPDATE runs SET ends = set_byte(ends, 3, 2) WHERE length(ends) > 0",
+      `feed ${laptop}`
+    ],
+    ["a run no longer shares its row", "UPDATE runs SET ends = substring(ends FROM 41)", `feed ${laptop}`],
     ["a run ends elsewhere", "UPDATE runs SET last = 5 WHERE last = 6", "table runs", runsOfPhone],
     ["a run's hash differs", `UPDATE runs SET hash = ${hex(filled(1))} WHERE last = 2`, runsOfPhone, "entry 0"],
     ["a hash is cut short", "UPDATE runs SET hash = '\\x01' WHERE last = 2", runsOfPhone, "entry 0"],

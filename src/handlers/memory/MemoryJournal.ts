@@ -315,7 +315,8 @@ const repackRefused = (
   to: StoredRun | undefined,
   { first, last, previous, hash }: StoredRun
 ): string | undefined => {
-  if (from?.first !== first || to?.last !== last) return `no stored runs hold exactly entries ${first} to ${last}`
+  if (from?.first !== first || to?.last !== last || last < first)
+    return `no stored runs hold exactly entries ${first} to ${last}`
   if (from.previous !== previous) return `the hash before entry ${first} differs`
   if (to.hash !== hash) return `the hash of entry ${last} differs`
   return undefined

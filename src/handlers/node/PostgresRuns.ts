@@ -38,13 +38,14 @@ export const packedRun = ({ feed, first, last, previous, hash, bytes }: StoredRu
   return { feed, first, last, previous, hash, bytes: own, plainBytes: bytes.length }
 }
 
-/** What is written of runs of a feed, of which each follows the one before it. */
+/** What is written of runs of a feed, in their order; entries between them may be elsewhere. */
 export const rowsOf = (space: SpaceId, runs: ReadonlyArray<PackedRun>): ReadonlyArray<Columns> => {
   const rows: Array<Array<PackedRun>> = []
   let bytes = Infinity
   for (const run of runs) {
     bytes += run.bytes.length
-    if (isSmall(run) && bytes <= sharedBytesMax) rows.at(-1)?.push(run)
+    const row = rows.at(-1)
+    if (row?.at(-1)?.last === run.first - 1 && isSmall(run) && bytes <= sharedBytesMax) row.push(run)
     else {
       rows.push([run])
       bytes = isSmall(run) ? run.bytes.length : Infinity
