@@ -26,7 +26,6 @@ import {
   spaceId,
   toBytes,
   type DeviceId,
-  type EntryHash,
   type FeedId,
   type SpaceId
 } from "../../identity/Id.ts"

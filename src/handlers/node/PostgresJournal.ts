@@ -35,7 +35,7 @@ import {
   type StoredRun
 } from "../../effects/JournalStore.ts"
 import { Neighbours } from "../../effects/Neighbours.ts"
-import { entryHash, spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
+import { spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
 import { feedFrom, idOf, integerOf, isDropped, localFrom, utf8 } from "./JournalRows.ts"
 import {
   asked,
