@@ -8,15 +8,18 @@
  * | passphrase          | AURA_KEYS__PASSPHRASE           | the environment                                 |
  * | recovery words      | the agent itself, once          | what `aura space words` prints                  |
  * | root key            | follows from the words          | nowhere                                         |
+ * | keys of the device  | the agent itself, once          | nowhere; their file is sealed by the passphrase |
  * | pairing code        | `aura pair`                     | what that prints                                |
  *
  * What applications write stands readable in the database: entries are not sealed yet (SECURITY.md).
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import * as DeviceKeyFile from "../../src/handlers/node/DeviceKeyFile.ts"
 import * as RecoveryWords from "../../src/identity/RecoveryWords.ts"
 import { clusterOfFile } from "../handlers/clusterOfFile.ts"
 import { openS3, secret as bucketKey, type S3Server } from "../handlers/node/s3Server.ts"
@@ -123,7 +126,13 @@ describe("a running agent", { timeout: 150_000 }, () => {
       "SELECT setting AS directory FROM pg_settings WHERE name = 'data_directory'"
     )
     const seed = Result.getOrThrow(RecoveryWords.seed(Redacted.make(words.join(" "))))
+    const keyFile = filesUnder(alice).find(([where]) => where.includes("device-key"))!
+    const opener = { _tag: "Passphrase", passphrase: Redacted.make(passphrase) } as const
+    const keys = await Effect.runPromise(DeviceKeyFile.decode(keyFile[1], opener, keyFile[0]))
     const secrets = {
+      "the device's signing key": keys.signingSeed,
+      "the device's box key": keys.boxSecret,
+      "the root of the device's storage keys": keys.storageRoot,
       "the database's password": password,
       "the bucket's key": bucketKey,
       "the passphrase": passphrase,
@@ -143,6 +152,19 @@ describe("a running agent", { timeout: 150_000 }, () => {
     ]
     assert.isAbove(places.length, 200)
     assert.isTrue(filesUnder(bucketDirectory).length > 0, "the bucket was used")
+    // each kind of place holds what belongs there, so it is these that are searched
+    const isThere = (what: string, within: Places) => assert.isNotEmpty(found({ [what]: what }, within), what)
+    isThere("Bob", filesUnder(String(directory)))
+    isThere("--data", processArguments)
+    isThere(
+      "aura_ready",
+      probes.map((bytes) => ["a probe", bytes] as const)
+    )
+    isThere("unavailable", told)
+    isThere(server.ready["device"] as string, [
+      ["what the server says", Buffer.from(server.stdout() + server.stderr())]
+    ])
+    isThere(server.ready["device"] as string, filesUnder(alice))
     assert.deepStrictEqual(found(secrets, places), [])
     // the search finds what is there
     for (const secret of Object.values(secrets))

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { appendFile, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
+import { appendFile, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -209,6 +209,69 @@ describe("two agents on a database whose disk has no room", { timeout: 240_000 }
       const verified = json(await aura(["journal", "verify", "--data", places[index]!, "--json"], { env }))[0]!
       assert.deepInclude(verified, { ok: true, forks: 0 })
     }
+  })
+})
+
+describe("an agent whose tables have no room, on a server that lives", { timeout: 120_000 }, () => {
+  const disk = mkdtempSync(join(tmpdir(), "aura-tables-"))
+  let cluster: Cluster
+  beforeAll(async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=0777", "aura-tables", disk])
+    cluster = await makeClusterOf(programs)
+    const tables = join(disk, "tables")
+    mkdirSync(tables, { mode: 0o700 })
+    execFileSync("chown", ["postgres", tables])
+    await cluster.run(`CREATE TABLESPACE small LOCATION '${tables}'`)
+    await cluster.run("CREATE DATABASE small TABLESPACE small")
+  }, 60_000)
+  afterAll(async () => {
+    await stopAll()
+    await cluster.remove().catch(() => undefined)
+    execFileSync("umount", ["-l", disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+
+  it("is red and refuses because it is full, and is green once there is room, by itself", async () => {
+    const url = new URL(Redacted.value(cluster.url))
+    url.pathname = "/small"
+    const env = { AURA_APP: exampleApp, AURA_JOURNAL__KIND: "postgres", DATABASE_URL: url.href }
+    const data = join(folder(), "alice")
+    const server = await serve(["--data", data, "--port", "0"], { env })
+    const ready = async () => {
+      const answer = await fetch(`${String(server.ready["management"])}/readyz`)
+      return [answer.status, await answer.text()] as const
+    }
+    const titled = (count: number) => `a ${count} ${"x".repeat(100)}`
+    const acknowledged: Array<string> = []
+    const write = async (count: number) => {
+      const id = await addAt(data, titled(count), `a ${count}`)
+      if (id !== undefined) acknowledged.push(`a ${count}`)
+      return id !== undefined
+    }
+    for (let count = 0; count < 10; count++) assert.isTrue(await write(count))
+
+    const { bavail, bsize } = statfsSync(disk)
+    writeFileSync(join(disk, "ballast"), new Uint8Array(bavail * bsize))
+    let count = 10
+    while (await write(count)) count++
+    const [status, said] = await ready()
+    assert.strictEqual(status, 503)
+    assert.include(said, "No space left on device")
+    const words = ["perform", "add", JSON.stringify({ title: titled(count) }), "--data", data, "--json"]
+    const refused = await aura(words, { env })
+    assert.strictEqual(refused.code, 1)
+    assert.match(refused.stdout, /full/u)
+    assert.match(refused.stdout, /make room|free/u, "what to do")
+
+    rmSync(join(disk, "ballast"))
+    for (const begun = performance.now(); (await ready())[0] !== 200; await sleep(100))
+      assert.isBelow(performance.now() - begun, 15_000)
+    assert.isTrue(await write(count + 1))
+    const names = await namesOf(data, env)
+    for (const name of acknowledged) assert.strictEqual(names.filter((one) => one === name).length, 1, name)
+    assert.strictEqual((await stop(server)).code, 0)
+    const verified = json(await aura(["journal", "verify", "--data", data, "--json"], { env }))[0]!
+    assert.deepInclude(verified, { ok: true, forks: 0 })
   })
 })
 
