@@ -161,20 +161,5 @@ export const startLaws: ReadonlyArray<Law<JournalStore>> = [
       yield* expectSame(yield* store.feeds(home), [keptFrom(phone, 9, 10), keptFrom(laptop, 9, 10)], "feeds")
       yield* expectSame(yield* rangesFrom(store, 0), ["9-9"], "runs")
     })
-  ),
-  law("commits and starts that are given at once take effect one after the other", (store) =>
-    Effect.gen(function* () {
-      yield* written(store)
-      const commits: ReadonlyArray<Commit> = [
-        { space: home, runs: [runOf(phone, 10, 11)] },
-        begin(startAt(phone, 6)),
-        { space: home, runs: [runOf(phone, 12, 13)] },
-        begin(startAt(phone, 12), startAt(laptop, 3)),
-        { space: home, runs: [runOf(phone, 14, 14), runOf(laptop, 3, 3)] }
-      ]
-      yield* Effect.all(commits.map(store.commit), { concurrency: "unbounded" })
-      yield* expectSame(yield* store.feeds(home), [keptFrom(phone, 12, 15), keptFrom(laptop, 3, 4)], "feeds")
-      yield* expectSame(yield* rangesFrom(store, 0), ["12-13", "14-14"], "runs")
-    })
   )
 ]

@@ -24,7 +24,7 @@ const feedsMax = 50
 /** A transaction that tells has a record in the log, too: nobody waits for the disk to have that one. */
 const notify = "SELECT pg_notify($1, $2), set_config('synchronous_commit', 'off', true)"
 
-/** Tells everybody who listens, and waits for nothing but its turn on the connection. Never fails: it is a hint. */
+/** Tells everybody who listens. Never fails: it is a hint. */
 export const tell = (
   connection: PgConnection,
   journal: string,
@@ -38,7 +38,7 @@ export const tell = (
       return Effect.ignore(answered(connection.query(notify, [channel, payload])))
     })
   )
-  return Effect.forEach(notices, (notice) => Effect.forkDetach(notice, { startImmediately: true }), { discard: true })
+  return Effect.all(notices, { concurrency: "unbounded", discard: true })
 }
 
 const Hex = (digits: number) => Schema.String.check(Schema.isPattern(new RegExp(`^[0-9a-f]{${digits}}$`, "u")))
