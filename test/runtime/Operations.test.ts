@@ -168,7 +168,7 @@ describe("an operation", () => {
     })
   )
 
-  it.live("with a key runs once: repeated, at once, after a restart, and never for another request", () =>
+  it.effect("with a key runs once: repeated, at once, after a restart, and never for another request", () =>
     Effect.gen(function* () {
       const { on, space } = yield* home()
       yield* using(on, space, ({ perform }, replica) =>
