@@ -3,8 +3,9 @@
  * the file the URL of a PostgreSQL server, where the journal's owner is "writer".
  *
  * Each commit continues one feed and says in rows of the same commit how many entries there are and where the feed begins;
- * every fifth drops what lies 150 entries back, every eighth is followed by a repack of the last runs. A line on stdout is the acknowledgement: the number of entries committed. After
- * a commit that failed, the last line names the reason, and that of the read which follows.
+ * every fifth drops what lies 150 entries back, every eighth is followed by a repack of the last runs. A line on stdout is
+ * the acknowledgement: the number of entries committed. After a commit that failed, the last line names the reason, and that
+ * of the read which follows.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

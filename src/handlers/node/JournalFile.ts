@@ -7,8 +7,8 @@
  *
  * What the rows mean says JournalRows.ts. It does no `PRAGMA optimize`: every lookup is by primary key, so the planner
  * has nothing to learn, and statistics would be one more thing that can be damaged. `secure_delete` is FAST (overwrite
- * where that costs no extra write): what was dropped may be read from the disk for a while, and what has to stay secret from who takes the
- * disk is sealed before it comes here.
+ * where that costs no extra write): what was dropped may be read from the disk for a while, and what has to stay secret
+ * from who takes the disk is sealed before it comes here.
  */
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite"

@@ -106,12 +106,25 @@ export const runsFrom = (
   const plainBytes = plain === bytes.length ? null : plain
   const digest = runDigest({ feed, first, last, hash }, before, plainBytes, bytes, ends)
   checkDigest(blobOf(row, "digest", where), digest, where)
-  const whole = { feed, first, last, previous: before, hash, bytes: unpacked(bytes, plainBytes) }
-  return ends.length === 0 ? [whole] : apart(whole, ends).filter((run) => run.last >= seq)
+  const whole = { feed, first, last, previous: before, hash, bytes: inflated(bytes, plainBytes, where) }
+  return ends.length === 0 ? [whole] : apart(whole, ends, where).filter((run) => run.last >= seq)
 }
 
-/** The runs that share a row, of which the digest was right. */
-const apart = (whole: StoredRun, ends: Uint8Array): ReadonlyArray<StoredRun> => {
+/** Who may write a row may write its digest: that of a neighbour can hold anything. */
+const inflated = (bytes: Uint8Array, plainBytes: number | null, where: string): Uint8Array => {
+  try {
+    const plain = unpacked(bytes, plainBytes)
+    if (plainBytes === null || plain.length === plainBytes) return plain
+  } catch {
+    // what the inflater says of it helps nobody
+  }
+  throw new JournalCorrupt({ where, what: "its bytes can't be inflated" })
+}
+
+/** The runs that share a row. */
+const apart = (whole: StoredRun, ends: Uint8Array, where: string): ReadonlyArray<StoredRun> => {
+  const damaged = new JournalCorrupt({ where, what: "the runs that share its row do not fill it" })
+  if (ends.length % endBytes !== 0) throw damaged
   const { bytes, feed } = whole
   const view = new DataView(ends.buffer, ends.byteOffset)
   const runs: Array<StoredRun> = []
@@ -120,6 +133,7 @@ const apart = (whole: StoredRun, ends: Uint8Array): ReadonlyArray<StoredRun> => 
   for (let at = 0; at < ends.length; at += endBytes) {
     const last = first + view.getUint32(at) - 1
     const to = from + view.getUint32(at + 4)
+    if (last < first || last >= whole.last || to > bytes.length) throw damaged
     const hash = entryHash(ends.slice(at + 8, at + endBytes))
     runs.push({ feed, first, last, previous, hash, bytes: bytes.slice(from, to) })
     ;[first, previous, from] = [last + 1, hash, to]

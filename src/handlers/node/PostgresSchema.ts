@@ -3,8 +3,8 @@
  *
  * Format 1: a schema of this shape. Every key begins with the space, so that tables can be distributed by it. Bytes are
  * stored as they are given: they are packed already. Views are no part of the format: nothing reads them but people, and each
- * opening makes those that are missing or of another shape. `feed_overview` has a row for each feed and `space_overview` one for each space, ids in
- * hexadecimal digits.
+ * opening makes those that are missing or of another shape. `feed_overview` has a row for each feed and `space_overview` one for
+ * each space, ids in hexadecimal digits.
  */
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
@@ -31,11 +31,13 @@ const tables = [
   `INSERT INTO journal_format VALUES (${formatVersion}, 0, 0)`
 ]
 
+/** Told by a comment on the last of them; views of another shape are made again. */
+const viewsShape = "shape 2"
+
 /**
  * A feed's header has its space, device and kind at fixed places (journal/Feed.ts); that of a branch has the header of its feed
  * behind 4 bytes, or 5 if that is long (journal/Branch.ts).
  */
-const viewsShape = "shape 2"
 const views = [
   "DROP VIEW IF EXISTS space_overview, feed_overview",
   `CREATE VIEW feed_overview AS
