@@ -37,6 +37,8 @@ import type { Settings } from "./Settings.ts"
 import type * as Readiness from "./web/Readiness.ts"
 
 export interface Office {
+  /** Ends with the office: for what goes on when its errand waits no longer. */
+  readonly scope: Scope.Scope
   readonly settings: Settings
   readonly home: DataDirectory
   readonly keys: Keys["Service"]
@@ -96,7 +98,7 @@ export const open = Effect.fnUntraced(function* (
     )
   )
   // a child of its own: it is closed after the errands that use it
-  const agentScope = yield* Scope.fork(yield* Effect.scope)
+  const agentScope = yield* Scope.fork(scope)
   const agent = yield* Effect.cached(
     Layer.build(
       agentLayer.pipe(
@@ -114,6 +116,7 @@ export const open = Effect.fnUntraced(function* (
     )
   )
   const office: Office = {
+    scope,
     settings,
     home,
     keys,

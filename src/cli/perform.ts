@@ -5,6 +5,7 @@
  * when they do not in time, the command fails, but the entry is written and travels with the next sync.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -32,9 +33,13 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Perfo
   }
   yield* Operations.define(replica, agent.device, app)
   const performer = yield* Operations.performer({ replica, device: agent.device, store: office.store }, app)
-  const { position, result } = yield* performer
-    .performJson(errand.operation, errand.payload, errand.key === null ? {} : { key: errand.key })
-    .pipe(Effect.mapError((error) => problemOf(errand.operation, agent.device, error)))
+  const { position, result } = yield* answered(
+    office,
+    errand,
+    performer
+      .performJson(errand.operation, errand.payload, errand.key === null ? {} : { key: errand.key })
+      .pipe(Effect.mapError((error) => problemOf(errand.operation, agent.device, error)))
+  )
   if (errand.wait !== "durable" && position !== undefined) {
     yield* voice.note(
       `written; waiting until ${errand.wait === "acknowledged" ? "another device has" : "all devices have"} it`
@@ -45,6 +50,20 @@ export const answer = Effect.fnUntraced(function* (office: Office, errand: Perfo
     operation: errand.operation,
     result: toJson(result),
     entry: position === undefined ? null : { feed: position.feed, seq: position.seq, hash: position.hash }
+  })
+})
+
+/** Waits no longer than was asked for. What was begun goes on: nobody can take back what a database was sent. */
+const answered = Effect.fnUntraced(function* <A, E, R>(office: Office, errand: Perform, work: Effect.Effect<A, E, R>) {
+  const fiber = yield* Effect.forkIn(work, office.scope)
+  const answer = yield* Effect.timeoutOption(Fiber.join(fiber), errand.timeoutSeconds * 1000)
+  if (Option.isSome(answer)) return answer.value
+  return yield* Problem.make("NotAnswered", {
+    what: `the journal gave no answer within ${errand.timeoutSeconds} s; whether the operation is written is not known yet`,
+    do:
+      errand.key === null
+        ? 'see "aura status" for the reason, and "aura journal log" before performing it again; with --key it can be repeated safely'
+        : 'see "aura status" for the reason, and perform it again with the same key'
   })
 })
 
