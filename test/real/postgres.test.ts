@@ -61,19 +61,27 @@ const runAt = (seq: number): StoredRun => ({
   bytes: randomBytes(runBytes)
 })
 
+/** A disk of this size, there while the tests run of the suite that asks for it. */
+const diskOf = (size: string): string => {
+  const disk = mkdtempSync(join(tmpdir(), "aura-disk-"))
+  beforeAll(() => void execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "aura-disk", disk]))
+  afterAll(() => {
+    execFileSync("umount", ["-l", disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+  return disk
+}
+
 describe("a disk without room under the server", () => {
-  const disk = mkdtempSync(join(tmpdir(), "aura-full-"))
+  const disk = diskOf("192m")
   let cluster: Cluster
   beforeAll(async () => {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=192m", "aura-full", disk])
     // a log that stays small, so that it is the tables that find no room
     const settings = { wal_recycle: "off", max_wal_size: "32MB", min_wal_size: "32MB", wal_init_zero: "on" }
     cluster = await makeClusterOf(programs, { directory: join(disk), settings })
   })
   afterAll(async () => {
     await cluster.remove().catch(() => undefined)
-    execFileSync("umount", ["-l", disk])
-    rmSync(disk, { recursive: true, force: true })
   })
 
   it.live("is told, loses nothing that was acknowledged, and is no matter once there is room again", () =>
@@ -120,18 +128,15 @@ describe("a disk without room under the server", () => {
 })
 
 describe("two agents on a database whose disk has no room", { timeout: 240_000 }, () => {
-  const disk = mkdtempSync(join(tmpdir(), "aura-full-"))
+  const disk = diskOf("192m")
   let cluster: Cluster
   beforeAll(async () => {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=192m", "aura-full", disk])
     const settings = { wal_recycle: "off", max_wal_size: "32MB", min_wal_size: "32MB", wal_init_zero: "on" }
     cluster = await makeClusterOf(programs, { directory: join(disk), settings })
   })
   afterAll(async () => {
     await stopAll()
     await cluster.remove().catch(() => undefined)
-    execFileSync("umount", ["-l", disk])
-    rmSync(disk, { recursive: true, force: true })
   })
 
   it("are red and refuse, go on to show what they have, and lose nothing once there is room", async () => {
@@ -213,10 +218,9 @@ describe("two agents on a database whose disk has no room", { timeout: 240_000 }
 })
 
 describe("an agent whose tables have no room, on a server that lives", { timeout: 120_000 }, () => {
-  const disk = mkdtempSync(join(tmpdir(), "aura-tables-"))
+  const disk = diskOf("64m")
   let cluster: Cluster
   beforeAll(async () => {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m,mode=0777", "aura-tables", disk])
     cluster = await makeClusterOf(programs)
     const tables = join(disk, "tables")
     mkdirSync(tables, { mode: 0o700 })
@@ -227,8 +231,6 @@ describe("an agent whose tables have no room, on a server that lives", { timeout
   afterAll(async () => {
     await stopAll()
     await cluster.remove().catch(() => undefined)
-    execFileSync("umount", ["-l", disk])
-    rmSync(disk, { recursive: true, force: true })
   })
 
   it("is red and refuses because it is full, and is green once there is room, by itself", async () => {

@@ -37,18 +37,8 @@ import {
 import { Neighbours } from "../../effects/Neighbours.ts"
 import { spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
 import { feedFrom, idOf, integerOf, isDropped, localFrom, utf8 } from "./JournalRows.ts"
-import {
-  asked,
-  attempt,
-  encode,
-  end,
-  knowNothing,
-  resultsKeptMillis,
-  together,
-  writeGroup,
-  type Encoded,
-  type Known
-} from "./PostgresCommit.ts"
+import { asked, attempt, end, knowNothing, together, writeGroup, type Known } from "./PostgresCommit.ts"
+import { encode, resultsKeptMillis, type Encoded } from "./PostgresDraft.ts"
 import { neighboursOf } from "./PostgresNeighbours.ts"
 import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
 import { ask, columns, sql, type Parameter } from "./PostgresRows.ts"

@@ -6,7 +6,7 @@
  * every key begins with the space. What a row of `runs` holds says PostgresRuns.ts. Many rows are written by one statement,
  * from one array for each column.
  *
- * Nothing in here decides anything: which rows may be written is `PostgresCommit`'s business.
+ * Nothing in here decides anything: which rows may be written is `PostgresDraft`'s business.
  */
 import type { PgConnection, Row as DatabaseRow } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
