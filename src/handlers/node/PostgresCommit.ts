@@ -8,6 +8,7 @@
  */
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { UnknownError, SqlError } from "effect/sql/SqlError"
 import { JournalCorrupt, type JournalConflict } from "../../effects/JournalStore.ts"
 import { toBytes } from "../../identity/Id.ts"
@@ -39,28 +40,38 @@ export interface Known {
 
 export const knowNothing = (): Known => ({ feeds: new Map(), answeredAtMillis: -Infinity })
 
+/** The session that writes. */
+export interface Session {
+  readonly connection: PgConnection
+  readonly known: Known
+  /** Ends with it. */
+  readonly scope: Scope.Scope
+}
+
 /** After a longer silence a commit begins with a question: a session that is gone is found out before anything is at stake. */
 const silenceMillisMax = 1_000
 const knownFeedsMax = 4_096
 
 /** For each commit nothing, or why it conflicts. On failure nothing was written, or it is unknown if `COMMIT` was sent. */
 export const writeGroup = (
-  connection: PgConnection,
+  { connection, known, scope }: Session,
   place: Place,
-  group: ReadonlyArray<Encoded>,
-  known: Known
+  group: ReadonlyArray<Encoded>
 ): Effect.Effect<ReadonlyArray<JournalConflict | undefined>, SqlError | NotBegun | JournalCorrupt> =>
   Effect.gen(function* () {
+    // who closes the session waits for it, and nobody else
+    const told = (moved: ReadonlyMap<string, Moved>) =>
+      Effect.forkIn(Effect.uninterruptible(tell(connection, place.schema, headsOf(moved))), scope)
     const continued = continuedBy(known, group)
-    const isWritten = continued !== undefined && (yield* continueFeeds(connection, place, continued, known))
-    if (continued !== undefined && isWritten) {
+    if (continued !== undefined && (yield* continueFeeds(connection, continued, known, told(continued)))) {
       learn(known, continued)
       return group.map(() => undefined)
     }
     known.feeds.clear()
     const draft = yield* begin(connection, place.where, group)
     const outcomes = yield* attempt(() => group.map((commit) => admit(draft, commit)))
-    yield* end(connection, write(connection, draft), [tell(connection, place.schema, headsOf(draft.moved))])
+    yield* end(connection, write(connection, draft))
+    yield* told(draft.moved)
     learn(known, draft.moved)
     return outcomes
   })
@@ -88,19 +99,22 @@ const continuedBy = (known: Known, group: ReadonlyArray<Encoded>): ReadonlyMap<s
   return moved
 }
 
-/** One statement, which is its own transaction. False, and nothing written, where a row is not what it was known as. */
+/**
+ * One statement, which is its own transaction, and right behind it what is told of it. False, and nothing written, where a row
+ * is not what it was known as: then what was told is no news.
+ */
 const continueFeeds = (
   connection: PgConnection,
-  { schema }: Place,
   moved: ReadonlyMap<string, Moved>,
-  known: Known
+  known: Known,
+  told: Effect.Effect<unknown>
 ): Effect.Effect<boolean, SqlError> => {
   const moves = [...moved].map(([name, { row, space }]) => {
     const before = feedDigest(space, known.feeds.get(name)!)
     return [toBytes(space), toBytes(row.feed), row.entries, toBytes(row.hash), feedDigest(space, row), before]
   })
   const append = ask(connection, sql.continueFeeds, ...columns(runRows(moved)), ...columns(moves), moves.length)
-  return together<unknown>([append, tell(connection, schema, headsOf(moved))]).pipe(
+  return together<unknown>([append, told]).pipe(
     Effect.as(true),
     Effect.catchIf(isDivisionByZero, () => Effect.succeed(false))
   )
@@ -120,16 +134,12 @@ export const asked = <A>(
   statements: ReadonlyArray<Effect.Effect<A, SqlError>>
 ): Effect.Effect<ReadonlyArray<A>, SqlError | NotBegun> => Effect.mapError(together(statements), beginError)
 
-/**
- * Writes and commits in one round trip, and does what comes `after` whatever becomes of that. What failed before `COMMIT`
- * makes it a rollback, and is what is told.
- */
+/** Writes and commits in one round trip. What failed before `COMMIT` makes it a rollback, and is what is told. */
 export const end = (
   connection: PgConnection,
-  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>,
-  after: ReadonlyArray<Effect.Effect<void>> = []
+  writes: ReadonlyArray<Effect.Effect<unknown, SqlError>>
 ): Effect.Effect<void, SqlError> =>
-  Effect.flatMap(together<unknown>([...writes, commitOn(connection), ...after]), () => Effect.void)
+  Effect.flatMap(together<unknown>([...writes, commitOn(connection)]), () => Effect.void)
 
 const commitOn = (connection: PgConnection): Effect.Effect<void, SqlError> =>
   Effect.flatMap(answered(connection.query("COMMIT")), ({ command }) => {

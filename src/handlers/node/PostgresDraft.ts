@@ -59,15 +59,24 @@ export interface Encoded {
   }>
 }
 
-export const encode = ({ space, feeds, starts, runs, locals, results }: Commit): Encoded => ({
+const none: ReadonlyArray<never> = []
+
+export const encode = ({
   space,
-  starts: (starts ?? []).map((start) => ({ ...start, header: new Uint8Array(start.header) })),
-  feeds: (feeds ?? []).map(({ feed, header }) => ({ feed, header: new Uint8Array(header) })),
-  runs: (runs ?? []).map(packedRun),
+  feeds = none,
+  starts = none,
+  runs = none,
+  locals = none,
+  results = none
+}: Commit): Encoded => ({
+  space,
+  starts: starts.map((start) => ({ ...start, header: new Uint8Array(start.header) })),
+  feeds: feeds.map(({ feed, header }) => ({ feed, header: new Uint8Array(header) })),
+  runs: runs.map(packedRun),
   locals: new Map(
-    (locals ?? []).map(({ name, bytes }) => [name, bytes === null ? (utf8(name), null) : localRow(space, name, bytes)])
+    locals.map(({ name, bytes }) => [name, bytes === null ? (utf8(name), null) : localRow(space, name, bytes)])
   ),
-  results: (results ?? []).map((result) => {
+  results: results.map((result) => {
     const { requester, key, atMillis } = result
     return { requester, key, atMillis, row: resultRow(space, result) }
   })

@@ -37,7 +37,7 @@ import {
 import { Neighbours } from "../../effects/Neighbours.ts"
 import { spaceId, toBytes, type SpaceId } from "../../identity/Id.ts"
 import { feedFrom, idOf, integerOf, isDropped, localFrom, utf8 } from "./JournalRows.ts"
-import { asked, attempt, end, knowNothing, together, writeGroup, type Known } from "./PostgresCommit.ts"
+import { asked, attempt, end, knowNothing, together, writeGroup, type Session } from "./PostgresCommit.ts"
 import { encode, resultsKeptMillis, type Encoded } from "./PostgresDraft.ts"
 import { neighboursOf } from "./PostgresNeighbours.ts"
 import { allSpaces, checked, checkEnd, feedsFrom, resultOf, runsOfSnapshot } from "./PostgresReading.ts"
@@ -88,7 +88,7 @@ export const open = (
     const place = yield* placeOf(options)
     const writer = yield* makeWriter(place)
     const sweptAtMillis = yield* Clock.currentTimeMillis
-    const persistenceGuaranteed = yield* writer.change((connection) =>
+    const persistenceGuaranteed = yield* writer.change(({ connection }) =>
       Effect.gen(function* () {
         yield* checkJournal(connection, place)
         yield* ask(connection, sql.removeResults, Math.max(0, sweptAtMillis - resultsKeptMillis))
@@ -120,7 +120,7 @@ export const open = (
       repack: (space, run) =>
         Effect.suspend(() => {
           const packed = packedRun(run)
-          return writer.change((connection) => replaceRuns(connection, place, space, packed))
+          return writer.change(({ connection }) => replaceRuns(connection, place, space, packed))
         }),
       local: (space, name) =>
         Effect.suspend(() =>
@@ -150,26 +150,18 @@ type Failure = SqlError | NotBegun | JournalCorrupt | JournalConflict | JournalS
 interface Writer {
   readonly isClosed: () => boolean
   /** Alone, and to its end though its caller be interrupted. A transaction that it leaves open is rolled back. */
-  readonly change: <A>(
-    work: (connection: PgConnection, known: Known) => Effect.Effect<A, Failure>
-  ) => Effect.Effect<A, JournalStoreError>
+  readonly change: <A>(work: (session: Session) => Effect.Effect<A, Failure>) => Effect.Effect<A, JournalStoreError>
 }
 
 const closedError = new JournalStoreError({ reason: new JournalUnavailable({ what: "the store was closed" }) })
 const closed = Effect.fail(closedError)
-
-interface Session {
-  readonly connection: PgConnection
-  readonly scope: Scope.Closeable
-  readonly known: Known
-}
 
 const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const turn = yield* Semaphore.make(1)
     let isClosed = false
-    let session: Session | undefined
+    let session: (Session & { readonly scope: Scope.Closeable }) | undefined
 
     const drop = Effect.suspend(() => {
       const lost = session
@@ -190,11 +182,11 @@ const makeWriter = (place: Place): Effect.Effect<Writer, never, Scope.Scope> =>
       return drop
     })
 
-    const attemptOnce = <A>(work: (connection: PgConnection, known: Known) => Effect.Effect<A, Failure>) =>
-      Effect.flatMap(open, ({ connection, known }) =>
-        Effect.onError(work(connection, known), () => {
-          known.feeds.clear()
-          return tidied(connection, drop)
+    const attemptOnce = <A>(work: (session: Session) => Effect.Effect<A, Failure>) =>
+      Effect.flatMap(open, (session) =>
+        Effect.onError(work(session), () => {
+          session.known.feeds.clear()
+          return tidied(session.connection, drop)
         })
       )
     const change: Writer["change"] = (work) =>
@@ -270,9 +262,9 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
         Deferred.doneUnsafe(one.done, refused === undefined ? Exit.void : Exit.fail(refused))
       }
     }
-    const writeGroupOf = (group: ReadonlyArray<Waiting>) => (connection: PgConnection, known: Known) => {
+    const writeGroupOf = (group: ReadonlyArray<Waiting>) => (session: Session) => {
       const commits = group.map(({ commit }) => commit)
-      return writeGroup(connection, place, commits, known).pipe(
+      return writeGroup(session, place, commits).pipe(
         Effect.tapError((error) =>
           Effect.sync(() =>
             isPassingFailure(error) ? undefined : settle(group.length, () => commitError(place, error))
@@ -305,7 +297,9 @@ const makeCommits = (writer: Writer, place: Place, openedAtMillis: number) =>
       Effect.suspend(() => {
         if (nowMillis - sweptAtMillis < sweepEveryMillis) return Effect.void
         sweptAtMillis = nowMillis
-        const remove = writer.change((connection) => ask(connection, sql.removeResults, nowMillis - resultsKeptMillis))
+        const remove = writer.change(({ connection }) =>
+          ask(connection, sql.removeResults, nowMillis - resultsKeptMillis)
+        )
         // What could not be forgotten now is the next time.
         return Effect.ignore(remove)
       })

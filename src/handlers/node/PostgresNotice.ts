@@ -14,7 +14,7 @@ import type { StoredFeed } from "../../effects/JournalStore.ts"
 import type { Change, Reach } from "../../effects/Neighbours.ts"
 import { feedId, spaceId, type FeedId, type SpaceId } from "../../identity/Id.ts"
 import * as Frontier from "../../journal/Frontier.ts"
-import { answered } from "./PostgresSession.ts"
+import { answered, tidyMillis } from "./PostgresSession.ts"
 
 export const channel = "aura_journals"
 
@@ -24,7 +24,7 @@ const feedsMax = 50
 /** A transaction that tells has a record in the log, too: nobody waits for the disk to have that one. */
 const notify = "SELECT pg_notify($1, $2), set_config('synchronous_commit', 'off', true)"
 
-/** Tells everybody who listens. Never fails: it is a hint. */
+/** Tells everybody who listens, in a few seconds at most. Never fails: it is a hint. */
 export const tell = (
   connection: PgConnection,
   journal: string,
@@ -35,7 +35,7 @@ export const tell = (
       const told = feeds.slice(page * feedsMax, (page + 1) * feedsMax)
       const reaches = told.map(({ entries, feed, hash }) => [feed, [entries, Frontier.mark(hash)]])
       const payload = JSON.stringify({ journal, space, feeds: Object.fromEntries(reaches) })
-      return Effect.ignore(answered(connection.query(notify, [channel, payload])))
+      return Effect.ignore(answered(connection.query(notify, [channel, payload]), tidyMillis))
     })
   )
   return Effect.all(notices, { concurrency: "unbounded", discard: true })
