@@ -37,7 +37,7 @@ import type { Settings } from "./Settings.ts"
 import type * as Readiness from "./web/Readiness.ts"
 
 export interface Office {
-  /** Ends with the office: for what goes on when its errand waits no longer. */
+  /** Ends after the errands: for what goes on when its errand waits no longer. */
   readonly scope: Scope.Scope
   readonly settings: Settings
   readonly home: DataDirectory
@@ -116,7 +116,7 @@ export const open = Effect.fnUntraced(function* (
     )
   )
   const office: Office = {
-    scope,
+    scope: agentScope,
     settings,
     home,
     keys,
