@@ -445,7 +445,7 @@ export const freePort = async (): Promise<number> => {
 const tasks = join(import.meta.dirname, "../examples/tasks/app.ts")
 
 /**
- * `aura serve` with the embedded default on this port and this data directory; `ready` is its readiness address. What
+ * `aura serve` with the embedded default on this port and this data directory; `ready` is its readiness address, on the management listener. What
  * Node compiled is kept in the run's own directory, so that a first start finds nothing.
  */
 export const serve = (port: number, directory: string): Server => ({
@@ -457,11 +457,9 @@ export const serve = (port: number, directory: string): Server => ({
     join(directory, "data"),
     "--port",
     "0",
-    "--http",
-    String(port),
     "--app",
     tasks
   ],
-  environment: { XDG_CACHE_HOME: join(directory, "cache") },
+  environment: { XDG_CACHE_HOME: join(directory, "cache"), AURA_MANAGEMENT__LISTEN: `127.0.0.1:${port}` },
   ready: `http://127.0.0.1:${port}/readyz`
 })

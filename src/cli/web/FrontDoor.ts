@@ -3,8 +3,6 @@
  *
  *     path                 TLS                                plain, both ends this machine
  *     /healthz             200 while the process lives        the same
- *     /readyz              200 or 503, with the checks        the same
- *     /metrics             Prometheus' text format 0.0.4      the same
  *     /openapi.json        this API                           the same
  *     /api/v1/operations   POST, signed by a device           the same
  *     /api/v1/decisions    GET, signed by a device            the same
@@ -14,12 +12,12 @@
  *     /ui/pairing          404                                POST by the page: a pairing code
  *
  * Without a device's proof nothing of the space leaves by TLS: no application, no members, no state. Plain HTTP from
- * elsewhere is answered on the first two paths only. Bodies have at most 64 KiB, requests 30 seconds; errors are
+ * elsewhere is answered on the first path only. Bodies have at most 64 KiB, requests 30 seconds; errors are
  * problems (RFC 9457). The door stands from the start of the process and says 503 until it is opened, for the network
  * listens before the journal is read. Answers to HEAD are those to GET without content.
  *
- * What only who runs this may know, reasons and places, is told by a listener of its own (Management.ts); client certificates
- * come with `aura keys`; the WebSocket of devices on the same port is none of its business (handlers/node/TlsNetwork.ts).
+ * Readiness with its reasons and metrics are for who runs this and have a listener of their own (Management.ts), none when
+ * that is off; client certificates come with `aura keys`; the WebSocket of devices on the same port is none of its business (handlers/node/TlsNetwork.ts).
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
@@ -28,7 +26,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -134,7 +131,7 @@ const dispatch = (opened: Opened | undefined, path: string, arrival: Arrival): E
   const { isHere, request, source } = arrival
   if (route === undefined || (route.local !== undefined && !isHere))
     return refuse({ status: 404, code: "NotFound", detail: "there is nothing here" })
-  const isProbe = path === "/healthz" || path === "/readyz"
+  const isProbe = path === "/healthz"
   if (!isProbe && !isHere && !isEncrypted(source))
     return refuse({ status: 403, code: "PlainWire", detail: "use https" })
   const strangeness = isProbe || !isHere ? undefined : Loopback.strangeness(source, route.local ?? "page")
@@ -151,7 +148,7 @@ const dispatch = (opened: Opened | undefined, path: string, arrival: Arrival): E
       headers: { allow: route.method === "GET" ? "GET, HEAD" : "POST" }
     })
   }
-  if (path === "/healthz") return alive
+  if (isProbe) return alive
   if (opened === undefined)
     return refuse({ status: 503, code: "Starting", detail: "the server is starting", headers: { "retry-after": "1" } })
   return route.answer(opened, arrival)
@@ -172,11 +169,6 @@ const isEncrypted = ({ socket }: Loopback.Source): boolean => "encrypted" in soc
 const routes: Readonly<Record<string, Route>> = {
   "/": { method: "GET", answer: (opened, arrival) => home(opened, arrival) },
   "/healthz": { method: "GET", answer: () => alive },
-  "/readyz": {
-    method: "GET",
-    answer: ({ site }) => Effect.map(site.ready, (readiness) => Reply.json(readiness, readiness.ok ? 200 : 503))
-  },
-  "/metrics": { method: "GET", answer: ({ site }) => metrics(site) },
   "/openapi.json": { method: "GET", answer: () => Effect.succeed(Reply.json(openApi)) },
   "/api/v1/operations": {
     method: "POST",
@@ -196,12 +188,6 @@ const home = Effect.fnUntraced(function* ({ forms, site }: Opened, { isHere }: A
   const sections = Page.sectionsOf(site, forms, overview)
   const pairLine = site.command?.(["pair"]) ?? CommandLine.line(["pair"], undefined)
   return Reply.page((nonce) => Page.live(nonce, overview.app === "" ? "Aura" : overview.app, sections, pairLine))
-})
-
-const metrics = Effect.fnUntraced(function* (site: Site) {
-  yield* Metrics.connected(site.agent.links().length)
-  yield* Metrics.quarantine(site.replica.ledger().quarantine.size)
-  return Reply.text(yield* PrometheusMetrics.format(), "text/plain; version=0.0.4; charset=utf-8")
 })
 
 const events = ({ forms, site, streams }: Opened): Effect.Effect<Reply.Reply> =>

@@ -13,10 +13,6 @@ const answer = (description: string, type: string, schema: object): object => ({
 
 const parameter = (name: string, required: boolean, schema: object): object => ({ name, in: "query", required, schema })
 
-const readiness = answer("The checks, each with its reason", "application/json", {
-  $ref: "#/components/schemas/Readiness"
-})
-
 export const openApi = {
   openapi: "3.1.0",
   info: { title: "Aura", version: "1" },
@@ -25,15 +21,6 @@ export const openApi = {
       get: {
         summary: "The process lives",
         responses: { 200: answer("It does", "application/json", { type: "object" }) }
-      }
-    },
-    "/readyz": {
-      get: { summary: "The server can do its work", responses: { 200: readiness, 503: readiness } }
-    },
-    "/metrics": {
-      get: {
-        summary: "Metrics for Prometheus",
-        responses: { 200: answer("Text format 0.0.4", "text/plain", { type: "string" }) }
       }
     },
     "/api/v1/operations": {
@@ -112,19 +99,6 @@ export const openApi = {
             type: ["object", "null"],
             description: "Kind and words; for the server's own device the whole evidence",
             properties: { kind: { type: "string" }, text: { type: "string" } }
-          }
-        }
-      },
-      Readiness: {
-        type: "object",
-        properties: {
-          ok: { type: "boolean" },
-          checks: {
-            type: "array",
-            items: {
-              type: "object",
-              properties: { name: { type: "string" }, ok: { type: "boolean" }, what: { type: "string" } }
-            }
           }
         }
       },

@@ -78,7 +78,7 @@ export const plain = (nonce: string, readiness: Readiness): string =>
         <section>
           <h2>Health</h2>
           <p>
-            ${readiness.ok ? "Running and ready." : "Running, but not ready: who runs this finds the reason at /readyz."}
+            ${readiness.ok ? "Running and ready." : "Running, but not ready: who runs this is told why by aura status."}
           </p>
         </section>
         <section>

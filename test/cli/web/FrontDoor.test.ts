@@ -1,4 +1,4 @@
-/** What a server answers over HTTP: probes, metrics, pages, events, and what it keeps to itself; over real sockets. */
+/** What a server answers over HTTP, on its own port and on the one for who runs it: probes, metrics, pages, events, and what it keeps to itself; over real sockets. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -24,30 +24,35 @@ describe("probes", () => {
       for (const base of [secure(world), plain(world)]) {
         const health = yield* ask(`${base}/healthz`)
         assert.deepStrictEqual([health.status, parsed(health)], [200, { ok: true }])
-        const ready = yield* ask(`${base}/readyz`)
-        assert.strictEqual(ready.status, 200)
-        assert.deepStrictEqual(parsed(ready), {
-          ok: true,
-          checks: [
-            { name: "journal", ok: true, what: "takes writes" },
-            { name: "storage", ok: true, what: "answers" },
-            { name: "clock", ok: true, what: "the system's, believed" },
-            { name: "keys", ok: true, what: "the device key signs" }
-          ]
-        })
       }
       const head = yield* ask(`${secure(world)}/healthz`, { method: "HEAD" })
       assert.deepStrictEqual([head.status, head.text], [200, ""])
     }).pipe(Effect.scoped)
   )
 
-  it.live("name what is not ready with status 503", () =>
+  it.live("leave readiness and metrics to the listener for who runs it", () =>
+    Effect.gen(function* () {
+      const world = yield* server()
+      for (const path of ["/readyz", "/metrics"]) {
+        for (const base of [secure(world), plain(world)]) {
+          const answer = yield* ask(`${base}${path}`)
+          assert.strictEqual(answer.status, 404)
+          assert.notInclude(answer.text, "journal")
+        }
+        assert.strictEqual((yield* ask(`${world.management}${path}`)).status, 200)
+      }
+      const offered = parsed(yield* ask(`${secure(world)}/openapi.json`)) as { readonly paths: object }
+      assert.sameMembers(Object.keys(offered.paths), ["/healthz", "/api/v1/operations", "/api/v1/decisions"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("say to a stranger that something is not ready, and not what", () =>
     Effect.gen(function* () {
       const checks = [{ name: "journal", ok: false, what: "JournalFull" }]
       const world = yield* server({ site: { ready: Effect.succeed({ ok: false, checks }) } })
-      const ready = yield* ask(`${secure(world)}/readyz`)
-      assert.deepStrictEqual([ready.status, parsed(ready)], [503, { ok: false, checks }])
-      assert.include((yield* ask(`${secure(world)}/`)).text, "not ready")
+      const page = (yield* ask(`${secure(world)}/`)).text
+      assert.include(page, "not ready")
+      assert.notInclude(page, "Journal")
     }).pipe(Effect.scoped)
   )
 
@@ -55,11 +60,11 @@ describe("probes", () => {
     Effect.gen(function* () {
       const world = yield* server({ isOpen: false })
       assert.strictEqual((yield* ask(`${secure(world)}/healthz`)).status, 200)
-      for (const path of ["/readyz", "/", "/metrics"]) {
-        const answer = yield* ask(`${secure(world)}${path}`)
-        assert.strictEqual(answer.status, 503)
-        assert.strictEqual(answer.headers["retry-after"], "1")
-      }
+      const page = yield* ask(`${secure(world)}/`)
+      assert.deepStrictEqual([page.status, page.headers["retry-after"]], [503, "1"])
+      const ready = yield* ask(`${world.management}/readyz`)
+      assert.strictEqual(ready.status, 503)
+      assert.include(ready.text, "the server is starting")
     }).pipe(Effect.scoped)
   )
 })
@@ -70,7 +75,7 @@ describe("metrics", () => {
       const world = yield* server()
       assert.strictEqual((yield* add(world, "milk")).status, 200)
       assert.strictEqual((yield* perform(world, bob, { operation: "nonsense", payload: {} })).status, 404)
-      const answer = yield* ask(`${secure(world)}/metrics`)
+      const answer = yield* ask(`${world.management}/metrics`)
       assert.strictEqual(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
       const families = parse(answer.text)
       const byName = new Map(families.map((family) => [family.name, family]))
@@ -206,7 +211,7 @@ describe("the page", () => {
         ["a rebound name on another port", "/", "GET", { host: "127.0.0.1:1" }],
         ["no port", "/", "GET", { host: "localhost" }],
         ["a page that embeds it", "/", "GET", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" }],
-        ["metrics under a rebound name", "/metrics", "GET", { host: `evil.example:${world.plainPort}` }],
+        ["the API under a rebound name", "/openapi.json", "GET", { host: `evil.example:${world.plainPort}` }],
         ["events from another site", "/ui/events", "GET", { "sec-fetch-site": "same-site" }],
         ["events from another origin", "/ui/events", "GET", { origin: "http://localhost:3000" }],
         ["an action of another origin", "/ui/operations", "POST", { ...good, origin: "http://127.0.0.1:3000" }],

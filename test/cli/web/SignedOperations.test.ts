@@ -223,7 +223,7 @@ describe("a request that was not signed like this", () => {
       }
       assert.deepStrictEqual(titles(world), [])
       assert.isTrue(log.lines.some((line) => line.startsWith("Warn security event: a signed request was refused")))
-      const metrics = (yield* ask(`https://127.0.0.1:${world.tlsPort}/metrics`)).text
+      const metrics = (yield* ask(`${world.management}/metrics`)).text
       for (const reason of ["unsigned", "misdirected", "altered", "untimely", "malformed", "forged"])
         assert.match(metrics, new RegExp(`aura_denials_total\\{reason="http_${reason}"\\} [1-9]`, "u"))
     }).pipe(Effect.scoped)

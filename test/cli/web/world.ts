@@ -12,6 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { app } from "../../../examples/tasks/app.ts"
 import * as FrontDoor from "../../../src/cli/web/FrontDoor.ts"
+import * as Management from "../../../src/cli/web/Management.ts"
 import * as Readiness from "../../../src/cli/web/Readiness.ts"
 import * as SignedRequest from "../../../src/cli/web/SignedRequest.ts"
 import type { Site } from "../../../src/cli/web/Site.ts"
@@ -57,6 +58,7 @@ export interface Options {
 /** Alice runs the task list; Bob is a member with all rights, Carol one that may write one task only. */
 export const server = Effect.fnUntraced(function* (options: Options = {}) {
   const door = yield* FrontDoor.make
+  const management = yield* Management.make("127.0.0.1:0")
   const directory = yield* temporaryDirectory
   const authority = yield* PrivateAuthority.open({ directory: join(directory, "tls"), names: [] })
   const effects = Layer.mergeAll(
@@ -82,6 +84,13 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
     yield* replica.write(
       authorityWrite([...admitted(bob, "Bob", "*"), ...admitted(carol, "Carol", "task:write/tasks/x")])
     )
+    const readiness = yield* Readiness.watch({
+      store,
+      storage: MemoryStorage.make(),
+      keys: alice,
+      time,
+      space: replica.space
+    })
     const site: Site = {
       agent,
       replica,
@@ -89,16 +98,26 @@ export const server = Effect.fnUntraced(function* (options: Options = {}) {
       time,
       app,
       verifier: yield* Verifier,
-      ready: (yield* Readiness.watch({ store, storage: MemoryStorage.make(), keys: alice, time, space: replica.space }))
-        .told,
+      ready: readiness.told,
       pair: agent.pair(replica.space, [right("*")], agent.addresses()[0] ?? "").pipe(Effect.map(PairingCode.encode)),
       facts: [{ name: "Data", text: directory }],
       startedMillis: time.now().millis,
       ...options.site
     }
-    if (options.isOpen !== false) yield* door.open(site)
+    if (options.isOpen !== false) {
+      yield* door.open(site)
+      management.open({ ready: readiness.now, gauges: () => ({ peers: agent.links().length, quarantined: 0 }) })
+    }
     const [secure, plain] = agent.addresses()
-    return { door, site, replica, services, tlsPort: portOf(secure), plainPort: portOf(plain) }
+    return {
+      door,
+      management: String(management.address),
+      site,
+      replica,
+      services,
+      tlsPort: portOf(secure),
+      plainPort: portOf(plain)
+    }
   }).pipe(Effect.provide(services))
 })
 
